@@ -1,0 +1,1 @@
+"""The wire and the rules of collab: pure, synchronous, without I/O, clock, dice or logging."""

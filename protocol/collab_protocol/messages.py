@@ -1,0 +1,182 @@
+"""The messages of the wire, as values. `codec` turns them into bytes; docs/protocol.md tells their story."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from collab_protocol.errors import FaultCode
+from collab_protocol.limits import RoomLimits
+from collab_protocol.presence import Activity, Caret, Person, Role
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """Client → server, first. What this session is, and what it has.
+
+    `lineage` is None for an empty start, `epoch` too; `last_seq` is 0 then. `nonce` (16 bytes) names
+    the session over its reconnects; `device` (32 bytes) is the secret of the machine's journal.
+    """
+
+    versions: tuple[int, ...]
+    nonce: bytes
+    device: bytes
+    client_ids: tuple[int, ...]
+    name: str
+    colour: int | None
+    token: str | None
+    lineage: bytes | None
+    epoch: bytes | None
+    last_seq: int
+    state_vector: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Welcome:
+    """Server → client: the room at `seq`, committed. A Sync to the same seq follows.
+
+    `state_vector` is the server's, against which the client trims what it has not had receipts for.
+    `is_new`: this Hello created the room. `is_durable` is False on a `--memory` server.
+    """
+
+    version: int
+    session: int
+    lineage: bytes
+    epoch: bytes
+    seq: int
+    role: Role
+    limits: RoomLimits
+    is_durable: bool
+    is_new: bool
+    roster: tuple[Presence, ...]
+    settings: tuple[tuple[str, str], ...]
+    state_vector: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """Client → server: own rows up to number `n`, merged and in order; nobody else's work."""
+
+    n: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Server → client: own rows up to `n` are on disk, the last of them at `seq`. Cumulative.
+
+    `alone`: no Batch comes for that seq, because everything in it was the receiver's own.
+    """
+
+    n: int
+    seq: int
+    alone: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Server → clients: rows `first`..`last` of the log, committed; one squashed update per author.
+
+    `entries` are (session of the author, update). Empty entries tell a lagging reader that it has
+    fallen behind `last`.
+    """
+
+    first: int
+    last: int
+    entries: tuple[tuple[int, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """Both ways: carets and activity, seen when the sender's log stood at `seen`.
+
+    From a client `person` is None; the server stamps it, so nobody can speak for another.
+    """
+
+    person: Person | None
+    carets: tuple[Caret, ...]
+    seen: int
+    activity: Activity
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """Both ways: what the room shares beside its text (language, tab width, title). Last write wins."""
+
+    key: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resync:
+    """Either way: I cannot go on from `from_seq`; send what I lack against `state_vector`."""
+
+    from_seq: int
+    state_vector: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Sync:
+    """Either way: with `update` the receiver stands at `seq`; `state_vector` is the sender's."""
+
+    seq: int
+    state_vector: bytes
+    update: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Either way: piece `index` of `of` of the encoded message number `id`; 32 KiB each but the last."""
+
+    id: int
+    index: int
+    of: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Server → client, last: the session ends. With `retry_ms` one may come again after it, else not."""
+
+    code: FaultCode
+    message: str
+    retry_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Bye:
+    """Either way, last: a clean goodbye. A server that restarts says when to come back."""
+
+    reason: str
+    retry_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """Either way: answer with a Pong of the same `id`."""
+
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pong:
+    """Either way: the answer to a Ping."""
+
+    id: int
+
+
+Message = (
+    Hello
+    | Welcome
+    | Update
+    | Receipt
+    | Batch
+    | Presence
+    | Setting
+    | Resync
+    | Sync
+    | Part
+    | Fault
+    | Bye
+    | Ping
+    | Pong
+)

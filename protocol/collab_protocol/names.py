@@ -1,0 +1,33 @@
+"""Names of rooms and people: what is allowed, and what is made of what is typed."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Final
+
+from collab_protocol.errors import NameRefused
+
+_ROOM: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+ROOM_PATH: Final = "/rooms/"
+"""The path on a server under which rooms are found; people never type it."""
+
+
+def check_room_name(name: str) -> str:
+    """Return `name` when it may name a room.
+
+    Raises:
+        NameRefused: it may not; the text says which names are allowed.
+    """
+    if _ROOM.fullmatch(name) and ".." not in name:
+        return name
+    raise NameRefused(
+        f"{name!r} cannot name a room: use 1 to 64 of A-Z a-z 0-9 . _ - beginning with a letter or digit, without '..'"
+    )
+
+
+def clean_person_name(name: str, most: int = 32) -> str:
+    """Return `name` in NFC without anything unprintable, at most `most` characters; "guest" if nothing is left."""
+    printable = "".join(c for c in unicodedata.normalize("NFC", name) if c.isprintable())
+    return " ".join(printable.split())[:most].strip() or "guest"

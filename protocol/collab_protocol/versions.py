@@ -1,0 +1,30 @@
+"""Protocol versions, and how two ends agree on one."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from collab_protocol.errors import VersionRefused
+
+SUBPROTOCOL: Final = "collab.v1"
+"""The WebSocket subprotocol; its number is the major version, so another major never gets to Hello."""
+
+VERSIONS: Final = (1,)
+"""Versions of the messages that this end speaks, oldest first."""
+
+
+def negotiate(theirs: tuple[int, ...], ours: tuple[int, ...] = VERSIONS) -> int:
+    """Return the newest version that both ends speak.
+
+    Raises:
+        VersionRefused: there is none; the text says which end must be upgraded.
+    """
+    common = set(theirs) & set(ours)
+    if common:
+        return max(common)
+    spoken = ", ".join(map(str, theirs)) or "none"
+    known = ", ".join(map(str, ours))
+    older = "this collab" if theirs and max(theirs) < min(ours) else "the server"
+    raise VersionRefused(
+        f"no common protocol version: the client speaks {spoken}, the server {known}; upgrade {older}"
+    )

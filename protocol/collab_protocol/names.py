@@ -23,11 +23,12 @@ def check_room_name(name: str) -> str:
     if _ROOM.fullmatch(name) and ".." not in name:
         return name
     raise NameRefused(
-        f"{name!r} cannot name a room: use 1 to 64 of A-Z a-z 0-9 . _ - beginning with a letter or digit, without '..'"
+        f"{name!r} cannot name a room: use 1 to 64 of A-Z a-z 0-9 . _ -, "
+        "beginning with a letter or digit, without '..'"
     )
 
 
 def clean_person_name(name: str, most: int = 32) -> str:
-    """Return `name` in NFC without anything unprintable, at most `most` characters; "guest" if nothing is left."""
+    """Return `name` in NFC, printable, at most `most` characters long; "guest" if nothing is left."""
     printable = "".join(c for c in unicodedata.normalize("NFC", name) if c.isprintable())
     return " ".join(printable.split())[:most].strip() or "guest"

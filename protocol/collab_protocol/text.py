@@ -87,6 +87,7 @@ class Replica:
         """Let go of pycrdt's callbacks; without it neither text nor owner is ever freed."""
         self._doc.unobserve(self._doc_subscription)
         self._text.unobserve(self._text_subscription)
+        self._undo = None
         self.on_update = _ignore_update
         self.on_splices = _ignore_splices
 

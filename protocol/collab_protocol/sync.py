@@ -1,0 +1,448 @@
+"""Both ends of a session as state machines, without I/O.
+
+    ClientSync                                   PeerSync
+    OFFLINE ── connected() ─▶ HELLO   ─ Hello ─▶ HELLO
+                                │                  │  the room answers
+                              LOADING ◀ Welcome ─ JOINING
+                                │     ◀ Sync ────  │
+                              LIVE    ⇄ …          LIVE
+
+Drain after every call: `receive(...)` or `local_update(...)`, then `to_send()` and, on the client,
+`events()`. First join, reconnect and restart of the server are this one road. The client keeps every
+own row until a Receipt names it; after each Welcome it sends those it still has, in order, trimmed
+against the server's state vector. Its position in the log moves by Sync, Batch, and a Receipt that is
+`alone`; whatever leaves a gap is answered with Resync.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from collab_protocol import limits
+from collab_protocol.errors import FaultCode, SequenceError
+from collab_protocol.messages import (
+    Batch,
+    Bye,
+    Fault,
+    Hello,
+    Message,
+    Part,
+    Ping,
+    Pong,
+    Presence,
+    Receipt,
+    Resync,
+    Setting,
+    Sync,
+    Update,
+    Welcome,
+)
+from collab_protocol.presence import Activity, Caret
+from collab_protocol.text import merge_rows
+from collab_protocol.versions import VERSIONS, negotiate
+
+
+class Phase(Enum):
+    """Where a client stands with its server."""
+
+    OFFLINE = auto()
+    HELLO = auto()
+    LOADING = auto()
+    LIVE = auto()
+    REFUSED = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who asks: the session's nonce (16 bytes), the machine's secret (32), and what the person chose."""
+
+    nonce: bytes
+    device: bytes
+    name: str
+    colour: int | None = None
+    token: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """The server let us in; the text follows."""
+
+    welcome: Welcome
+
+
+@dataclass(frozen=True, slots=True)
+class RowsArrived:
+    """Committed rows up to `seq` by the session `author`, to be applied now."""
+
+    author: int
+    seq: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Synced:
+    """All that was missing up to `seq`, to be applied now. `is_first`: the first one of this link."""
+
+    seq: int
+    data: bytes
+    is_first: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Receipted:
+    """Own rows up to `n` are on the server's disk, the last of them at `seq`."""
+
+    n: int
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Somebody moved, came or went."""
+
+    presence: Presence
+
+
+@dataclass(frozen=True, slots=True)
+class SettingChanged:
+    """The room's setting `key` is now `value`."""
+
+    key: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The server will not have us, and trying again cannot help."""
+
+    code: FaultCode
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dismissed:
+    """The server ends this link; come back after `retry_s`, or as usual when that is None."""
+
+    reason: str
+    is_busy: bool
+    retry_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ponged:
+    """Our Ping `id` came back."""
+
+    id: int
+
+
+Event = Entered | RowsArrived | Synced | Receipted | Seen | SettingChanged | Refused | Dismissed | Ponged
+
+
+class ClientSync:
+    """The client's end of a session; it outlives the links."""
+
+    def __init__(self, identity: Identity, *, client_id: int, state_vector: Callable[[], bytes]) -> None:
+        """`state_vector` gives the replica's own, at any time; `client_id` is the replica's."""
+        self._identity = identity
+        self._client_id = client_id
+        self._state_vector = state_vector
+        self._lineage: bytes | None = None
+        self._epoch: bytes | None = None
+        self._phase = Phase.OFFLINE
+        self._seq = 0
+        self._rows: deque[tuple[int, bytes]] = deque()
+        self._last_n = 0
+        self._sent_n = 0
+        self._trim_to_n = 0
+        self._server_state_vector = b""
+        self._is_resyncing = False
+        self._has_synced = False
+        self._presence: Presence | None = None
+        self._out: list[Message] = []
+        self._events: list[Event] = []
+
+    @property
+    def phase(self) -> Phase:
+        return self._phase
+
+    @property
+    def seq(self) -> int:
+        """This end's position in the room's log."""
+        return self._seq
+
+    @property
+    def unsaved(self) -> int:
+        """Own rows without a receipt; 0 says that the server has committed everything typed here."""
+        return len(self._rows)
+
+    @property
+    def has_synced(self) -> bool:
+        """Whether the room's text was ever here, on this link or an earlier one."""
+        return self._has_synced
+
+    def connected(self) -> None:
+        """Begin on a fresh link: says Hello."""
+        self._phase = Phase.HELLO
+        self._out.clear()
+        self._presence = None
+        self._is_resyncing = False
+        self._out.append(
+            Hello(
+                versions=VERSIONS,
+                nonce=self._identity.nonce,
+                device=self._identity.device,
+                client_ids=(self._client_id,),
+                name=self._identity.name,
+                colour=self._identity.colour,
+                token=self._identity.token,
+                lineage=self._lineage,
+                epoch=self._epoch,
+                last_seq=self._seq,
+                state_vector=self._state_vector(),
+            )
+        )
+
+    def disconnected(self) -> None:
+        """Note that the link is gone; rows are kept, and what waited to be sent is made anew at Hello."""
+        self._out.clear()
+        self._presence = None
+        if self._phase is not Phase.REFUSED:
+            self._phase = Phase.OFFLINE
+
+    def local_update(self, data: bytes) -> int:
+        """Take an own row, in the order rows are made; returns its number, which counts from 1."""
+        self._last_n += 1
+        self._rows.append((self._last_n, data))
+        return self._last_n
+
+    def present(self, carets: tuple[Caret, ...], activity: Activity) -> None:
+        """Say where our carets are; goes out behind every row made so far, the newest wins."""
+        if self._phase is Phase.LIVE:
+            self._presence = Presence(None, carets, self._seq, activity)
+
+    def set(self, key: str, value: str) -> None:
+        """Change what the room shares beside its text; only while live."""
+        if self._phase is Phase.LIVE:
+            self._out.append(Setting(key, value))
+
+    def ping(self, number: int) -> None:
+        """Ask whether the server is there."""
+        self._out.append(Ping(number))
+
+    def leave(self) -> None:
+        """Say goodbye, so that nobody takes us for a lost link."""
+        self._out.append(Bye("left", None))
+
+    def to_send(self) -> list[Message]:
+        """Return what to send now; call until it returns nothing.
+
+        Rows come merged, at most `limits.MERGED_ROWS` a call, so that a long upload can be interleaved.
+        """
+        out, self._out = self._out, []
+        if self._phase is Phase.LIVE:
+            if self._sent_n < self._last_n:
+                out.append(self._next_update())
+            if self._sent_n == self._last_n and self._presence is not None:
+                out.append(self._presence)
+                self._presence = None
+        return out
+
+    def events(self) -> list[Event]:
+        """Return what happened, in order; apply it before the next `receive`."""
+        events, self._events = self._events, []
+        return events
+
+    def receive(self, message: Message) -> None:
+        """Take a message from the server.
+
+        Raises:
+            SequenceError: it means nothing now, or only a client may say it.
+        """
+        match message:
+            case Ping(id):
+                self._out.append(Pong(id))
+            case Pong(id):
+                self._events.append(Ponged(id))
+            case Fault():
+                self._fault(message)
+            case Bye(reason, retry_ms):
+                self._events.append(Dismissed(reason, False, _seconds(retry_ms)))
+            case Welcome() if self._phase is Phase.HELLO:
+                self._welcome(message)
+            case Sync() if self._phase is Phase.LOADING or (self._phase is Phase.LIVE and self._is_resyncing):
+                self._sync(message)
+            case Batch() if self._phase is Phase.LIVE:
+                self._batch(message)
+            case Receipt() if self._phase is Phase.LIVE:
+                self._receipt(message)
+            case Presence() if self._phase is Phase.LIVE:
+                self._events.append(Seen(message))
+            case Setting(key, value) if self._phase is Phase.LIVE:
+                self._events.append(SettingChanged(key, value))
+            case Resync(_, state_vector) if self._phase is Phase.LIVE:
+                self._send_rows_again(state_vector)
+            case _ if self._phase is Phase.REFUSED:
+                pass
+            case _:
+                raise SequenceError(f"the server sent {type(message).__name__} while {self._phase.name}")
+
+    def _welcome(self, welcome: Welcome) -> None:
+        if self._lineage not in (None, welcome.lineage) or self._epoch not in (None, welcome.epoch):
+            self._refuse(
+                FaultCode.LINEAGE,
+                "the server's room is not the one this text came from; copy your text, then join again",
+            )
+            return
+        self._lineage, self._epoch = welcome.lineage, welcome.epoch
+        self._phase = Phase.LOADING
+        self._send_rows_again(welcome.state_vector)
+        self._events.append(Entered(welcome))
+
+    def _sync(self, sync: Sync) -> None:
+        is_first = self._phase is Phase.LOADING
+        self._phase = Phase.LIVE
+        self._is_resyncing = False
+        self._has_synced = True
+        self._seq = sync.seq
+        self._events.append(Synced(sync.seq, sync.update, is_first))
+
+    def _batch(self, batch: Batch) -> None:
+        if self._is_resyncing or batch.last <= self._seq:
+            return
+        if batch.first > self._seq + 1:
+            self._resync()
+            return
+        self._seq = batch.last
+        self._events += [RowsArrived(author, batch.last, data) for author, data in batch.entries]
+
+    def _receipt(self, receipt: Receipt) -> None:
+        if receipt.n > self._last_n:
+            raise SequenceError(f"a receipt for row {receipt.n} of {self._last_n}")
+        while self._rows and self._rows[0][0] <= receipt.n:
+            self._rows.popleft()
+        self._sent_n = max(self._sent_n, receipt.n)
+        self._events.append(Receipted(receipt.n, receipt.seq))
+        if not receipt.alone or self._is_resyncing or receipt.seq <= self._seq:
+            return
+        if receipt.seq == self._seq + 1:
+            self._seq = receipt.seq
+        else:
+            self._resync()
+
+    def _resync(self) -> None:
+        self._is_resyncing = True
+        self._out.append(Resync(self._seq, self._state_vector()))
+
+    def _send_rows_again(self, server_state_vector: bytes) -> None:
+        self._server_state_vector = server_state_vector
+        self._sent_n = self._rows[0][0] - 1 if self._rows else self._last_n
+        self._trim_to_n = self._last_n
+
+    def _next_update(self) -> Update:
+        begin = self._sent_n + 1 - self._rows[0][0]
+        count = min(len(self._rows) - begin, limits.MERGED_ROWS)
+        rows = [self._rows[begin + i] for i in range(count)]
+        self._sent_n = rows[-1][0]
+        if len(rows) == 1 and self._sent_n > self._trim_to_n:
+            return Update(self._sent_n, rows[0][1])
+        return Update(self._sent_n, merge_rows([data for _, data in rows], self._server_state_vector))
+
+    def _fault(self, fault: Fault) -> None:
+        if fault.retry_ms is None:
+            self._refuse(fault.code, fault.message)
+        else:
+            is_busy = fault.code is FaultCode.BUSY
+            self._events.append(Dismissed(fault.message, is_busy, _seconds(fault.retry_ms)))
+
+    def _refuse(self, code: FaultCode, message: str) -> None:
+        self._phase = Phase.REFUSED
+        self._events.append(Refused(code, message))
+
+
+class PeerPhase(Enum):
+    """Where a server stands with one client."""
+
+    HELLO = auto()
+    JOINING = auto()
+    LIVE = auto()
+    CLOSED = auto()
+
+
+Request = Hello | Update | Presence | Setting | Resync | Bye
+"""What a client asks of its room."""
+
+
+class PeerSync:
+    """The server's end of one session, on one link; `session` is unique while the server runs."""
+
+    def __init__(self, *, session: int) -> None:
+        self.session = session
+        self.version = 0
+        self._phase = PeerPhase.HELLO
+        self._out: list[Message] = []
+
+    @property
+    def phase(self) -> PeerPhase:
+        return self._phase
+
+    def receive(self, message: Message) -> Request | None:
+        """Take a message from the client; returns it when the room must act on it.
+
+        Raises:
+            SequenceError: it means nothing now, or only a server may say it.
+            VersionRefused: a Hello without a version that we speak.
+        """
+        match message:
+            case Ping(id):
+                self._out.append(Pong(id))
+                return None
+            case Pong():
+                return None
+            case Bye():
+                self._phase = PeerPhase.CLOSED
+                return message
+            case Hello(versions) if self._phase is PeerPhase.HELLO:
+                self.version = negotiate(versions)
+                self._phase = PeerPhase.JOINING
+                return message
+            case Update(n) if self._phase is PeerPhase.LIVE and n > 0:
+                return message
+            case Presence(_, carets, seen, activity) if (
+                self._phase is PeerPhase.LIVE and activity is not Activity.GONE
+            ):
+                return Presence(None, carets, seen, activity)
+            case Setting() | Resync() if self._phase is PeerPhase.LIVE:
+                return message
+            case _ if self._phase is PeerPhase.CLOSED:
+                return None
+            case _:
+                raise SequenceError(f"the client sent {type(message).__name__} while {self._phase.name}")
+
+    def deliver(self, message: Message) -> None:
+        """Take a message from the room for the client."""
+        match message:
+            case Sync() if self._phase is PeerPhase.JOINING:
+                self._phase = PeerPhase.LIVE
+            case Fault() | Bye():
+                self._phase = PeerPhase.CLOSED
+            case Part():
+                raise SequenceError("a room deals in whole messages")
+            case _:
+                pass
+        self._out.append(message)
+
+    def ping(self, number: int) -> None:
+        """Ask whether the client is there."""
+        self._out.append(Ping(number))
+
+    def to_send(self) -> list[Message]:
+        """Return what to send now, in order."""
+        out, self._out = self._out, []
+        return out
+
+
+def _seconds(retry_ms: int | None) -> float | None:
+    return None if retry_ms is None else retry_ms / 1000

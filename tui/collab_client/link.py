@@ -1,0 +1,140 @@
+"""One link to a server: frames in, frames out, over TCP, TLS or a Unix socket."""
+
+from __future__ import annotations
+
+import email.utils
+import ssl
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from websockets.asyncio.client import ClientConnection, connect, unix_connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
+from websockets.typing import Subprotocol
+
+from collab_protocol import limits
+from collab_protocol.errors import LinkError
+from collab_protocol.names import ROOM_PATH
+from collab_protocol.versions import SUBPROTOCOL
+
+_OPEN_TIMEOUT_S: Final = 10.0
+_CLOSE_TIMEOUT_S: Final = 1.0
+
+
+class Link(Protocol):
+    """A stream of frames: a WebSocket, or in tests whatever stands in for one."""
+
+    async def send(self, frame: bytes) -> None:
+        """Send one frame; waits while the link is congested. Raises: LinkError."""
+
+    async def receive(self) -> bytes:
+        """Return the next frame. Raises: LinkError."""
+
+    async def close(self) -> None:
+        """Close; never raises."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a room is: on the server at `url` (ws:// or wss://), or behind a Unix socket where one is given."""
+
+    room: str
+    url: str = "ws://localhost"
+    unix_path: Path | None = None
+
+    def __str__(self) -> str:
+        return f"unix://{self.unix_path}?room={self.room}" if self.unix_path else f"{self.url}/{self.room}"
+
+
+class WebSocketLink:
+    """A link over one WebSocket."""
+
+    def __init__(self, websocket: ClientConnection) -> None:
+        self._websocket = websocket
+
+    async def send(self, frame: bytes) -> None:
+        try:
+            await self._websocket.send(frame)
+        except ConnectionClosed as error:
+            raise _closed(error) from error
+
+    async def receive(self) -> bytes:
+        try:
+            frame = await self._websocket.recv(decode=False)
+        except ConnectionClosed as error:
+            raise _closed(error) from error
+        return frame
+
+    async def close(self) -> None:
+        await self._websocket.close()
+
+
+async def open_link(address: Address) -> WebSocketLink:
+    """Open a link to the room at `address`.
+
+    Raises:
+        LinkError: nothing answers there, or it does not want us; the text says what to do.
+    """
+    options: dict[str, Any] = {
+        "subprotocols": [Subprotocol(SUBPROTOCOL)],
+        "compression": None,
+        "max_size": limits.FRAME_BYTES,
+        "open_timeout": _OPEN_TIMEOUT_S,
+        "close_timeout": _CLOSE_TIMEOUT_S,
+        "ping_interval": None,
+        "user_agent_header": None,
+    }
+    url = address.url.rstrip("/") + ROOM_PATH + address.room
+    try:
+        if address.unix_path is not None:
+            websocket = await unix_connect(str(address.unix_path), url, **options)
+        else:
+            websocket = await connect(url, **options)
+    except InvalidStatus as error:
+        raise _refused(address, error) from error
+    except (InvalidHandshake, InvalidURI, EOFError) as error:
+        raise LinkError(f"{address} is no collab server: {error}", is_final=True) from error
+    except ssl.SSLCertVerificationError as error:
+        raise LinkError(
+            f"{address}: certificate not trusted: {error.verify_message}", is_final=True
+        ) from error
+    except TimeoutError as error:
+        raise LinkError(f"{address} does not answer") from error
+    except OSError as error:
+        raise LinkError(f"nothing answers at {address}: {error.strerror or error}") from error
+    return WebSocketLink(websocket)
+
+
+def _refused(address: Address, error: InvalidStatus) -> LinkError:
+    response = error.response
+    body = (response.body or b"").decode("utf-8", "replace").strip().splitlines()
+    said = f": {body[0]}" if body else ""
+    if response.status_code == 503:
+        return LinkError(
+            f"{address} is busy{said}", retry_after_s=_retry_after_s(response.headers.get("Retry-After"))
+        )
+    return LinkError(
+        f"{address} refuses (HTTP {response.status_code}){said}", is_final=response.status_code < 500
+    )
+
+
+def _retry_after_s(header: str | None) -> float | None:
+    """Return the seconds in a Retry-After header: a number or a date (RFC 9110 section 10.2.3)."""
+    if header is None:
+        return None
+    if header.isdigit():
+        return float(header)
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(header).timestamp() - time.time())
+    except ValueError:
+        return None
+
+
+def _closed(error: ConnectionClosed) -> LinkError:
+    close = error.rcvd
+    if close is None:
+        return LinkError("the link broke")
+    return LinkError(
+        close.reason or f"the server closed the link ({close.code})", is_final=close.code == 1008
+    )

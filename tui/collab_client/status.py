@@ -1,0 +1,83 @@
+"""What may truthfully be said about a person's text, in the words of the status line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+
+class StatusKind(StrEnum):
+    """The state behind the words; a screen chooses colours by it."""
+
+    CONNECTING = "connecting"
+    LOADING = "loading"
+    SAVED = "saved"
+    NOT_STORED = "not-stored"
+    SAVING = "saving"
+    OFFLINE = "offline"
+    BUSY = "busy"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """One state of the status line: the words, and how many rows have no receipt."""
+
+    kind: StatusKind
+    text: str
+    unsaved: int = 0
+
+
+_ASCII: Final = str.maketrans({"…": "..", "✓": "ok:", "↑": "^", "⧗": "~", "✗": "error:", "–": "-", "·": "|"})
+
+
+def status_line(status: Status, *, ascii: bool) -> str:  # noqa: A002  # the flag is called --ascii
+    """Return the words of `status`, in ASCII signs where the terminal has no others."""
+    return status.text.translate(_ASCII) if ascii else status.text
+
+
+def connecting(unsaved: int = 0) -> Status:
+    return Status(StatusKind.CONNECTING, "… connecting", unsaved)
+
+
+def loading(unsaved: int = 0) -> Status:
+    return Status(StatusKind.LOADING, "… loading", unsaved)
+
+
+def saved(*, is_durable: bool) -> Status:
+    """Everything typed here is on the server's disk, or on no disk at all with a `--memory` server."""
+    if is_durable:
+        return Status(StatusKind.SAVED, "✓ saved")
+    return Status(StatusKind.NOT_STORED, "✓ shared, not stored")
+
+
+def saving(unsaved: int) -> Status:
+    return Status(StatusKind.SAVING, f"↑ {unsaved} saving", unsaved)
+
+
+def offline(unsaved: int, retry_in_s: float | None) -> Status:
+    """There is no link. Until there is a journal, what was typed meanwhile is in this window only."""
+    return Status(
+        StatusKind.OFFLINE, "! offline" + _kept(unsaved, " – ") + _retry(retry_in_s, " · "), unsaved
+    )
+
+
+def busy(unsaved: int, retry_in_s: float | None) -> Status:
+    return Status(
+        StatusKind.BUSY, "⧗ server busy" + _retry(retry_in_s, " – ") + _kept(unsaved, " · "), unsaved
+    )
+
+
+def refused(unsaved: int, reason: str) -> Status:
+    return Status(StatusKind.REFUSED, f"✗ {reason}" + _kept(unsaved, " – "), unsaved)
+
+
+def _kept(unsaved: int, joint: str) -> str:
+    if not unsaved:
+        return ""
+    return f"{joint}{unsaved} {'change' if unsaved == 1 else 'changes'} only in this window"
+
+
+def _retry(retry_in_s: float | None, joint: str) -> str:
+    return "" if retry_in_s is None else f"{joint}retry in {max(0, round(retry_in_s))} s"

@@ -17,7 +17,9 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="run only this one, and show where it breaks")
     parser.add_argument("--steps", type=int, default=160, help="steps before everything heals")
     options = parser.parse_args()
-    seeds = [options.seed] if options.seed is not None else range(options.first, options.first + options.seeds)
+    seeds = (
+        [options.seed] if options.seed is not None else range(options.first, options.first + options.seeds)
+    )
     began, typed, broken = time.monotonic(), 0, 0
     for seed in seeds:
         try:

@@ -86,15 +86,17 @@ class Peer:
         request = self.sync.receive(message)
         match request:
             case Hello():
-                room.join(self, request, Joiner(principal="device:" + request.device.hex()[:12], role=Role.WRITE))
+                room.join(
+                    self, request, Joiner(principal="device:" + request.device.hex()[:12], role=Role.WRITE)
+                )
             case Update(n, data):
                 room.update(self, n, data)
             case Presence():
                 room.present(self, request)
             case Setting(key, value):
                 room.set(self, key, value)
-            case Resync(from_seq, state_vector):
-                room.resync(self, from_seq, state_vector)
+            case Resync(_, state_vector):
+                room.resync(self, state_vector)
             case Bye():
                 room.leave(self)
                 self.is_closed = True
@@ -130,12 +132,13 @@ class Server:
             now=lambda: world.now,
             is_durable=True,
             limits=RoomLimits(),
+            draw_retry_ms=lambda: 0,
         )
 
     def append(self, row: Row) -> None:
         self.uncommitted.append(row)
 
-    def set_setting(self, key: str, value: str, seq: int) -> None:
+    def set_setting(self, room: str, key: str, value: str, seq: int) -> None:
         raise WorldError("nobody changes settings here")
 
     def turn(self) -> None:
@@ -209,7 +212,9 @@ class Client:
         """Delete one whole marker, anyone's."""
         lines = self.text.split("\n")
         found = [
-            (row, match.start(), match.end()) for row, line in enumerate(lines) for match in MARKER.finditer(line)
+            (row, match.start(), match.end())
+            for row, line in enumerate(lines)
+            for match in MARKER.finditer(line)
         ]
         if found:
             row, begin, end = self.world.dice.choice(found)
@@ -377,7 +382,9 @@ class World:
             if peer.link.is_broken and not peer.is_closed:
                 peer.is_closed = True
                 self.server.room.leave(peer)
-        self.server.peers = [peer for peer in self.server.peers if not peer.is_closed or not peer.link.is_broken]
+        self.server.peers = [
+            peer for peer in self.server.peers if not peer.is_closed or not peer.link.is_broken
+        ]
 
     def crash(self) -> None:
         """The server dies: what is not on disk is gone, links break, and a new one comes up."""
@@ -397,7 +404,9 @@ class World:
             self.notice_broken_links()
             while self._settle():
                 pass
-            if all(client.sync.phase is Phase.LIVE and client.pacer.due_at() is None for client in self.clients):
+            if all(
+                client.sync.phase is Phase.LIVE and client.pacer.due_at() is None for client in self.clients
+            ):
                 return
         raise WorldError("the world does not come to rest")
 
@@ -446,7 +455,9 @@ class World:
         for viewer in self.clients:
             sessions = {client.session for client in self.clients if client is not viewer}
             if set(viewer.buffer.peers) != sessions:
-                raise WorldError(f"client {viewer.number} sees {set(viewer.buffer.peers)}, there are {sessions}")
+                raise WorldError(
+                    f"client {viewer.number} sees {set(viewer.buffer.peers)}, there are {sessions}"
+                )
             for owner in self.clients:
                 if owner is not viewer and viewer.buffer.peers[owner.session].head != owner.buffer.head:
                     raise WorldError(

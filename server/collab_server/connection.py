@@ -1,0 +1,222 @@
+"""One client: a reader, one writer and a watch over its life.
+
+    _read   frames → codec → PeerSync → room
+    _write  room → PeerSync → outbox → codec → frames   (the only one that sends)
+    _watch  pings, and ends a connection that says nothing
+
+The first of them to end ends the others. Whatever goes wrong here ends this client and nobody else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable
+
+from websockets.asyncio.server import ServerConnection
+from websockets.exceptions import ConnectionClosed
+
+from collab_protocol import limits
+from collab_protocol.codec import Assembler, Splitter
+from collab_protocol.errors import (
+    CloseCode,
+    FaultCode,
+    FrameError,
+    ProtocolError,
+    StoreError,
+    VersionRefused,
+)
+from collab_protocol.messages import Bye, Fault, Hello, Message, Presence, Resync, Setting, Update
+from collab_protocol.sync import PeerSync
+from collab_server.outbox import BatchEncoder, Outbox
+from collab_server.registry import OpenRoom, Registry
+from collab_server.room import Joiner
+
+_log = logging.getLogger(__name__)
+
+_STORE_RETRY_MS = 5000
+
+_CLOSE_CODES = {
+    FaultCode.BUSY: CloseCode.TRY_AGAIN,
+    FaultCode.SLOW: CloseCode.TRY_AGAIN,
+    FaultCode.STORE: CloseCode.RESTART,
+    FaultCode.TOO_LARGE: CloseCode.TOO_BIG,
+    FaultCode.BROKEN: CloseCode.INTERNAL,
+}
+
+
+class _Ended(Exception):
+    """Ends the connection's tasks; carries the close code and reason."""
+
+    def __init__(self, code: CloseCode, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+
+
+class Connection:
+    """A client in one room; the room's `Member`."""
+
+    def __init__(
+        self,
+        websocket: ServerConnection,
+        *,
+        session: int,
+        room_name: str,
+        registry: Registry,
+        admit: Callable[[Hello], Joiner],
+    ) -> None:
+        """`admit` says who it is and what it may do, by its Hello and by where it came from."""
+        self._websocket = websocket
+        self._room_name = room_name
+        self._registry = registry
+        self._admit = admit
+        self._peer = PeerSync(session=session)
+        self._outbox = Outbox(BatchEncoder(), self._something_waits)
+        self._waits = asyncio.Event()
+        self._opened: OpenRoom | None = None
+        self._last_word: Fault | Bye | None = None
+        self._heard_at = time.monotonic()
+
+    @property
+    def session(self) -> int:
+        return self._peer.session
+
+    def deliver(self, message: Message) -> None:
+        """Queue what the room says; nothing is sent after a Fault or Bye."""
+        if self._last_word is not None:
+            return
+        self._peer.deliver(message)
+        if isinstance(message, Fault | Bye):
+            self._last_word = message
+        self._flush()
+
+    async def run(self) -> None:
+        """Serve the client until either side ends it."""
+        code, reason = CloseCode.NORMAL, ""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._read(), name="read")
+                tasks.create_task(self._write(), name="write")
+                tasks.create_task(self._watch(), name="watch")
+        except* _Ended as ended:
+            first = ended.exceptions[0]
+            if isinstance(first, _Ended):
+                code, reason = first.code, str(first)
+        except* ConnectionClosed:
+            pass
+        except* ProtocolError as broken:
+            first_broken = broken.exceptions[0]
+            if isinstance(first_broken, ProtocolError):
+                code, reason = first_broken.close_code, str(first_broken)
+            _log.warning("session %d of room %s: %s", self.session, self._room_name, reason)
+        except* Exception:
+            code, reason = CloseCode.INTERNAL, "the server failed"
+            _log.exception("session %d of room %s failed", self.session, self._room_name)
+        finally:
+            self._leave()
+        with contextlib.suppress(ConnectionClosed):
+            await self._websocket.close(code, reason[:100])
+
+    async def _read(self) -> None:
+        assembler = Assembler()
+        async with asyncio.timeout(limits.HELLO_TIMEOUT_S) as deadline:
+            try:
+                while True:
+                    frame = await self._websocket.recv()
+                    self._heard_at = time.monotonic()
+                    if not isinstance(frame, bytes):
+                        raise FrameError("frames are binary")
+                    message = assembler.feed(frame)
+                    if message is not None:
+                        await self._receive(message)
+                    self._flush()
+                    if self._opened is not None:
+                        deadline.reschedule(None)
+            except TimeoutError as error:
+                raise _Ended(CloseCode.PROTOCOL_ERROR, "no Hello") from error
+
+    async def _receive(self, message: Message) -> None:
+        try:
+            request = self._peer.receive(message)
+        except VersionRefused as error:
+            self.deliver(Fault(FaultCode.VERSION, str(error), None))
+            return
+        if isinstance(request, Hello):
+            await self._join(request)
+            return
+        if isinstance(request, Bye):
+            raise _Ended(CloseCode.NORMAL, "")
+        if self._opened is None:
+            return
+        room = self._opened.room
+        match request:
+            case Update(n, data):
+                room.update(self, n, data)
+            case Presence():
+                room.present(self, request)
+            case Setting(key, value):
+                room.set(self, key, value)
+            case Resync(_, state_vector):
+                room.resync(self, state_vector)
+            case None:
+                pass
+
+    async def _join(self, hello: Hello) -> None:
+        try:
+            opened = await self._registry.open(self._room_name)
+        except StoreError as error:
+            _log.error("room %s is refused: %s", self._room_name, error)
+            self.deliver(Fault(FaultCode.STORE, f"{self._room_name} cannot be opened", _STORE_RETRY_MS))
+            return
+        self._opened = opened
+        self._outbox.encoder = opened.encoder
+        opened.room.join(self, hello, self._admit(hello))
+
+    async def _write(self) -> None:
+        splitter = Splitter()
+        while True:
+            while (encoded := self._outbox.take()) is not None:
+                for frame in splitter.split(encoded):
+                    while (urgent := self._outbox.take_urgent()) is not None:
+                        await self._websocket.send(urgent)
+                    await self._websocket.send(frame)
+            if self._last_word is not None:
+                raise _Ended(*_closing(self._last_word))
+            self._waits.clear()
+            await self._waits.wait()
+
+    async def _watch(self) -> None:
+        number = 0
+        while True:
+            await asyncio.sleep(limits.SERVER_PING_S)
+            if time.monotonic() - self._heard_at >= limits.SERVER_DEAD_S:
+                self._websocket.transport.abort()
+                raise _Ended(CloseCode.GOING_AWAY, "silent")
+            number += 1
+            self._peer.ping(number)
+            self._flush()
+
+    def _flush(self) -> None:
+        for message in self._peer.to_send():
+            self._outbox.put(message)
+        if self._outbox.is_hopeless and self._last_word is None:
+            _log.warning("session %d of room %s is too slow", self.session, self._room_name)
+            self._websocket.transport.abort()
+
+    def _something_waits(self) -> None:
+        self._waits.set()
+
+    def _leave(self) -> None:
+        if self._opened is not None:
+            self._opened.room.leave(self)
+            self._registry.left(self._opened)
+
+
+def _closing(last_word: Fault | Bye) -> tuple[CloseCode, str]:
+    match last_word:
+        case Fault(code, message):
+            return _CLOSE_CODES.get(code, CloseCode.NORMAL), message
+        case Bye(reason):
+            return CloseCode.RESTART, reason

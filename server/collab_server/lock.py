@@ -1,0 +1,85 @@
+"""One server for one data folder: the lock, and the note that tells others where it listens."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final, Self
+
+from collab_protocol.errors import CollabError
+
+_LOCK: Final = "server.lock"
+_NOTE: Final = "server.json"
+
+
+class FolderTaken(CollabError):
+    """Another server holds the data folder; `pid` is its process where that is known."""
+
+    def __init__(self, folder: Path, pid: int | None) -> None:
+        who = "another server" if pid is None else f"the server with pid {pid}"
+        super().__init__(f"{folder} is in use by {who}: stop it first, or give `collab serve` another folder")
+        self.pid = pid
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """Where a running server is, as server.json tells it; `started` in UTC seconds."""
+
+    version: str
+    protocol: tuple[int, ...]
+    pid: int
+    unix: str
+    tcp: tuple[str, int] | None
+    started: float
+
+
+class FolderLock:
+    """Holds `folder` until closed, or until the process ends however it ends."""
+
+    def __init__(self, folder: Path) -> None:
+        """Take the lock.
+
+        Raises:
+            FolderTaken: somebody holds it.
+        """
+        self._folder = folder
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._file = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            pid = _read_pid(self._file)
+            os.close(self._file)
+            raise FolderTaken(folder, pid) from error
+        os.ftruncate(self._file, 0)
+        os.write(self._file, str(os.getpid()).encode())
+
+    def tell(self, endpoints: Endpoints) -> None:
+        """Write server.json, whole or not at all."""
+        draft = self._folder / f".{_NOTE}.{os.getpid()}"
+        draft.unlink(missing_ok=True)
+        draft.touch(mode=0o600)
+        with draft.open("w", encoding="utf-8") as file:
+            json.dump(asdict(endpoints), file)
+        draft.replace(self._folder / _NOTE)
+
+    def close(self) -> None:
+        """Remove server.json and let the folder go; the lock file stays, for the next one to lock."""
+        (self._folder / _NOTE).unlink(missing_ok=True)
+        os.close(self._file)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _read_pid(file: int) -> int | None:
+    with contextlib.suppress(OSError, ValueError):
+        return int(os.pread(file, 32, 0))
+    return None

@@ -1,0 +1,130 @@
+"""What waits for one connection: bounded, in order, and never an unbounded copy of a busy room.
+
+A reader that falls behind loses Batches, which it gets again by Resync, and old carets; never Receipts or
+anything else. When what it was owed has left, an empty Batch shows it the gap.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from collab_protocol.codec import encode
+from collab_protocol.messages import Batch, Bye, Fault, Message, Ping, Pong, Presence
+
+LAG_BYTES: Final = 1024 * 1024
+"""Text waiting for one reader at most; past it the reader is lagging."""
+
+OWED_BYTES: Final = 8 * 1024 * 1024
+"""Everything waiting but Syncs; past it the reader is beyond help."""
+
+
+class BatchEncoder:
+    """Encodes a Batch once for all who get it; one for each room's worth of connections."""
+
+    def __init__(self) -> None:
+        self._last: tuple[Batch, bytes] | None = None
+
+    def encode(self, message: Message) -> bytes:
+        """Return the encoding of `message`; that of the newest Batch is kept."""
+        if not isinstance(message, Batch):
+            return encode(message)
+        if self._last is None or self._last[0] is not message:
+            self._last = (message, encode(message))
+        return self._last[1]
+
+
+class Outbox:
+    """The queue between a room and one connection's writer."""
+
+    def __init__(self, encoder: BatchEncoder, on_ready: Callable[[], None]) -> None:
+        """`on_ready` is called whenever something has been put."""
+        self.encoder = encoder
+        self._on_ready = on_ready
+        self._queue: deque[tuple[Message, bytes]] = deque()
+        self._urgent: deque[bytes] = deque()
+        self._text_bytes = 0
+        self._other_bytes = 0
+        self._missed_to: int | None = None
+
+    @property
+    def is_lagging(self) -> bool:
+        """Whether Batches were dropped that the reader does not know of yet."""
+        return self._missed_to is not None
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes that wait, the urgent ones aside."""
+        return self._text_bytes + self._other_bytes
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether so much is owed that may not be dropped that the connection must end."""
+        return self._other_bytes > OWED_BYTES + max(map(len, (data for _, data in self._queue)), default=0)
+
+    def put(self, message: Message) -> None:
+        """Queue `message`: urgent ones ahead of all, carets instead of older ones of the same person."""
+        if isinstance(message, Ping | Pong):
+            self._urgent.append(encode(message))
+        elif isinstance(message, Batch):
+            self._put_batch(message)
+        else:
+            if isinstance(message, Presence):
+                self._drop_older(message)
+            if isinstance(message, Fault | Bye):
+                self._drop_batches()
+            encoded = self.encoder.encode(message)
+            self._queue.append((message, encoded))
+            self._other_bytes += len(encoded)
+        self._on_ready()
+
+    def take_urgent(self) -> bytes | None:
+        """Return the next frame that may go between the Parts of another message."""
+        return self._urgent.popleft() if self._urgent else None
+
+    def take(self) -> bytes | None:
+        """Return the next encoded message, or None when nothing waits."""
+        if self._urgent:
+            return self._urgent.popleft()
+        if not self._queue:
+            if self._missed_to is None:
+                return None
+            missed, self._missed_to = self._missed_to, None
+            return encode(Batch(missed, missed, ()))
+        message, encoded = self._queue.popleft()
+        self._count(message, -len(encoded))
+        return encoded
+
+    def _put_batch(self, batch: Batch) -> None:
+        if self._missed_to is not None:
+            self._missed_to = batch.last
+            return
+        encoded = self.encoder.encode(batch)
+        if self._text_bytes and self._text_bytes + len(encoded) > LAG_BYTES:
+            self._drop_batches()
+            self._missed_to = batch.last
+            return
+        self._queue.append((batch, encoded))
+        self._text_bytes += len(encoded)
+
+    def _drop_batches(self) -> None:
+        kept = [(message, encoded) for message, encoded in self._queue if not isinstance(message, Batch)]
+        self._queue = deque(kept)
+        self._text_bytes = 0
+
+    def _drop_older(self, newer: Presence) -> None:
+        if newer.person is None:
+            return
+        session = newer.person.session
+        for index, (message, encoded) in enumerate(self._queue):
+            if isinstance(message, Presence) and message.person and message.person.session == session:
+                del self._queue[index]
+                self._count(message, -len(encoded))
+                return
+
+    def _count(self, message: Message, change: int) -> None:
+        if isinstance(message, Batch):
+            self._text_bytes += change
+        else:
+            self._other_bytes += change

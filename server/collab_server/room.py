@@ -1,0 +1,466 @@
+"""One room: its document, its people, and the order in which they hear of each other.
+
+Updates that arrive in one turn of the loop are applied together, one transaction per author, and go to
+the log as one row each. Whatever anyone is to see rests on a row: Welcome and Sync on the state they
+were built from, Batch and Receipt on their own rows, a caret on its owner's edits. All of it waits in one
+queue, ordered by row, and leaves when the log says that the row is on disk. So nobody ever sees what a
+crash could take back, and nothing overtakes what it rests on.
+
+Knows neither sockets nor SQLite nor asyncio: `defer` runs something at the end of this loop turn, `log`
+takes rows and somebody calls `committed` or `failed` later.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from collab_protocol import limits
+from collab_protocol.errors import FaultCode, UpdateError
+from collab_protocol.limits import RoomLimits
+from collab_protocol.messages import (
+    Batch,
+    Bye,
+    Fault,
+    Hello,
+    Message,
+    Presence,
+    Receipt,
+    Setting,
+    Sync,
+    Welcome,
+)
+from collab_protocol.names import clean_person_name
+from collab_protocol.presence import Activity, Person, Role
+from collab_protocol.text import EMPTY_STATE_VECTOR, Replica, check_update
+from collab_protocol.versions import VERSIONS
+from collab_server.store.base import Row
+
+COLOURS: Final = 12
+"""How many colours a person can be told apart by; see the palettes of collab_tui."""
+
+_UPDATES_A_TURN: Final = 100
+"""Updates of one author in one transaction: squashing at commit is quadratic in them."""
+
+_SIZE_SLACK: Final = limits.PART_BYTES
+"""An update is larger than the text in it; an honest client near the cap is not to be refused for that."""
+
+
+class Member(Protocol):
+    """What a room sees of one session: a connection, whatever its wire."""
+
+    @property
+    def session(self) -> int:
+        """Unique while the server runs."""
+
+    def deliver(self, message: Message) -> None:
+        """Take a message for the client; never waits. Fault and Bye are the last."""
+
+
+class RoomLog(Protocol):
+    """Where rows go. Each `append` is answered by `Room.committed`, or all by `Room.failed`."""
+
+    def append(self, row: Row) -> None:
+        """Take a row to disk, in order."""
+
+    def set_setting(self, room: str, key: str, value: str, seq: int) -> None:
+        """Take a setting to disk; answered by `Room.setting_committed`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Joiner:
+    """What the server knows of who joins: who, and what they may do."""
+
+    principal: str
+    role: Role
+
+
+@dataclass(slots=True)
+class RoomState:
+    """A room as it comes from the store. The room owns `replica` from now on."""
+
+    name: str
+    lineage: bytes
+    epoch: bytes
+    seq: int
+    replica: Replica
+    settings: dict[str, str]
+    is_new: bool
+
+
+@dataclass(slots=True, eq=False)
+class _Seat:
+    """One member: who it is, what of it waits, and the caret it showed last."""
+
+    member: Member
+    person: Person
+    nonce: bytes
+    device_hash: bytes
+    presence: Presence
+    is_live: bool = False
+    pending: list[tuple[int, bytes]] = field(default_factory=list)
+    next_presence: Presence | None = None
+    presence_token: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """One author's part of a batch: its row, and the number of the last update in it."""
+
+    seat: _Seat
+    n: int
+    data: bytes
+
+
+class Room:
+    """One document and its people."""
+
+    def __init__(
+        self,
+        state: RoomState,
+        *,
+        log: RoomLog,
+        defer: Callable[[Callable[[], None]], None],
+        now: Callable[[], float],
+        is_durable: bool,
+        limits: RoomLimits,
+        draw_retry_ms: Callable[[], int],
+    ) -> None:
+        """`defer` runs a call at the end of this loop turn; `now` gives UTC seconds for the log.
+
+        `draw_retry_ms` says to each member that is sent away when to come back, each another time.
+        """
+        self.name = state.name
+        self._state = state
+        self._replica = state.replica
+        self._log = log
+        self._defer = defer
+        self._now = now
+        self._is_durable = is_durable
+        self._limits = limits
+        self._draw_retry_ms = draw_retry_ms
+        self._seats: dict[Member, _Seat] = {}
+        self._seq = state.seq
+        self._committed = state.seq
+        self._waiting: deque[tuple[int, Callable[[], None]]] = deque()
+        self._is_flush_due = False
+        self._is_over = False
+        self._last_row_of: dict[int, int] = {}
+        self._whole: tuple[int, bytes] | None = None
+
+    @property
+    def seq(self) -> int:
+        """The last row that was applied; it may not be on disk yet."""
+        return self._seq
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the room has failed or was closed, and has to be loaded again."""
+        return self._is_over
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody is here and everything is on disk."""
+        return (
+            not self._seats and not self._waiting and self._committed == self._seq and not self._is_flush_due
+        )
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nobody is here."""
+        return not self._seats
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        """What the room shares beside its text."""
+        return self._state.settings
+
+    def text(self) -> str:
+        """Return the text, rows that are not on disk yet included. Costs O(document)."""
+        return self._replica.text()
+
+    def whole_update(self) -> bytes:
+        """Return the whole document as one update at `seq`; kept until the next row."""
+        if self._whole is None or self._whole[0] != self._seq:
+            self._whole = (self._seq, self._replica.update_since())
+        return self._whole[1]
+
+    def join(self, member: Member, hello: Hello, joiner: Joiner) -> None:
+        """Seat `member` and owe it Welcome and Sync, or refuse it with a Fault.
+
+        Raises:
+            UpdateError: the state vector in `hello` is malformed.
+        """
+        if hello.lineage not in (None, self._state.lineage):
+            member.deliver(
+                Fault(FaultCode.LINEAGE, f"{self.name} is another room than the one you had", None)
+            )
+            return
+        self._flush()
+        if self._is_over:
+            member.deliver(Fault(FaultCode.STORE, "the room is being loaded again", 200))
+            return
+        for other in [seat.member for seat in self._seats.values() if seat.nonce == hello.nonce]:
+            self.leave(other)
+            other.deliver(Fault(FaultCode.REPLACED, "this session went on over another link", None))
+        if len(self._seats) >= limits.PEOPLE:
+            member.deliver(Fault(FaultCode.BUSY, f"{self.name} is full", 5000))
+            return
+        sync = self._sync_from(hello.state_vector)
+        person = Person(
+            session=member.session,
+            principal=joiner.principal,
+            name=clean_person_name(hello.name, limits.NAME_CELLS),
+            role=joiner.role,
+            colour=self._colour(joiner.principal, hello.colour),
+        )
+        is_new, self._state.is_new = self._state.is_new, False
+        seat = _Seat(
+            member=member,
+            person=person,
+            nonce=hello.nonce,
+            device_hash=hashlib.sha256(hello.device).digest(),
+            presence=Presence(person, (), self._seq, Activity.ACTIVE),
+        )
+        self._seats[member] = seat
+        self._when_on_disk(self._seq, lambda: self._seat(seat, sync, is_new=is_new))
+
+    def update(self, member: Member, n: int, data: bytes) -> None:
+        """Take rows of `member` up to its number `n`; they are applied at the end of this turn.
+
+        Raises:
+            UpdateError: `data` is no update.
+        """
+        seat = self._seats.get(member)
+        if seat is None or self._is_over:
+            return
+        if not seat.person.role.may_write:
+            self._dismiss(seat, FaultCode.READ_ONLY, "you may read here, not write")
+            return
+        check_update(data)
+        if self._replica.size_utf8 + len(data) > self._limits.text_bytes + _SIZE_SLACK:
+            self._dismiss(seat, FaultCode.TOO_LARGE, f"{self.name} may hold {self._limits.text_bytes} bytes")
+            return
+        # A caret that was said before this edit would be shown after it; its owner says a new one.
+        seat.next_presence = None
+        seat.presence_token += 1
+        seat.presence = Presence(seat.person, (), self._seq, seat.presence.activity)
+        seat.pending.append((n, data))
+        self._flush_later()
+
+    def present(self, member: Member, presence: Presence) -> None:
+        """Take the carets of `member`; others see the newest, after the edits that they rest on."""
+        seat = self._seats.get(member)
+        if seat is None or self._is_over:
+            return
+        seen = min(presence.seen, self._seq)
+        seat.next_presence = Presence(seat.person, presence.carets, seen, presence.activity)
+        self._flush_later()
+
+    def set(self, member: Member, key: str, value: str) -> None:
+        """Change a setting for everyone; shown when it is on disk."""
+        seat = self._seats.get(member)
+        if seat is None or self._is_over or not seat.person.role.may_write:
+            return
+        if key in self._state.settings or len(self._state.settings) < limits.SETTINGS:
+            self._log.set_setting(self.name, key, value, self._seq)
+
+    def resync(self, member: Member, state_vector: bytes) -> None:
+        """Owe `member` all that it lacks against `state_vector`.
+
+        Raises:
+            UpdateError: it is malformed.
+        """
+        seat = self._seats.get(member)
+        if seat is None or self._is_over:
+            return
+        self._flush()
+        sync = self._sync_from(state_vector)
+        self._when_on_disk(self._seq, lambda: self._tell(seat, sync))
+
+    def leave(self, member: Member) -> None:
+        """Forget `member`; what it had sent is kept. The others are told at once."""
+        self._flush()
+        seat = self._seats.pop(member, None)
+        if seat is None:
+            return
+        if seat.is_live:
+            self._tell_others(seat, Presence(seat.person, (), self._committed, Activity.GONE))
+
+    def committed(self, seq: int) -> None:
+        """Hear from the log that every row up to `seq` is on disk."""
+        self._committed = max(self._committed, seq)
+        while self._waiting and self._waiting[0][0] <= self._committed:
+            self._waiting.popleft()[1]()
+
+    def setting_committed(self, key: str, value: str) -> None:
+        """Hear from the log that a setting is on disk."""
+        self._state.settings[key] = value
+        for seat in list(self._seats.values()):
+            if seat.is_live:
+                seat.member.deliver(Setting(key, value))
+
+    def fail(self, reason: str) -> None:
+        """Give this room object up: it may be ahead of the disk. Everyone is sent away to come back."""
+        self._is_over = True
+        self._waiting.clear()
+        seats, self._seats = list(self._seats.values()), {}
+        for seat in seats:
+            seat.member.deliver(Bye(reason, self._draw_retry_ms()))
+
+    def flush(self) -> None:
+        """Apply and log now what has arrived, instead of at the end of the turn."""
+        self._flush()
+
+    def close(self) -> None:
+        """Free the document. Nobody may be here any more."""
+        self._is_over = True
+        self._replica.close()
+
+    def _flush_later(self) -> None:
+        if not self._is_flush_due:
+            self._is_flush_due = True
+            self._defer(self._flush)
+
+    def _flush(self) -> None:
+        self._is_flush_due = False
+        if self._is_over:
+            return
+        written: list[_Written] = []
+        first = self._seq + 1
+        for seat in list(self._seats.values()):
+            if seat.pending and not self._is_over:
+                self._apply(seat, written)
+        if self._is_over:
+            return
+        if written:
+            batch = Batch(first, self._seq, tuple((part.seat.member.session, part.data) for part in written))
+            self._when_on_disk(self._seq, lambda: self._share(batch, written))
+        for seat in self._seats.values():
+            if seat.pending:
+                self._flush_later()
+            elif seat.next_presence is not None:
+                self._queue_presence(seat, seat.next_presence)
+
+    def _apply(self, seat: _Seat, written: list[_Written]) -> None:
+        taken, seat.pending = seat.pending[:_UPDATES_A_TURN], seat.pending[_UPDATES_A_TURN:]
+        n = taken[-1][0]
+        try:
+            data = self._replica.apply(*(data for _, data in taken))
+        except UpdateError:
+            # The document may be damaged now: nobody may see it, and it is loaded again.
+            self._dismiss(seat, FaultCode.BROKEN, "your changes cannot be applied here")
+            self.fail(f"{self.name} is loaded again")
+            return
+        if data is None:
+            # All of it was known; that it is on disk is certain once every row outstanding now is.
+            seq = self._seq
+            self._when_on_disk(seq, lambda: self._tell(seat, Receipt(n, seq, alone=False)))
+            return
+        self._seq += 1
+        person = seat.person
+        self._log.append(
+            Row(
+                room=self.name,
+                first=self._seq,
+                last=self._seq,
+                session=person.session,
+                principal=person.principal,
+                name=person.name,
+                device_hash=seat.device_hash,
+                at=self._now(),
+                data=data,
+            )
+        )
+        written.append(_Written(seat, n, data))
+
+    def _queue_presence(self, seat: _Seat, presence: Presence) -> None:
+        seat.next_presence = None
+        seat.presence_token += 1
+        token = seat.presence_token
+        self._when_on_disk(self._seq, lambda: self._show(seat, presence, token))
+
+    def _when_on_disk(self, seq: int, action: Callable[[], None]) -> None:
+        self._waiting.append((seq, action))
+        self.committed(self._committed)
+
+    def _seat(self, seat: _Seat, sync: Sync, *, is_new: bool) -> None:
+        if self._seats.get(seat.member) is not seat:
+            return
+        others = [other for other in self._seats.values() if other.is_live]
+        seat.is_live = True
+        seat.member.deliver(
+            Welcome(
+                version=max(VERSIONS),
+                session=seat.member.session,
+                lineage=self._state.lineage,
+                epoch=self._state.epoch,
+                seq=sync.seq,
+                role=seat.person.role,
+                limits=self._limits,
+                is_durable=self._is_durable,
+                is_new=is_new,
+                roster=tuple(self._as_seen_at(other, sync.seq) for other in others),
+                settings=tuple(self._state.settings.items()),
+                state_vector=sync.state_vector,
+            )
+        )
+        seat.member.deliver(sync)
+        self._tell_others(seat, seat.presence)
+
+    def _as_seen_at(self, seat: _Seat, seq: int) -> Presence:
+        """Return the presence of `seat` for someone who has every row up to `seq` and none of the deltas."""
+        shown = seat.presence
+        session = seat.member.session
+        if any(row > shown.seen for author, row in self._last_row_of.items() if author != session):
+            return Presence(shown.person, (), seq, shown.activity)
+        return Presence(shown.person, shown.carets, seq, shown.activity)
+
+    def _share(self, batch: Batch, written: list[_Written]) -> None:
+        authors = {part.seat for part in written}
+        for part in written:
+            self._last_row_of[part.seat.member.session] = batch.last
+        is_alone = len(authors) == 1
+        for seat in list(self._seats.values()):
+            if seat.is_live and not (is_alone and seat in authors):
+                seat.member.deliver(batch)
+        for part in written:
+            self._tell(part.seat, Receipt(part.n, batch.last, alone=is_alone))
+
+    def _show(self, seat: _Seat, presence: Presence, token: int) -> None:
+        if seat.presence_token == token and self._seats.get(seat.member) is seat:
+            seat.presence = presence
+            self._tell_others(seat, presence)
+
+    def _tell(self, seat: _Seat, message: Message) -> None:
+        if self._seats.get(seat.member) is seat:
+            seat.member.deliver(message)
+
+    def _tell_others(self, seat: _Seat, message: Message) -> None:
+        for other in list(self._seats.values()):
+            if other is not seat and other.is_live:
+                other.member.deliver(message)
+
+    def _dismiss(self, seat: _Seat, code: FaultCode, message: str) -> None:
+        seat.pending = []
+        self.leave(seat.member)
+        seat.member.deliver(Fault(code, message, None))
+
+    def _sync_from(self, state_vector: bytes) -> Sync:
+        is_empty = state_vector == EMPTY_STATE_VECTOR
+        update = self.whole_update() if is_empty else self._replica.update_since(state_vector)
+        return Sync(self._seq, self._replica.state_vector(), update)
+
+    def _colour(self, principal: str, wish: int | None) -> int:
+        """Return a colour: the same for one principal, no two alike while there are free ones."""
+        taken: dict[int, int] = {}
+        for seat in self._seats.values():
+            if seat.person.principal == principal:
+                return seat.person.colour
+            taken[seat.person.colour] = taken.get(seat.person.colour, 0) + 1
+        first = wish if wish is not None else int.from_bytes(hashlib.sha256(principal.encode()).digest()[:4])
+        candidates = [(first + step) % COLOURS for step in range(COLOURS)]
+        return min(candidates, key=lambda colour: taken.get(colour, 0))

@@ -1,0 +1,1 @@
+"""Where rooms are kept: the protocol that a store speaks, and the stores that speak it."""

@@ -1,0 +1,190 @@
+"""Rooms in one SQLite file: WAL, `synchronous=FULL`, one transaction a commit."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import secrets
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from collab_protocol.errors import StoreError
+from collab_server.store.base import Row, SettingRow, Snapshot, StoredRoom
+
+VERSION: Final = 1
+"""`user_version` of the files that this code writes."""
+
+_SCHEMA: Final = """
+CREATE TABLE store (epoch BLOB NOT NULL);
+CREATE TABLE room (name TEXT PRIMARY KEY, lineage BLOB NOT NULL, created REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE row (
+    room TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
+    author INTEGER NOT NULL, at REAL NOT NULL, data BLOB NOT NULL,
+    PRIMARY KEY (room, first)
+) WITHOUT ROWID;
+CREATE TABLE author (
+    id INTEGER PRIMARY KEY, room TEXT NOT NULL, session INTEGER NOT NULL,
+    device_hash BLOB NOT NULL, principal TEXT NOT NULL, name TEXT NOT NULL,
+    UNIQUE (room, session, device_hash, principal, name)
+);
+CREATE TABLE snapshot (
+    room TEXT NOT NULL, covered INTEGER NOT NULL, data BLOB NOT NULL, sha256 BLOB NOT NULL,
+    PRIMARY KEY (room, covered)
+) WITHOUT ROWID;
+CREATE TABLE setting (
+    room TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, seq INTEGER NOT NULL,
+    PRIMARY KEY (room, key)
+) WITHOUT ROWID;
+"""
+
+_SNAPSHOTS_KEPT: Final = 2
+
+
+class SqliteStore:
+    """A store in the file at `path`, or in memory without one. Use it from one thread at a time."""
+
+    def __init__(self, path: Path | None) -> None:
+        """Open or make the file.
+
+        Raises:
+            StoreError: it cannot be opened, is broken, or a newer collab wrote it; it stays as it is.
+        """
+        self._path = path
+        self._name = ":memory:" if path is None else str(path)
+        if path is not None:
+            _make_private(path)
+        with self._errors():
+            self._db = sqlite3.connect(self._name, isolation_level=None, check_same_thread=False)
+            try:
+                self._open()
+            except BaseException:
+                self._db.close()
+                raise
+
+    @property
+    def epoch(self) -> bytes:
+        return self._epoch
+
+    @property
+    def is_durable(self) -> bool:
+        return self._path is not None
+
+    def create(self, room: str, lineage: bytes, now: float) -> bool:
+        with self._transaction() as db:
+            made = db.execute(
+                "INSERT INTO room VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (room, lineage, now)
+            )
+            return made.rowcount == 1
+
+    def load(self, room: str) -> StoredRoom | None:
+        with self._transaction() as db:
+            found = db.execute("SELECT lineage FROM room WHERE name = ?", (room,)).fetchone()
+            if found is None:
+                return None
+            snapshot = self._newest_snapshot(room)
+            covered = 0 if snapshot is None else snapshot.covered
+            rows = db.execute(
+                "SELECT first, last, session, principal, name, device_hash, at, data FROM row"
+                " JOIN author ON author.id = row.author WHERE row.room = ? AND last > ? ORDER BY first",
+                (room, covered),
+            ).fetchall()
+            settings = dict(db.execute("SELECT key, value FROM setting WHERE room = ?", (room,)).fetchall())
+        return StoredRoom(room, found[0], snapshot, tuple(Row(room, *row) for row in rows), settings)
+
+    def write(self, rows: Sequence[Row], settings: Sequence[SettingRow]) -> None:
+        with self._transaction() as db:
+            for row in rows:
+                who = (row.room, row.session, row.device_hash, row.principal, row.name)
+                db.execute(
+                    "INSERT INTO author (room, session, device_hash, principal, name) VALUES (?, ?, ?, ?, ?)"
+                    " ON CONFLICT DO NOTHING",
+                    who,
+                )
+                db.execute(
+                    "INSERT INTO row SELECT ?, ?, ?, id, ?, ? FROM author WHERE room = ? AND session = ?"
+                    " AND device_hash = ? AND principal = ? AND name = ?",
+                    (row.room, row.first, row.last, row.at, row.data, *who),
+                )
+            for setting in settings:
+                db.execute(
+                    "INSERT INTO setting VALUES (?, ?, ?, ?)"
+                    " ON CONFLICT DO UPDATE SET value = excluded.value, seq = excluded.seq",
+                    (setting.room, setting.key, setting.value, setting.seq),
+                )
+
+    def save_snapshot(self, room: str, snapshot: Snapshot) -> None:
+        digest = hashlib.sha256(snapshot.data).digest()
+        with self._transaction() as db:
+            db.execute(
+                "INSERT INTO snapshot VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                (room, snapshot.covered, snapshot.data, digest),
+            )
+            db.execute(
+                "DELETE FROM snapshot WHERE room = ?1 AND covered NOT IN"
+                " (SELECT covered FROM snapshot WHERE room = ?1 ORDER BY covered DESC LIMIT ?2)",
+                (room, _SNAPSHOTS_KEPT),
+            )
+
+    def room_names(self) -> list[str]:
+        with self._transaction() as db:
+            return [name for (name,) in db.execute("SELECT name FROM room ORDER BY name")]
+
+    def close(self) -> None:
+        with self._errors():
+            self._db.close()
+
+    def _open(self) -> None:
+        version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if version > VERSION:
+            raise StoreError(
+                f"{self._name} was written by a newer collab (format {version}, this one knows {VERSION}):"
+                " upgrade collab, the file was left as it is"
+            )
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = FULL")
+        if version == 0:
+            self._db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
+            self._db.execute("INSERT INTO store VALUES (?)", (secrets.token_bytes(16),))
+        self._epoch: bytes = self._db.execute("SELECT epoch FROM store").fetchone()[0]
+
+    def _newest_snapshot(self, room: str) -> Snapshot | None:
+        """Return the newest snapshot that is whole; one that is not is passed over for the one before."""
+        found = self._db.execute(
+            "SELECT covered, data, sha256 FROM snapshot WHERE room = ? ORDER BY covered DESC", (room,)
+        )
+        for covered, data, digest in found:
+            if hashlib.sha256(data).digest() == digest:
+                return Snapshot(covered, data)
+        return None
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._errors():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+                self._db.execute("COMMIT")
+            except BaseException:
+                # A full disk has rolled back already, and then a second ROLLBACK is an error.
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise StoreError(f"{self._name}: {error}") from error
+
+
+def _make_private(path: Path) -> None:
+    """Make the folder (0700) and the file (0600) before SQLite makes them with the umask's rights."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600))
+    except OSError as error:
+        raise StoreError(f"{path} cannot be opened: {error.strerror}") from error

@@ -1,0 +1,277 @@
+"""A program on a real pseudo-terminal, with us as its terminal: its queries answered, its screen read back.
+
+    send() ─▶ PTY ─▶ program ─▶ PTY ─▶ pump(): raw bytes, time-stamped; queries answered at once
+                                          └─▶ screen: parsed only when somebody looks
+
+Parsing waits until it is asked for, so that a benchmark measures the program and not pyte. Waiting is
+for bytes on the descriptor, with a deadline; a wait that fails shows the screen.
+"""
+
+from __future__ import annotations
+
+import bisect
+import contextlib
+import errno
+import fcntl
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import termios
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, Self
+
+from tests.e2e.screen import Screen
+
+DEADLINE_S: Final = 15.0
+_CHUNK_BYTES: Final = 1 << 16
+_LONGEST_QUERY: Final = 64
+
+_QUERY: Final = re.compile(
+    rb"\x1b\[(?P<da1>0?c)|\x1b\[(?P<da2>>0?c)|\x1b\[(?P<dsr>[56])n|\x1b\[\?(?P<decrqm>\d+)\$p"
+    rb"|\x1b\](?P<colour>1[012]);\?(?:\x07|\x1b\\)|\x1bP\+q(?P<capability>[0-9A-Fa-f;]*)\x1b\\"
+)
+"""What programs ask (xterm's ctlseqs): DA1, DA2, DSR, DECRQM, OSC 10 to 12, XTGETTCAP. Kitty's `?u` is
+left unanswered, which is how a terminal without that protocol says so."""
+
+_SYNCHRONIZED_OUTPUT: Final = 2026
+
+
+class TerminalFailure(AssertionError):
+    """A wait ended without what it waited for; the text holds the screen."""
+
+
+class Terminal:
+    """One program in one terminal window; close it, or use it in a `with`."""
+
+    def __init__(
+        self, argv: Sequence[str], *, env: Mapping[str, str], columns: int = 100, rows: int = 24
+    ) -> None:
+        """Start `argv` with exactly `env` as its environment, as leader of its own session."""
+        self.raw = bytearray()
+        """Everything the program ever wrote."""
+        self._name = " ".join(argv)
+        self._stamps: list[tuple[int, float]] = []
+        self._answered = 0
+        self._fed = 0
+        self._exit_code: int | None = None
+        self._is_open = True
+        self._screen = Screen(columns, rows)
+        self._master, slave = pty.openpty()
+        try:
+            self._set_size(columns, rows)
+            self.initial_attributes = termios.tcgetattr(slave)
+            path = os.ttyname(slave)
+            self.started_at = time.perf_counter()
+            # A leader of a new session that opens a terminal gets it as its controlling one.
+            self.pid = os.posix_spawnp(
+                argv[0],
+                list(argv),
+                dict(env),
+                file_actions=[
+                    (os.POSIX_SPAWN_OPEN, 0, path, os.O_RDWR, 0),
+                    (os.POSIX_SPAWN_DUP2, 0, 1),
+                    (os.POSIX_SPAWN_DUP2, 0, 2),
+                ],
+                setsid=True,
+                setsigdef=[signal.SIGPIPE, signal.SIGHUP],
+            )
+        except BaseException:
+            os.close(self._master)
+            raise
+        finally:
+            os.close(slave)
+        os.set_blocking(self._master, False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # What is on it
+
+    @property
+    def screen(self) -> Screen:
+        """The window, after all that was read so far."""
+        self._screen.feed(bytes(self.raw[self._fed :]))
+        self._fed = len(self.raw)
+        return self._screen
+
+    @property
+    def lines(self) -> list[str]:
+        """The rows of the window, without the blanks at their ends."""
+        return self.screen.lines
+
+    @property
+    def text(self) -> str:
+        """The whole window."""
+        return "\n".join(self.lines)
+
+    @property
+    def status(self) -> str:
+        """The last row."""
+        return self.lines[-1]
+
+    # Talking to it
+
+    def send(self, keys: str | bytes) -> float:
+        """Type `keys`, reading meanwhile so that neither side blocks; returns the perf_counter before."""
+        view = memoryview(keys.encode() if isinstance(keys, str) else keys)
+        began_at = time.perf_counter()
+        while view:
+            try:
+                view = view[os.write(self._master, view[:4096]) :]
+            except BlockingIOError:
+                readable, _, _ = select.select([self._master], [self._master], [], DEADLINE_S)
+                if readable:
+                    self.pump(0)
+        return began_at
+
+    def paste(self, text: str) -> float:
+        """Paste `text` as terminals do (bracketed, lines ended by CR)."""
+        return self.send("\x1b[200~" + text.replace("\n", "\r") + "\x1b[201~")
+
+    def resize(self, columns: int, rows: int) -> None:
+        """Change the window's size; the program gets SIGWINCH."""
+        self.screen.resize(columns, rows)
+        self._set_size(columns, rows)
+
+    def signal(self, number: int) -> None:
+        """Send the program a signal, unless it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    # Waiting for it
+
+    def pump(self, timeout_s: float) -> bool:
+        """Take what the program writes within `timeout_s`; returns whether there was anything."""
+        return pump([self], timeout_s)
+
+    def wait_for(self, what: str | Callable[[Terminal], bool], deadline_s: float = DEADLINE_S) -> None:
+        """Wait until `what` is on the window, or true. Raises: TerminalFailure."""
+        if isinstance(what, str):
+            wait_until([self], lambda: what in self.text, f"{what!r} to be shown", deadline_s)
+        else:
+            wait_until([self], lambda: what(self), getattr(what, "__name__", "it"), deadline_s)
+
+    def wait_raw(self, needle: bytes, start: int, deadline_s: float = DEADLINE_S) -> float:
+        """Return when the read came in that completed `needle` in `raw[start:]` (perf_counter).
+
+        Raises:
+            TerminalFailure: it did not come.
+        """
+        wait_until([self], lambda: self.raw.find(needle, start) >= 0, f"bytes {needle!r}", deadline_s)
+        return self.stamp(self.raw.find(needle, start) + len(needle))
+
+    def stamp(self, end: int) -> float:
+        """Return when the first `end` bytes of `raw` had been read."""
+        return self._stamps[bisect.bisect_left(self._stamps, (end, 0.0))][1]
+
+    def drain(self, quiet_s: float, deadline_s: float = DEADLINE_S) -> None:
+        """Read until the program has written nothing for `quiet_s`."""
+        ends_at = time.perf_counter() + deadline_s
+        while self.pump(quiet_s) and time.perf_counter() < ends_at:
+            pass
+
+    def wait_exit(self, deadline_s: float = DEADLINE_S) -> int:
+        """Return the program's exit code (minus the number of a signal). Raises: TerminalFailure."""
+        # The terminal hangs up when the last one who holds it ends; then there is but the wait left.
+        wait_until([self], lambda: not self._is_open, "the end of the program", deadline_s)
+        if self._exit_code is None:
+            self._exit_code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        return self._exit_code
+
+    def poll(self) -> int | None:
+        """Return the exit code, or None while the program runs."""
+        if self._exit_code is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self._exit_code = os.waitstatus_to_exitcode(status)
+        return self._exit_code
+
+    def attributes(self) -> list[object]:
+        """Return the line discipline's settings, to compare with `initial_attributes`."""
+        return termios.tcgetattr(self._master)
+
+    def close(self) -> None:
+        """End the program, whatever state it is in, and reap it."""
+        if self.poll() is None:
+            os.kill(self.pid, signal.SIGKILL)
+            self._exit_code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        with contextlib.suppress(OSError):
+            os.close(self._master)
+        self._is_open = False
+
+    def _set_size(self, columns: int, rows: int) -> None:
+        fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def _read(self) -> None:
+        try:
+            data = os.read(self._master, _CHUNK_BYTES)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            data = b""
+        if not data:
+            self._is_open = False
+            return
+        self.raw += data
+        self._stamps.append((len(self.raw), time.perf_counter()))
+        for query in _QUERY.finditer(self.raw, self._answered):
+            self._answered = query.end()
+            with contextlib.suppress(OSError):
+                os.write(self._master, _answer(query))
+        self._answered = max(self._answered, len(self.raw) - _LONGEST_QUERY)
+
+
+def pump(terminals: Sequence[Terminal], timeout_s: float) -> bool:
+    """Take what any of the programs writes within `timeout_s`; returns whether there was anything."""
+    by_descriptor = {t._master: t for t in terminals if t._is_open}
+    if not by_descriptor:
+        return False
+    readable, _, _ = select.select(list(by_descriptor), [], [], max(0.0, timeout_s))
+    for descriptor in readable:
+        by_descriptor[descriptor]._read()
+    return bool(readable)
+
+
+def wait_until(
+    terminals: Sequence[Terminal],
+    is_true: Callable[[], bool],
+    what: str,
+    deadline_s: float = DEADLINE_S,
+) -> None:
+    """Read from all `terminals` until `is_true`. Raises: TerminalFailure: it has not become true in time."""
+    ends_at = time.perf_counter() + deadline_s
+    while not is_true():
+        left_s = ends_at - time.perf_counter()
+        is_anybody_there = any(t._is_open for t in terminals)
+        if left_s <= 0 or not is_anybody_there:
+            why = f"{deadline_s:.0f} s passed" if is_anybody_there else "the program ended"
+            shown = "\n".join(f"--- {t._name} (exit code {t.poll()})\n{t.text.rstrip()}" for t in terminals)
+            raise TerminalFailure(f"waited for {what}; {why}\n{shown}")
+        pump(terminals, min(left_s, 0.25))
+
+
+def _answer(query: re.Match[bytes]) -> bytes:
+    match query.lastgroup:
+        case "da1":
+            return b"\x1b[?62;22c"
+        case "da2":
+            return b"\x1b[>41;354;0c"
+        case "dsr":
+            return b"\x1b[0n" if query["dsr"] == b"5" else b"\x1b[1;1R"
+        case "decrqm":
+            mode = int(query["decrqm"])
+            return b"\x1b[?%d;%d$y" % (mode, 2 if mode == _SYNCHRONIZED_OUTPUT else 0)
+        case "colour":
+            shade = b"1e1e" if query["colour"] == b"11" else b"d4d4"
+            return b"\x1b]%s;rgb:%s/%s/%s\x1b\\" % (query["colour"], shade, shade, shade)
+        case _:
+            return b"\x1bP0+r%s\x1b\\" % query["capability"]

@@ -1,0 +1,54 @@
+"""The way in: answers what needs no library by itself, and starts the rest as late as possible.
+
+Typer takes longer to load than an editor may take to paint beside Textual, so plain `collab join ROOM`
+does not wait for it; it means the same either way.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Final
+
+from collab_cli import __version__
+
+_EXAMPLES: Final = """\
+collab join notes                           edit the room "notes"; others here join it the same way
+collab join ws://127.0.0.1:8765/notes       edit it on a server that somebody runs
+collab serve --port 8765 --insecure         be that server, for this machine
+
+collab --help lists all commands
+"""
+
+
+def main() -> int:
+    """Run `collab` with the arguments of this process; returns its exit code."""
+    arguments = sys.argv[1:]
+    match arguments:
+        case []:
+            sys.stdout.write(_EXAMPLES)
+            return 0
+        case ["--version"]:
+            sys.stdout.write(f"collab {__version__}\n")
+            return 0
+        case ["join"]:
+            target = None
+        case ["join", plain] if not plain.startswith("-"):
+            target = plain
+        case _:
+            from collab_cli.main import run
+
+            return run(arguments)
+
+    from collab_cli.commands.run import run_command
+
+    def join() -> int:
+        from collab_cli.commands import join
+        from collab_cli.config import JoinFlags
+
+        return join.run(JoinFlags(target=target))
+
+    return run_command(join)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The subcommands of `collab`, one a file; each imports what is heavy only when it runs."""

@@ -1,0 +1,32 @@
+"""How a command ends: one line on stderr that says what to do, and an exit code."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from signal import SIGINT
+
+from collab_cli.exits import SIGNAL, CommandError, ExitCode
+
+
+def run_command(command: Callable[[], int]) -> int:
+    """Return the exit code of `command`; what it raises on purpose is said in one line.
+
+    Anything else is a fault of ours and crashes, loudly.
+    """
+    try:
+        return command()
+    except CommandError as error:
+        say(str(error))
+        return error.code
+    except KeyboardInterrupt:
+        return SIGNAL + SIGINT
+    except BrokenPipeError:
+        sys.stdout = None  # type: ignore[assignment]  # nobody reads it any more: nothing to flush at exit
+        return ExitCode.INTERNAL
+
+
+def say(line: str) -> None:
+    """Write one line to stderr, with nothing in it that a terminal would obey."""
+    printable = "".join(c if c.isprintable() else "·" for c in " ".join(line.split()))
+    sys.stderr.write(f"collab: {printable}\n")

@@ -1,0 +1,149 @@
+"""This machine's own server: found by its data folder, started when there is none.
+
+    reach ─▶ server.json? ─yes─▶ open its socket ─▶ the link
+      ▲            │ no, or nobody answers there
+      └── wait ◀── start a private server: of two that start at once, one gets the folder's lock and
+                   the other ends with exit code 3; both joins then find the same server.json
+
+A private server lives in a session of its own, so that it outlives the terminal, and ends by itself
+when nobody has been connected for a while. A server that somebody runs by hand is not replaced when
+it stops under its clients: whoever runs it would find the folder taken.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Final, TypeVar
+
+from collab_cli.exits import ExitCode
+from collab_cli.paths import make_folder
+from collab_protocol.errors import LinkError
+from collab_protocol.versions import VERSIONS
+from collab_server.lock import Endpoints, running_server
+
+_log = logging.getLogger(__name__)
+
+_START_DEADLINE_S: Final = 15.0
+_POLL_S: Final = 0.02
+_TRY_AGAIN_S: Final = 0.5
+"""How long after a lost race for the lock the next server is started: its holder may be leaving."""
+
+_OUTPUT_BYTES: Final = 1024 * 1024
+
+L = TypeVar("L")
+
+
+def private_command(data: Path) -> tuple[str, ...]:
+    """Return the command that starts a private server for `data`.
+
+    -P: a folder called collab_cli in the current directory must not be taken for this package.
+    """
+    return (sys.executable, "-P", "-m", "collab_cli", "serve", "--private", str(data))
+
+
+class LocalServer:
+    """The server of one data folder, as one client sees it over its life."""
+
+    def __init__(
+        self, data: Path, *, private_socket: Path, output_file: Path, command: Sequence[str] | None = None
+    ) -> None:
+        """`output_file` gets what a started server prints, which is little: it has a log of its own."""
+        self._data = data
+        self._private_socket = private_socket
+        self._output_file = output_file
+        self._command = private_command(data) if command is None else tuple(command)
+        self._child: subprocess.Popen[bytes] | None = None
+        self._start_at = 0.0
+        self._may_start = True
+
+    async def reach(self, open_socket: Callable[[Path], Awaitable[L]]) -> L:
+        """Return what `open_socket` makes of the server's socket; starts a server if there is none.
+
+        Raises:
+            LinkError: there is none and none could be started, or it does not want us; final where it
+                speaks another version.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + _START_DEADLINE_S
+        while True:
+            running = await asyncio.to_thread(running_server, self._data)
+            if running is not None:
+                try:
+                    link = await open_socket(Path(running.unix))
+                except LinkError as error:
+                    if not _is_nobody_there(error):
+                        _check_version(self._data, running)
+                        raise
+                else:
+                    self._may_start = Path(running.unix) == self._private_socket
+                    return link
+            if not self._may_start:
+                raise LinkError(f"the server of {self._data} has stopped")
+            if loop.time() > deadline:
+                raise LinkError(
+                    f"the private server did not start within {_START_DEADLINE_S:.0f} s; {self._see}"
+                )
+            await self._keep_starting(loop.time())
+            await asyncio.sleep(_POLL_S)
+
+    async def _keep_starting(self, now: float) -> None:
+        """Start a server, unless one that we started may still become it."""
+        if self._child is not None:
+            code = self._child.poll()
+            if code is None:
+                return
+            self._child = None
+            if code == ExitCode.REFUSED:
+                self._start_at = now + _TRY_AGAIN_S
+            elif code != ExitCode.OK:
+                raise LinkError(f"the private server ended with exit code {code}; {self._see}")
+        if now >= self._start_at:
+            self._child = await asyncio.to_thread(self._spawn)
+            _log.info("started a private server for %s, pid %d", self._data, self._child.pid)
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        make_folder(self._output_file.parent)
+        try:
+            with self._output_file.open("ab") as output:
+                if output.tell() > _OUTPUT_BYTES:
+                    output.truncate(0)
+                return subprocess.Popen(  # noqa: S603  # our own command, no shell
+                    self._command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    cwd="/",
+                    start_new_session=True,
+                )
+        except OSError as error:
+            raise LinkError(f"cannot start a private server: {error.strerror or error}") from error
+
+    @property
+    def _see(self) -> str:
+        return f"its log is {self._output_file.with_suffix('.log')}, its output {self._output_file}"
+
+
+def _check_version(data: Path, running: Endpoints) -> None:
+    if running.protocol in VERSIONS:
+        return
+    who = "this collab" if running.protocol > max(VERSIONS) else "that server"
+    raise LinkError(
+        f"the server of {data} (pid {running.pid}, collab {running.version}) speaks another version: "
+        f"upgrade {who}, or stop it with: kill {running.pid}",
+        is_final=True,
+    )
+
+
+def _is_nobody_there(error: LinkError) -> bool:
+    """Tell whether the socket had nobody behind it, or somebody who was leaving."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, (FileNotFoundError, ConnectionError, EOFError)):
+            return True
+        cause = cause.__cause__
+    return False

@@ -1,0 +1,143 @@
+"""The commands and their flags, for Typer; what they do is in `commands`, one a file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from collab_cli import __version__, config
+from collab_cli.commands.run import run_command, say
+from collab_cli.exits import ExitCode
+
+app: Final = typer.Typer(
+    name="collab",
+    help="Edit text together, in terminals.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command that `arguments` name; returns its exit code."""
+    try:
+        return app(list(arguments), prog_name="collab", standalone_mode=False) or ExitCode.OK
+    except typer.TyperException as error:
+        say(f"{error.format_message().rstrip('.')}; see: collab {_command(arguments)}--help")
+        return ExitCode.USAGE
+
+
+def _command(arguments: Sequence[str]) -> str:
+    known = {command.name or "" for command in app.registered_commands}
+    return f"{arguments[0]} " if arguments and arguments[0] in known else ""
+
+
+def _version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"collab {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _collab(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command("join")
+def _join(
+    target: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="ROOM|URL",
+            help="A room on this machine, ws://HOST[:PORT]/ROOM, wss://HOST[:PORT]/ROOM or "
+            "unix:///PATH.sock?room=ROOM. Without it: the room joined last.",
+            show_default=False,
+        ),
+    ] = None,
+    server: Annotated[
+        str | None, typer.Option(metavar="URL", help="Where ROOM is: ws://, wss:// or unix:///PATH.sock.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="The name that others see (your account's).")] = None,
+    colour: Annotated[
+        int | None, typer.Option("--colour", "--color", help=f"Your colour, 1 to {config.COLOURS}.")
+    ] = None,
+    theme: Annotated[str | None, typer.Option(help="dark or light.")] = None,
+    read_only: Annotated[bool, typer.Option("--read-only", help="Look, but change nothing.")] = False,
+    ascii_only: Annotated[bool, typer.Option("--ascii", help="Draw with ASCII signs only.")] = False,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Allow ws:// to another machine, readable on the way.")
+    ] = False,
+) -> int:
+    """Edit a room together. Starts a server for this account if none runs."""
+    flags = config.JoinFlags(
+        target=target,
+        server=server,
+        name=name,
+        colour=colour,
+        theme=theme,
+        read_only=read_only,
+        ascii=ascii_only,
+        insecure=insecure,
+    )
+
+    def join() -> int:
+        from collab_cli.commands import join
+
+        return join.run(flags)
+
+    return run_command(join)
+
+
+@app.command("serve")
+def _serve(
+    data_dir: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="DATA_DIR", help="Where rooms are kept (this account's folder).", show_default=False
+        ),
+    ] = None,
+    host: Annotated[
+        str | None, typer.Option(help=f"Serve TCP on this loopback address ({config.DEFAULT_HOST}).")
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(help=f"Serve TCP on this port ({config.DEFAULT_PORT}; 0 takes a free one)."),
+    ] = None,
+    unix: Annotated[Path | None, typer.Option(help="Where the Unix socket is; it is always served.")] = None,
+    insecure: Annotated[
+        bool,
+        typer.Option("--insecure", help="Serve TCP though every account of this machine can join over it."),
+    ] = False,
+    memory: Annotated[
+        bool, typer.Option("--memory", help="Keep nothing on disk: all is gone when the server stops.")
+    ] = False,
+    private: Annotated[bool, typer.Option("--private", hidden=True)] = False,
+    idle_exit: Annotated[float | None, typer.Option("--idle-exit", metavar="SECONDS", hidden=True)] = None,
+) -> int:
+    """Serve rooms until stopped."""
+    flags = config.ServeFlags(
+        data_dir=data_dir,
+        host=host,
+        port=port,
+        unix=unix,
+        insecure=insecure,
+        memory=memory,
+        private=private,
+        idle_exit_s=idle_exit,
+    )
+
+    def serve() -> int:
+        from collab_cli.commands import serve
+
+        return serve.run(flags)
+
+    return run_command(serve)

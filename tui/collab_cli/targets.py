@@ -1,0 +1,124 @@
+"""What people type to name a room, as a value: ROOM, ws://HOST/ROOM, wss://…, unix:///PATH?room=ROOM."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+
+from collab_cli.exits import UsageError
+from collab_protocol.errors import NameRefused
+from collab_protocol.names import check_room_name
+
+_FORMS: Final = "ROOM, ws://HOST[:PORT]/ROOM, wss://HOST[:PORT]/ROOM or unix:///PATH.sock?room=ROOM"
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server that somebody runs: at `url` (ws:// or wss://, without a path) or behind a Unix socket."""
+
+    url: str | None = None
+    unix_path: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A room, and the server that has it; without one it is this machine's own."""
+
+    room: str
+    server: Server | None = None
+
+    def __str__(self) -> str:
+        """Return what to type to come here again."""
+        if self.server is None:
+            return self.room
+        if self.server.unix_path is not None:
+            return f"unix://{self.server.unix_path}?room={self.room}"
+        return f"{self.server.url}/{self.room}"
+
+
+def parse_target(typed: str, server: Server | None = None, *, is_insecure: bool = False) -> Target:
+    """Return the room that `typed` names; a bare ROOM is on `server`, or on this machine.
+
+    `is_insecure` allows ws:// to other machines.
+
+    Raises:
+        UsageError: it names none; the text says what would.
+    """
+    if "://" not in typed:
+        return Target(_room(typed), server)
+    parts = _split(typed)
+    if parts.scheme == "unix":
+        room = dict(parse_qsl(parts.query)).get("room")
+        if room is None:
+            raise UsageError(f"{typed} names no room: write unix:///PATH.sock?room=ROOM")
+        return Target(_room(room), Server(unix_path=_socket_path(parts, typed)))
+    if parts.query:
+        raise UsageError(f"{typed} has a '?': write {parts.scheme}://HOST[:PORT]/ROOM")
+    return Target(_room(unquote(parts.path).strip("/")), _network_server(parts, typed, is_insecure))
+
+
+def parse_server(typed: str, *, is_insecure: bool = False) -> Server:
+    """Return the server that a URL without a room names.
+
+    Raises:
+        UsageError: it names none.
+    """
+    parts = _split(typed)
+    if parts.scheme == "unix":
+        if parts.query:
+            raise UsageError(f"{typed} has a '?': a server is written unix:///PATH.sock, its room apart")
+        return Server(unix_path=_socket_path(parts, typed))
+    if parts.path.strip("/") or parts.query:
+        raise UsageError(f"{typed} is more than a server: write {parts.scheme}://HOST[:PORT], its room apart")
+    return _network_server(parts, typed, is_insecure)
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether `host` can only be this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _room(name: str) -> str:
+    try:
+        return check_room_name(name)
+    except NameRefused as error:
+        raise UsageError(str(error)) from error
+
+
+def _split(typed: str) -> SplitResult:
+    try:
+        parts = urlsplit(typed)
+        _ = parts.port
+    except ValueError as error:
+        raise UsageError(f"{typed!r} is no address: {error}") from error
+    if parts.scheme not in ("ws", "wss", "unix"):
+        raise UsageError(f"{typed!r} is no address of a collab server: write {_FORMS}")
+    if parts.fragment or parts.username is not None or parts.password is not None:
+        raise UsageError(f"{parts.scheme}://… may hold no user, password or '#': write {_FORMS}")
+    return parts
+
+
+def _socket_path(parts: SplitResult, typed: str) -> Path:
+    path = Path(unquote(parts.path))
+    if parts.netloc or not path.is_absolute() or path == Path("/"):
+        raise UsageError(f"{typed} names no socket: write three slashes, as in unix:///PATH.sock?room=ROOM")
+    return path
+
+
+def _network_server(parts: SplitResult, typed: str, is_insecure: bool) -> Server:
+    host = parts.hostname
+    if not host:
+        raise UsageError(f"{typed} names no host: write {parts.scheme}://HOST[:PORT]/ROOM")
+    if parts.scheme == "ws" and not is_insecure and not is_loopback(host):
+        raise UsageError(
+            f"ws://{parts.netloc} is not encrypted: use wss://, or --insecure where others may read"
+        )
+    return Server(url=f"{parts.scheme}://{parts.netloc}")

@@ -1,0 +1,109 @@
+"""The terminal we were started in: whether it will do, and how it is given back whatever happens."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import sys
+import termios
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from collab_cli.exits import UsageError
+
+COLUMNS: Final = 40
+ROWS: Final = 10
+
+_ENTER: Final = "\x1b[?1049h"
+_LEAVE: Final = "\x1b[?1049l"
+
+_RESET: Final = (
+    "\x1b[<u"  # kitty keyboard protocol off
+    "\x1b[?1000l\x1b[?1003l\x1b[?1006l\x1b[?1015l\x1b[?1016l"  # mouse off
+    "\x1b[?1004l\x1b[?2004l\x1b[?2048l\x1b[?2026l"  # focus, bracketed paste, size reports, held output off
+    "\x1b[?7h\x1b[0m\x1b[?25h" + _LEAVE  # wrap on, plain colours, cursor on
+)
+"""Undoes what Textual's driver turns on (textual.drivers.linux_driver.start_application_mode)."""
+
+
+def check_terminal(environ: Mapping[str, str]) -> None:
+    """Make sure that there is a terminal to draw on, and that it is large enough.
+
+    Raises:
+        UsageError: there is none, or it is too small.
+    """
+    if not (os.isatty(0) and os.isatty(1)):
+        raise UsageError("join needs a terminal for its input and output: run it in one, without pipes")
+    if environ.get("TERM", "") in ("", "dumb"):
+        raise UsageError("this terminal cannot place text (TERM is empty or dumb): use another, or set TERM")
+    size = os.get_terminal_size(1)
+    # A terminal that does not say how large it is (0 by 0, over some serial lines) is taken as it comes.
+    if 0 < size.columns < COLUMNS or 0 < size.lines < ROWS:
+        raise UsageError(
+            f"the window is {size.columns} by {size.lines} cells: make it at least {COLUMNS} by {ROWS}"
+        )
+
+
+def can_draw_unicode() -> bool:
+    """Tell whether stdout takes more than ASCII and Latin."""
+    return (sys.stdout.encoding or "").lower().replace("-", "").replace("_", "").startswith("utf")
+
+
+class Screen(io.TextIOWrapper):
+    """What the app draws on: a copy of the real terminal, that knows whether it was given back."""
+
+    def __init__(self) -> None:
+        self._modes = termios.tcgetattr(0)
+        self._is_taken = False
+        super().__init__(
+            io.BufferedWriter(io.FileIO(os.dup(1), "w")),
+            encoding=sys.stdout.encoding,
+            errors="replace",
+        )
+
+    def write(self, text: str, /) -> int:
+        written = super().write(text)
+        if _ENTER[:-1] in text:
+            self._is_taken = text.rfind(_ENTER) > text.rfind(_LEAVE)
+        return written
+
+    def restore(self) -> None:
+        """Give the terminal back, if whoever took it did not; a terminal that is gone is let go."""
+        with contextlib.suppress(termios.error, OSError):
+            termios.tcsetattr(0, termios.TCSANOW, self._modes)
+        if self._is_taken:
+            self._is_taken = False
+            with contextlib.suppress(OSError, ValueError):
+                os.write(self.fileno(), _RESET.encode())
+
+
+@contextlib.contextmanager
+def take_screen(log_file: Path) -> Iterator[Screen]:
+    """Let the app draw on the terminal, and everything that is written to fd 2 go to `log_file`.
+
+    Textual draws on `sys.__stderr__`, and so would a panic of native code or a stray warning on fd 2:
+    inside, `sys.__stderr__` is the Screen and fd 2 is the log. Afterwards all is as it was.
+    """
+    screen = Screen()
+    sys.stderr.flush()
+    kept_stderr = os.dup(2)
+    log = os.open(log_file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    os.dup2(log, 2)
+    os.close(log)
+    kept_name = sys.__stderr__
+    sys.__stderr__ = screen  # type: ignore[misc]  # "Final" to typeshed, a plain name to Python
+    try:
+        yield screen
+    finally:
+        with contextlib.suppress(OSError, ValueError):
+            screen.flush()
+        screen.restore()
+        sys.__stderr__ = kept_name  # type: ignore[misc]
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.flush()
+        os.dup2(kept_stderr, 2)
+        os.close(kept_stderr)
+        with contextlib.suppress(OSError, ValueError):
+            screen.close()

@@ -279,7 +279,9 @@ class ClientSync:
             case Receipt() if self._phase is Phase.LIVE:
                 self._receipt(message)
             case Presence() if self._phase is Phase.LIVE:
-                self._events.append(Seen(message))
+                # While a Sync is awaited carets have nothing to stand on; it brings them all again.
+                if not self._is_resyncing or message.activity is Activity.GONE:
+                    self._events.append(Seen(message))
             case Setting(key, value) if self._phase is Phase.LIVE:
                 self._events.append(SettingChanged(key, value))
             case Resync(_, state_vector) if self._phase is Phase.LIVE:

@@ -148,7 +148,9 @@ class Room:
         self._waiting: deque[tuple[int, Callable[[], None]]] = deque()
         self._is_flush_due = False
         self._is_over = False
-        self._last_row_of: dict[int, int] = {}
+        self._loaded_seq = state.seq
+        self._last_row_of: dict[bytes, int] = {}
+        self._newest_row = self._newest_by_another = (0, state.seq)
         self._whole: tuple[int, bytes] | None = None
 
     @property
@@ -279,7 +281,7 @@ class Room:
             return
         self._flush()
         sync = self._sync_from(state_vector)
-        self._when_on_disk(self._seq, lambda: self._tell(seat, sync))
+        self._when_on_disk(self._seq, lambda: self._resynced(seat, sync))
 
     def leave(self, member: Member) -> None:
         """Forget `member`; what it had sent is kept. The others are told at once."""
@@ -357,10 +359,13 @@ class Room:
             return
         if data is None:
             # All of it was known; that it is on disk is certain once every row outstanding now is.
-            seq = self._seq
-            self._when_on_disk(seq, lambda: self._tell(seat, Receipt(n, seq, alone=False)))
+            # It says where the last of it stands, or may stand at most: what came after may not count
+            # as unseen by those who had seen the author's rows.
+            seq = self._last_row_of.get(seat.nonce, self._loaded_seq)
+            self._when_on_disk(self._seq, lambda: self._tell(seat, Receipt(n, seq, alone=False)))
             return
         self._seq += 1
+        self._last_row_of[seat.nonce] = self._seq
         person = seat.person
         self._log.append(
             Row(
@@ -411,18 +416,27 @@ class Room:
         seat.member.deliver(sync)
         self._tell_others(seat, seat.presence)
 
+    def _resynced(self, seat: _Seat, sync: Sync) -> None:
+        self._tell(seat, sync)
+        for other in self._seats.values():
+            if other is not seat and other.is_live:
+                self._tell(seat, self._as_seen_at(other, sync.seq))
+
     def _as_seen_at(self, seat: _Seat, seq: int) -> Presence:
         """Return the presence of `seat` for someone who has every row up to `seq` and none of the deltas."""
         shown = seat.presence
-        session = seat.member.session
-        if any(row > shown.seen for author, row in self._last_row_of.items() if author != session):
+        is_newest = self._newest_row[0] == seat.member.session
+        if shown.seen < (self._newest_by_another if is_newest else self._newest_row)[1]:
             return Presence(shown.person, (), seq, shown.activity)
         return Presence(shown.person, shown.carets, seq, shown.activity)
 
     def _share(self, batch: Batch, written: list[_Written]) -> None:
         authors = {part.seat for part in written}
         for part in written:
-            self._last_row_of[part.seat.member.session] = batch.last
+            session = part.seat.member.session
+            if self._newest_row[0] != session:
+                self._newest_by_another = self._newest_row
+            self._newest_row = (session, batch.last)
         is_alone = len(authors) == 1
         for seat in list(self._seats.values()):
             if seat.is_live and not (is_alone and seat in authors):

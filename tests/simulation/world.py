@@ -18,6 +18,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from collab_client.buffer import Buffer
+from collab_client.clusters import next_boundary
 from collab_client.lines import Position
 from collab_protocol.codec import Assembler, Splitter
 from collab_protocol.limits import RoomLimits
@@ -155,7 +156,7 @@ class Server:
             self.world.disk += rows
             for row in rows:
                 self.world.on_disk.apply(row.data)
-            self.world.committed |= set(MARKER.findall(self.world.on_disk.text()))
+                self.world.committed |= set(MARKER.findall(self.world.on_disk.text()))
             self.room.committed(rows[-1].last)
 
     def close(self) -> None:
@@ -231,7 +232,11 @@ class Client:
         row = self.world.dice.randrange(self.buffer.lines.row_count)
         line = self.buffer.lines.line(row)
         inside = {c for match in MARKER.finditer(line) for c in range(match.start() + 1, match.end())}
-        columns = [column for column in self.buffer.boundaries(row) if column not in inside]
+        columns, column = [0], 0
+        while column < len(line):
+            column = next_boundary(line, column)
+            if column not in inside:
+                columns.append(column)
         self.buffer.move_to(Position(row, self.world.dice.choice(columns)))
 
     last_n = 0
@@ -277,7 +282,8 @@ class Client:
                 self.buffer.apply_remote(data, author, seq)
                 self.pacer.passed(now)
             case Receipted(n, seq):
-                missing = {marker for at, marker in self.markers if at <= n} - self.world.committed
+                receipted = {marker for at, marker in self.markers if at <= n}
+                missing = receipted - self.world.committed - self.world.deleted
                 if missing:
                     raise WorldError(f"receipt for rows that are not on disk: {missing}")
                 self.buffer.receipted(n, seq)

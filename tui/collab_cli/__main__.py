@@ -43,7 +43,7 @@ def main() -> int:
 
     def join() -> int:
         from collab_cli.commands import join
-        from collab_cli.config import JoinFlags
+        from collab_cli.flags import JoinFlags
 
         return join.run(JoinFlags(target=target))
 

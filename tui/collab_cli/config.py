@@ -27,16 +27,13 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from collab_cli.exits import UsageError
+from collab_cli.flags import COLOURS, DEFAULT_HOST, DEFAULT_PORT, JoinFlags, ServeFlags
 from collab_cli.identity import account_name
 from collab_cli.paths import Folders, find_folders
 from collab_cli.targets import Server, is_loopback, parse_server
 from collab_protocol.names import clean_person_name
 
-DEFAULT_PORT: Final = 8765
-DEFAULT_HOST: Final = "127.0.0.1"
 DEFAULT_IDLE_EXIT_S: Final = 600.0
-COLOURS: Final = 12
-"""Colours that a room hands out (collab_server.room)."""
 
 _JOIN_KEYS: Final = ("name", "colour", "server", "theme", "ascii")
 _SERVE_KEYS: Final = ("host", "port", "unix")
@@ -51,34 +48,6 @@ class Theme(StrEnum):
 
     DARK = "dark"
     LIGHT = "light"
-
-
-@dataclass(frozen=True, slots=True)
-class JoinFlags:
-    """What was typed after `collab join`."""
-
-    target: str | None = None
-    server: str | None = None
-    name: str | None = None
-    colour: int | None = None
-    theme: str | None = None
-    read_only: bool = False
-    ascii: bool = False
-    insecure: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class ServeFlags:
-    """What was typed after `collab serve`."""
-
-    data_dir: Path | None = None
-    host: str | None = None
-    port: int | None = None
-    unix: Path | None = None
-    insecure: bool = False
-    memory: bool = False
-    private: bool = False
-    idle_exit_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

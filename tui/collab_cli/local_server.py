@@ -13,8 +13,9 @@ it stops under its clients: whoever runs it would find the folder taken.
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
-import subprocess
+import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -24,7 +25,7 @@ from collab_cli.exits import ExitCode
 from collab_cli.paths import make_folder
 from collab_protocol.errors import LinkError
 from collab_protocol.versions import VERSIONS
-from collab_server.lock import Endpoints, running_server
+from collab_server.lock import Endpoints
 
 _log = logging.getLogger(__name__)
 
@@ -36,6 +37,15 @@ _TRY_AGAIN_S: Final = 0.5
 _OUTPUT_BYTES: Final = 1024 * 1024
 
 L = TypeVar("L")
+
+
+def read_endpoints(data: Path) -> Endpoints | None:
+    """Return what `data`/server.json says, of a server that runs or one that was killed; None without one."""
+    try:
+        note = json.loads((data / "server.json").read_bytes())
+        return Endpoints(**{**note, "protocol": tuple(note["protocol"])})
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def private_command(data: Path) -> tuple[str, ...]:
@@ -57,7 +67,7 @@ class LocalServer:
         self._private_socket = private_socket
         self._output_file = output_file
         self._command = private_command(data) if command is None else tuple(command)
-        self._child: subprocess.Popen[bytes] | None = None
+        self._child: int | None = None
         self._start_at = 0.0
         self._may_start = True
 
@@ -71,7 +81,7 @@ class LocalServer:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + _START_DEADLINE_S
         while True:
-            running = await asyncio.to_thread(running_server, self._data)
+            running = await asyncio.to_thread(read_endpoints, self._data)
             if running is not None:
                 try:
                     link = await open_socket(Path(running.unix))
@@ -94,32 +104,40 @@ class LocalServer:
     async def _keep_starting(self, now: float) -> None:
         """Start a server, unless one that we started may still become it."""
         if self._child is not None:
-            code = self._child.poll()
-            if code is None:
+            pid, status = os.waitpid(self._child, os.WNOHANG)  # noqa: ASYNC222  # does not wait
+            if pid == 0:
                 return
             self._child = None
+            code = os.waitstatus_to_exitcode(status)
             if code == ExitCode.REFUSED:
                 self._start_at = now + _TRY_AGAIN_S
             elif code != ExitCode.OK:
                 raise LinkError(f"the private server ended with exit code {code}; {self._see}")
         if now >= self._start_at:
             self._child = await asyncio.to_thread(self._spawn)
-            _log.info("started a private server for %s, pid %d", self._data, self._child.pid)
+            _log.info("started a private server for %s, pid %d", self._data, self._child)
 
-    def _spawn(self) -> subprocess.Popen[bytes]:
+    def _spawn(self) -> int:
+        """Start the command in a session of its own; returns its pid.
+
+        Not by `subprocess`, whose objects want their process to end before they do.
+        """
         make_folder(self._output_file.parent)
+        appended = os.O_WRONLY | os.O_APPEND | os.O_CREAT
         try:
-            with self._output_file.open("ab") as output:
-                if output.tell() > _OUTPUT_BYTES:
-                    output.truncate(0)
-                return subprocess.Popen(  # noqa: S603  # our own command, no shell
-                    self._command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=output,
-                    cwd="/",
-                    start_new_session=True,
-                )
+            if self._output_file.exists() and self._output_file.stat().st_size > _OUTPUT_BYTES:
+                os.truncate(self._output_file, 0)
+            return os.posix_spawn(
+                self._command[0],
+                self._command,
+                os.environ,
+                file_actions=[
+                    (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                    (os.POSIX_SPAWN_OPEN, 1, str(self._output_file), appended, 0o600),
+                    (os.POSIX_SPAWN_DUP2, 1, 2),
+                ],
+                setsid=True,
+            )
         except OSError as error:
             raise LinkError(f"cannot start a private server: {error.strerror or error}") from error
 
@@ -129,9 +147,9 @@ class LocalServer:
 
 
 def _check_version(data: Path, running: Endpoints) -> None:
-    if running.protocol in VERSIONS:
+    if set(running.protocol) & set(VERSIONS):
         return
-    who = "this collab" if running.protocol > max(VERSIONS) else "that server"
+    who = "this collab" if min(running.protocol, default=0) > max(VERSIONS) else "that server"
     raise LinkError(
         f"the server of {data} (pid {running.pid}, collab {running.version}) speaks another version: "
         f"upgrade {who}, or stop it with: kill {running.pid}",

@@ -44,3 +44,4 @@ def _use(handler: logging.Handler) -> None:
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     # Each connection that a browser or a port scanner opens and drops would be an ERROR with traceback.
     logging.getLogger("websockets").setLevel(logging.CRITICAL)
+    logging.getLogger("collab_server.websockets").setLevel(logging.WARNING)

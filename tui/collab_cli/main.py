@@ -8,9 +8,10 @@ from typing import Annotated, Final
 
 import typer
 
-from collab_cli import __version__, config
+from collab_cli import __version__
 from collab_cli.commands.run import run_command, say
 from collab_cli.exits import ExitCode
+from collab_cli.flags import COLOURS, DEFAULT_HOST, DEFAULT_PORT, JoinFlags, ServeFlags
 
 app: Final = typer.Typer(
     name="collab",
@@ -68,7 +69,7 @@ def _join(
     ] = None,
     name: Annotated[str | None, typer.Option(help="The name that others see (your account's).")] = None,
     colour: Annotated[
-        int | None, typer.Option("--colour", "--color", help=f"Your colour, 1 to {config.COLOURS}.")
+        int | None, typer.Option("--colour", "--color", help=f"Your colour, 1 to {COLOURS}.")
     ] = None,
     theme: Annotated[str | None, typer.Option(help="dark or light.")] = None,
     read_only: Annotated[bool, typer.Option("--read-only", help="Look, but change nothing.")] = False,
@@ -78,7 +79,7 @@ def _join(
     ] = False,
 ) -> int:
     """Edit a room together. Starts a server for this account if none runs."""
-    flags = config.JoinFlags(
+    flags = JoinFlags(
         target=target,
         server=server,
         name=name,
@@ -106,11 +107,11 @@ def _serve(
         ),
     ] = None,
     host: Annotated[
-        str | None, typer.Option(help=f"Serve TCP on this loopback address ({config.DEFAULT_HOST}).")
+        str | None, typer.Option(help=f"Serve TCP on this loopback address ({DEFAULT_HOST}).")
     ] = None,
     port: Annotated[
         int | None,
-        typer.Option(help=f"Serve TCP on this port ({config.DEFAULT_PORT}; 0 takes a free one)."),
+        typer.Option(help=f"Serve TCP on this port ({DEFAULT_PORT}; 0 takes a free one)."),
     ] = None,
     unix: Annotated[Path | None, typer.Option(help="Where the Unix socket is; it is always served.")] = None,
     insecure: Annotated[
@@ -124,7 +125,7 @@ def _serve(
     idle_exit: Annotated[float | None, typer.Option("--idle-exit", metavar="SECONDS", hidden=True)] = None,
 ) -> int:
     """Serve rooms until stopped."""
-    flags = config.ServeFlags(
+    flags = ServeFlags(
         data_dir=data_dir,
         host=host,
         port=port,

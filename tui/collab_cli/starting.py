@@ -14,8 +14,8 @@ from collab_cli.recent import remember_room
 from collab_cli.targets import Target
 
 if TYPE_CHECKING:
-    from collab_client.buffer import Buffer
     from collab_cli.local_server import LocalServer
+    from collab_client.buffer import Buffer
     from collab_client.link import WebSocketLink
     from collab_client.session import Session
 
@@ -25,7 +25,12 @@ _CLIENT_ID_BITS: Final = 32
 """What Yjs itself draws; larger ids were mis-merged by some versions of its Rust port (y-crdt #221)."""
 
 _NONCE_BYTES: Final = 16
-_LOADED_LATE: Final = ("collab_client.buffer", "collab_client.session", "collab_client.link", "collab_cli.local_server")
+_LOADED_LATE: Final = (
+    "collab_client.buffer",
+    "collab_client.session",
+    "collab_client.link",
+    "collab_cli.local_server",
+)
 
 
 async def start_session(target: Target, settings: JoinSettings, device: bytes) -> tuple[Buffer, Session]:

@@ -37,7 +37,7 @@ class Link(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a room is: on the server at `url` (ws:// or wss://), or behind a Unix socket where one is given."""
+    """Where a room is: at `url` (ws:// or wss://), or behind a Unix socket where one is given."""
 
     room: str
     url: str = "ws://localhost"

@@ -186,6 +186,9 @@ class Session:
             self._backoff.was_up(self._clock() - began)
         if self._refusal is not None and not self._has_connected and self._sync.unsaved == 0:
             raise JoinRefused(self._refusal.code, self._refusal.message)
+        return self._servers_wish_s()
+
+    def _servers_wish_s(self) -> float | None:
         return self._dismissal.retry_s if self._dismissal is not None else None
 
     async def _pump(self, link: Link) -> None:

@@ -22,7 +22,10 @@ _CLUSTER_MOST: Final = 32
 _CARRIER: Final = "\u25cc"
 """A dotted circle: what carries a combining mark that has nothing before it."""
 
-_NARROW: Final = " -~\u00a1-\u00a8\u00aa-\u00ac\u00af-\u02ff\u0370-\u0377\u037a-\u037f\u038e-\u03ff\u0400-\u0482\u048a-\u052f"
+_NARROW: Final = (
+    " -~\u00a1-\u00a8\u00aa-\u00ac\u00af-\u02ff\u0370-\u0377\u037a-\u037f\u038e-\u03ff"
+    "\u0400-\u0482\u048a-\u052f"
+)
 _WIDE: Final = "\u3001-\u3029\u3041-\u3096\u309b-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\uff01-\uff60"
 _PLAIN: Final = _NARROW + _WIDE
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final, NamedTuple
 
-from rich.control import ControlType
-from rich.segment import Segment
+from rich.segment import ControlType, Segment
 from textual.strip import Strip
 
 from collab_tui.cells import Run, cell_at, runs, widest
@@ -26,6 +26,8 @@ class Span(NamedTuple):
     start: int
     end: int
     ink: Ink
+    is_caret: bool = False
+    """A caret covers the first cell of a tab, a selection all of them."""
 
 
 class Chip(NamedTuple):
@@ -167,10 +169,16 @@ def _pieces(run: Run, spans: Sequence[Span], base: Ink) -> Iterator[tuple[str, i
     """Yield (text, cell, cells, ink) of `run`, cut where spans begin and end."""
     start, end = run.column, run.column + run.columns
     if not run.unit:
-        yield run.text, run.cell, run.cells, _ink_at(spans, start, end, base)
+        ink = _ink_at(spans, start, end, base)
+        if run.text[0] != " ":
+            yield run.text, run.cell, run.cells, ink
+            return
+        yield " ", run.cell, 1, ink
+        rest = _ink_at([span for span in spans if not span.is_caret], start, end, base)
+        yield run.text[1:], run.cell + 1, run.cells - 1, rest
         return
     cuts = sorted({start, end, *(c for s in spans for c in (s.start, s.end) if start < c < end)})
-    for a, b in zip(cuts, cuts[1:], strict=False):
+    for a, b in pairwise(cuts):
         text = run.text[a - start : b - start]
         yield text, run.cell + (a - start) * run.unit, len(text) * run.unit, _ink_at(spans, a, b, base)
 

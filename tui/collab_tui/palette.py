@@ -27,7 +27,10 @@ class Ink(NamedTuple):
     def over(self, below: Ink) -> Ink:
         """Return this ink laid over `below`."""
         return Ink(
-            self.fg or below.fg, self.bg or below.bg, self.bold or below.bold, self.underline or below.underline
+            self.fg or below.fg,
+            self.bg or below.bg,
+            self.bold or below.bold,
+            self.underline or below.underline,
         )
 
 
@@ -168,4 +171,3 @@ def _rgb(colour: str) -> tuple[int, int, int]:
 def dimmed(ink: Ink, background: str) -> Ink:
     """Return `ink` with its text half way to `background`."""
     return ink._replace(fg=blend(ink.fg or background, background, 0.55))
-

@@ -9,16 +9,14 @@ import pytest
 
 from collab_cli.config import (
     DEFAULT_IDLE_EXIT_S,
-    DEFAULT_PORT,
-    JoinFlags,
     JoinSettings,
-    ServeFlags,
     ServeSettings,
     Theme,
     join_settings,
     serve_settings,
 )
 from collab_cli.exits import UsageError
+from collab_cli.flags import DEFAULT_PORT, JoinFlags, ServeFlags
 from collab_cli.identity import account_name
 from collab_cli.targets import Server
 

@@ -22,7 +22,7 @@ def run_command(command: Callable[[], int]) -> int:
     except KeyboardInterrupt:
         return SIGNAL + SIGINT
     except BrokenPipeError:
-        sys.stdout = None  # type: ignore[assignment]  # nobody reads it any more: nothing to flush at exit
+        sys.stdout = None  # nobody reads it any more: nothing to flush at exit
         return ExitCode.INTERNAL
 
 

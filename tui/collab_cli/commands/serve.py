@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from collab_cli import __version__
 from collab_cli.commands.run import say
-from collab_cli.config import ServeFlags, ServeSettings, serve_settings
+from collab_cli.config import ServeSettings, serve_settings
 from collab_cli.exits import SIGNAL, CommandError, ExitCode
+from collab_cli.flags import ServeFlags
 from collab_cli.logs import log_to_file, log_to_stderr
 from collab_cli.paths import make_folder
 from collab_protocol.errors import CollabError
@@ -37,6 +38,7 @@ def run(flags: ServeFlags) -> int:
     for complaint in settings.complaints:
         say(complaint)
     if settings.is_private:
+        os.chdir("/")  # it outlives the terminal, and must not keep its folder from being unmounted
         log_to_file(settings.folders.logs / PRIVATE_LOG)
     else:
         log_to_stderr()
@@ -44,7 +46,8 @@ def run(flags: ServeFlags) -> int:
     try:
         return _run_loop(_serve(settings))
     except CollabError as error:
-        _log.info("not serving %s: %s", settings.data_dir, error)
+        if settings.is_private:  # whose stderr nobody reads
+            _log.warning("not serving: %s", error)
         raise CommandError(str(error), ExitCode.REFUSED) from error
 
 

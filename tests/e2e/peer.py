@@ -1,0 +1,108 @@
+"""A person without a screen: joins over a plain WebSocket, to put text into a room and to read it."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, Self
+
+from websockets.sync.client import connect, unix_connect
+from websockets.typing import Subprotocol
+
+from collab_protocol import limits
+from collab_protocol.codec import Assembler, Splitter
+from collab_protocol.names import ROOM_PATH
+from collab_protocol.sync import ClientSync, Identity, Phase, RowsArrived, Synced
+from collab_protocol.text import Replica, utf8_length
+from collab_protocol.versions import SUBPROTOCOL
+
+DEADLINE_S: Final = 20.0
+
+
+class Peer:
+    """One session in `room`, on the server at a TCP port of this machine or behind a Unix socket."""
+
+    def __init__(self, room: str, where: int | Path, *, name: str = "peer") -> None:
+        """Join, and return when the text is here."""
+        self._replica = Replica(secrets.randbits(32))
+        self._sync = ClientSync(
+            Identity(secrets.token_bytes(16), secrets.token_bytes(32), name),
+            client_id=self._replica.client_id,
+            state_vector=self._replica.state_vector,
+        )
+        self._splitter = Splitter()
+        self._assembler = Assembler()
+        host = f"ws://127.0.0.1:{where}" if isinstance(where, int) else "ws://localhost"
+        url = host + ROOM_PATH + room
+        options: dict[str, Any] = {
+            "subprotocols": [Subprotocol(SUBPROTOCOL)],
+            "compression": None,
+            "ping_interval": None,
+            "proxy": None,
+        }
+        self._websocket = (
+            connect(url, **options) if isinstance(where, int) else unix_connect(str(where), url, **options)
+        )
+        self._replica.on_update = self._send_row
+        self._sync.connected()
+        self._flush()
+        self._wait(lambda: self._sync.phase is Phase.LIVE, "the text")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def text(self) -> str:
+        """The room's text, as far as it was read."""
+        return self._replica.text()
+
+    def insert(self, offset_utf8: int, text: str) -> None:
+        """Put `text` in, and return when the server has it on disk."""
+        self._replica.edit(offset_utf8, 0, text)
+        self._wait(lambda: self._sync.unsaved == 0, "a receipt")
+
+    def append(self, text: str) -> None:
+        """Put `text` at the end, in pieces that fit any limit; return when all is on disk."""
+        step = limits.PART_BYTES
+        for begin in range(0, len(text), step):
+            self.insert(utf8_length(self.text), text[begin : begin + step])
+
+    def wait_for(self, text: str) -> None:
+        """Read until `text` is in the room."""
+        self._wait(lambda: text in self.text, repr(text))
+
+    def close(self) -> None:
+        self._replica.close()
+        self._websocket.close()
+
+    def _send_row(self, data: bytes) -> None:
+        self._sync.local_update(data)
+        self._flush()
+
+    def _flush(self) -> None:
+        while messages := self._sync.to_send():
+            for message in messages:
+                for frame in self._splitter.frames(message):
+                    self._websocket.send(frame)
+
+    def _wait(self, is_true: Callable[[], bool], what: str) -> None:
+        ends_at = time.monotonic() + DEADLINE_S
+        while not is_true():
+            try:
+                frame = self._websocket.recv(timeout=max(0.0, ends_at - time.monotonic()))
+            except TimeoutError:
+                raise AssertionError(f"the peer waited {DEADLINE_S:.0f} s for {what}") from None
+            assert isinstance(frame, bytes)
+            message = self._assembler.feed(frame)
+            if message is None:
+                continue
+            self._sync.receive(message)
+            for event in self._sync.events():
+                if isinstance(event, RowsArrived | Synced):
+                    self._replica.apply(event.data)
+            self._flush()

@@ -1,0 +1,193 @@
+"""Tests of `collab_cli.local_server`: one server for one folder, started once, by whoever comes first."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from collab_cli.local_server import LocalServer, read_endpoints
+from collab_cli.paths import Folders, find_folders
+from collab_protocol.errors import LinkError
+
+DEADLINE_S = 30.0
+
+
+@pytest.fixture
+def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Folders]:
+    """Folders of our own; a server left in them is ended."""
+    monkeypatch.setenv("COLLAB_HOME", str(tmp_path))
+    monkeypatch.setenv("COLLAB_IDLE_EXIT_S", "20")
+    folders = find_folders(os.environ)
+    yield folders
+    if (running := read_endpoints(folders.data)) is not None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(running.pid, signal.SIGTERM)
+
+
+def note(folders: Folders, **changes: object) -> None:
+    folders.data.mkdir(parents=True, exist_ok=True)
+    found = {
+        "version": "0.1.0",
+        "protocol": [1],
+        "pid": 2**22 + 1,  # nobody's
+        "unix": str(folders.run() / "x.sock"),
+        "tcp": None,
+        "started": 0.0,
+    }
+    (folders.data / "server.json").write_text(json.dumps({**found, **changes}))
+
+
+def local(folders: Folders, *command: str) -> LocalServer:
+    return LocalServer(
+        folders.data,
+        private_socket=folders.run() / "private.sock",
+        output_file=folders.logs / "server.out",
+        command=command or None,
+    )
+
+
+async def nobody(_: Path) -> str:
+    try:
+        raise ConnectionRefusedError
+    except ConnectionRefusedError as error:
+        raise LinkError("nothing answers") from error
+
+
+def wait_for_exit(child: subprocess.Popen[str]) -> int:
+    with child:
+        return child.wait(DEADLINE_S)
+
+
+def test_two_first_joins_at_one_instant_start_one_server(folders: Folders) -> None:
+    paths = (folders.data, folders.socket(folders.data, is_private=True), folders.logs / "server.out")
+    joins = [
+        subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("reach.py")), *map(str, paths)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            bufsize=1,
+        )
+        for _ in range(2)
+    ]
+    pids = []
+    for question in ("ready", "pid"):
+        for join in joins:
+            assert join.stdin is not None
+            assert join.stdout is not None
+            if question == "ready":
+                assert join.stdout.readline() == "ready\n"
+            else:
+                pids.append(join.stdout.readline().strip())
+        for join in joins:
+            assert join.stdin is not None
+            join.stdin.write("go on\n")
+    assert [wait_for_exit(join) for join in joins] == [0, 0]
+    assert pids[0] == pids[1]
+    log = (folders.logs / "server.log").read_text()
+    assert log.count(": serving ") == 1
+    running = read_endpoints(folders.data)
+    assert running is not None
+    assert str(running.pid) == pids[0]
+    assert os.getsid(running.pid) == running.pid
+
+
+async def test_a_running_server_is_used(folders: Folders) -> None:
+    note(folders)
+
+    async def open_socket(path: Path) -> Path:
+        return path
+
+    assert await local(folders, "/bin/false").reach(open_socket) == folders.run() / "x.sock"
+
+
+async def test_a_dead_servers_note_is_no_server(folders: Folders) -> None:
+    note(folders)
+    with pytest.raises(LinkError, match="exit code 1"):
+        await local(folders, "/bin/false").reach(nobody)
+
+
+async def test_a_server_that_cannot_start_names_its_log(folders: Folders) -> None:
+    with pytest.raises(LinkError, match=r"server\.log"):
+        await local(folders, "/bin/false").reach(nobody)
+    with pytest.raises(LinkError, match="cannot start"):
+        await local(folders, "/nonexistent/program").reach(nobody)
+
+
+async def test_what_a_server_answers_is_passed_on(folders: Folders) -> None:
+    note(folders)
+
+    async def refuse(_: Path) -> str:
+        raise LinkError("busy", retry_after_s=3)
+
+    with pytest.raises(LinkError, match="busy"):
+        await local(folders, "/bin/false").reach(refuse)
+
+
+@pytest.mark.parametrize(("protocol", "who"), [([2], "upgrade this collab"), ([0], "upgrade that server")])
+async def test_another_version_is_final_and_says_who_is_older(
+    folders: Folders, protocol: list[int], who: str
+) -> None:
+    note(folders, protocol=protocol)
+
+    async def refuse(_: Path) -> str:
+        raise LinkError("subprotocol not supported", is_final=True)
+
+    with pytest.raises(LinkError, match=who) as refusal:
+        await local(folders, "/bin/false").reach(refuse)
+    assert refusal.value.is_final
+
+
+async def test_a_server_run_by_hand_is_not_replaced_when_it_stops(folders: Folders) -> None:
+    note(folders)
+    server = local(folders, "/bin/false")
+
+    async def open_socket(path: Path) -> Path:
+        return path
+
+    await server.reach(open_socket)
+    with pytest.raises(LinkError, match="has stopped"):
+        await server.reach(nobody)
+
+
+async def test_a_private_server_is_started_again_after_a_crash(folders: Folders) -> None:
+    note(folders, unix=str(folders.run() / "private.sock"))
+    server = local(folders, "/bin/false")
+
+    async def open_socket(path: Path) -> Path:
+        return path
+
+    await server.reach(open_socket)
+    with pytest.raises(LinkError, match="exit code 1"):
+        await server.reach(nobody)
+
+
+async def test_who_lost_the_race_waits_for_the_winner(folders: Folders) -> None:
+    """The server that this one starts finds the folder taken; the note of the other comes a little later."""
+    server = local(folders, "/bin/sh", "-c", "exit 3")
+
+    async def open_socket(path: Path) -> Path:
+        return path
+
+    async def write_note_later() -> None:
+        await asyncio.to_thread(note, folders)
+
+    async with asyncio.timeout(DEADLINE_S), asyncio.TaskGroup() as tasks:
+        reached = tasks.create_task(server.reach(open_socket))
+        tasks.create_task(write_note_later())
+    assert reached.result() == folders.run() / "x.sock"
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"protocol": 1}', '{"protocol": [1], "other": 2}'])
+def test_a_broken_note_is_no_server(tmp_path: Path, text: str) -> None:
+    (tmp_path / "server.json").write_text(text)
+    assert read_endpoints(tmp_path) is None

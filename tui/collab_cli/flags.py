@@ -1,0 +1,40 @@
+"""What was typed after a command, as values, and the numbers that help texts name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+DEFAULT_PORT: Final = 8765
+DEFAULT_HOST: Final = "127.0.0.1"
+COLOURS: Final = 12
+"""Colours that a room hands out (collab_server.room) and a screen draws (collab_tui.palette)."""
+
+
+@dataclass(frozen=True, slots=True)
+class JoinFlags:
+    """What was typed after `collab join`."""
+
+    target: str | None = None
+    server: str | None = None
+    name: str | None = None
+    colour: int | None = None
+    theme: str | None = None
+    read_only: bool = False
+    ascii: bool = False
+    insecure: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ServeFlags:
+    """What was typed after `collab serve`."""
+
+    data_dir: Path | None = None
+    host: str | None = None
+    port: int | None = None
+    unix: Path | None = None
+    insecure: bool = False
+    memory: bool = False
+    private: bool = False
+    idle_exit_s: float | None = None

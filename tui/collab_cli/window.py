@@ -1,0 +1,115 @@
+"""The app on the terminal from its start to its end, whatever ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import threading
+from types import FrameType
+from typing import TYPE_CHECKING, Final
+
+from collab_cli.config import JoinSettings
+from collab_cli.exits import SIGNAL
+from collab_cli.starting import start_session
+from collab_cli.targets import Target
+from collab_cli.terminal import Screen
+from collab_client.status import StatusKind
+from collab_tui.app import AppConfig, CollabApp, Outcome
+from collab_tui.palette import Theme
+
+if TYPE_CHECKING:
+    from collab_client.buffer import Buffer
+    from collab_client.session import Session
+
+_log = logging.getLogger(__name__)
+
+_SIGNALS: Final = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+
+_SETTLE_S: Final = 1.0
+"""How long a receipt that is under way is waited for when a signal ends the program."""
+
+_GOODBYE_S: Final = 0.5
+
+_FORCE_AFTER_S: Final = 5.0
+"""How long after a signal the terminal is given back by force."""
+
+
+class Window:
+    """One room on one terminal. After `show`: `outcome`, `ended_by` and `has_crashed` say how it went."""
+
+    def __init__(self, target: Target, settings: JoinSettings, device: bytes, screen: Screen) -> None:
+        self.ended_by: signal.Signals | None = None
+        self.has_crashed = False
+        self._target = target
+        self._settings = settings
+        self._device = device
+        self._screen = screen
+        self._session: Session | None = None
+        self._leaving: asyncio.Task[None] | None = None
+        self._app = CollabApp(
+            AppConfig(
+                room=target.room,
+                start=self._start,
+                theme=Theme(settings.theme.value),
+                is_ascii=settings.is_ascii,
+                is_read_only=settings.is_read_only,
+            )
+        )
+
+    @property
+    def outcome(self) -> Outcome:
+        """What is unsaved, and the error that ended it."""
+        return self._app.outcome
+
+    def show(self) -> None:
+        """Run the app until the person leaves, a signal comes, or it breaks."""
+        kept = {number: signal.signal(number, self._stop_by) for number in _SIGNALS}
+        try:
+            self._app.run()
+            self.has_crashed = bool(self._app.return_code)
+        except KeyboardInterrupt:
+            self.ended_by = self.ended_by or signal.SIGINT
+        except BaseException:  # a panic of native code is one, and must not keep the terminal
+            _log.exception("the app crashed")
+            self.has_crashed = True
+        finally:
+            for number, handler in kept.items():
+                signal.signal(number, handler)
+
+    async def _start(self) -> tuple[Buffer, Session]:
+        buffer, self._session = await start_session(self._target, self._settings, self._device)
+        return buffer, self._session
+
+    def _stop_by(self, number: int, _: FrameType | None) -> None:
+        """Take a signal: leave in good order, and by force when that takes too long."""
+        if self.ended_by is not None:
+            return
+        self.ended_by = signal.Signals(number)
+        _log.info("ended by %s", self.ended_by.name)
+        force = threading.Timer(_FORCE_AFTER_S, self._end_by_force, (number,))
+        force.daemon = True
+        force.start()
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError as error:  # the app is only starting, or has ended
+            raise KeyboardInterrupt from error
+        loop.call_soon_threadsafe(self._begin_to_leave)
+
+    def _begin_to_leave(self) -> None:
+        self._leaving = asyncio.get_running_loop().create_task(self._leave(), name="leave")
+
+    async def _leave(self) -> None:
+        session = self._session
+        if session is not None:
+            if session.status.kind is StatusKind.SAVING:
+                await session.settle(_SETTLE_S)
+            session.leave()
+            await asyncio.sleep(_GOODBYE_S)  # the end of the session ends the app before
+        self._app.exit(self._app.outcome)
+
+    def _end_by_force(self, number: int) -> None:
+        _log.error("did not end within %.0f s: ending by force", _FORCE_AFTER_S)
+        self._screen.restore()
+        os._exit(SIGNAL + number)

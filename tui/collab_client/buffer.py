@@ -1,0 +1,451 @@
+"""The text that one person edits: lines for the screen, a replica for everybody, carets, and undo.
+
+Local edits change the lines first, then the replica; what comes from elsewhere, and undo, goes through
+the replica, and its splices patch the lines. Every other caret is shifted through each patch. Nothing
+in here waits, draws, or costs O(document) once the text is loaded.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Final
+
+from collab_client import clusters
+from collab_client.carets import Patch, Peer, PeerCarets, Ring, Span, UndoCarets, shift_span
+from collab_client.lines import START, Lines, Position
+from collab_protocol import limits
+from collab_protocol.errors import EditError, TextTooLarge
+from collab_protocol.messages import Presence
+from collab_protocol.presence import Activity, Caret
+from collab_protocol.text import Replica, Splice, utf8_length
+
+_UNDO_GROUP_S: Final = 0.4
+"""Typing goes on with its step of undo for so long; less than the replica's 500 ms, so that each step
+of the replica is one of ours, though the clocks are read a moment apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Rows `first_row`..`old_last_row` became `first_row`..`new_last_row`."""
+
+    first_row: int
+    old_last_row: int
+    new_last_row: int
+    is_local: bool
+
+
+class _Kind(Enum):
+    """What an edit is to undo; another kind begins another step."""
+
+    TYPING = auto()
+    DELETING = auto()
+    OTHER = auto()
+
+
+class Buffer:
+    """One session's text with its carets.
+
+    `on_local_update(data)` is called once for each own row: edit, undo or redo. `on_change(change)` is
+    called for each contiguous patch, when the lines have it. `on_carets()` is called when other people
+    came, moved or went, or something other than an own move or edit has moved the own caret. None of
+    them may edit the buffer.
+    """
+
+    def __init__(
+        self,
+        replica: Replica,
+        *,
+        max_text_bytes: int = limits.TEXT_BYTES,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Take over `replica`, which has an undo clock; `clock` gives seconds. Costs O(text)."""
+        self.replica = replica
+        self.lines = Lines(replica.text())
+        self.max_text_bytes = max_text_bytes
+        self.read_only = False
+        self.on_local_update: Callable[[bytes], None] = lambda _: None
+        self.on_change: Callable[[Change], None] = lambda _: None
+        self.on_carets: Callable[[], None] = lambda: None
+        self._span = Span(START, START)
+        self._peers = PeerCarets()
+        self._ring = Ring()
+        self._own_session: int | None = None
+        self._own_rows = 0
+        self._goal_cells: int | None = None
+        self._clock = clock
+        self._undo_carets = UndoCarets()
+        self._edited_at = float("-inf")
+        self._kind: _Kind | None = None  # of the step that the next edit may go on with
+        self._updates: list[bytes] = []
+        self._splices: list[Splice] = []
+        replica.on_update = self._updates.append
+        replica.on_splices = self._splices.extend
+
+    def close(self) -> None:
+        """Let go of the replica and of whoever listens."""
+        self.replica.close()
+        self.on_local_update = lambda _: None
+        self.on_change = lambda _: None
+        self.on_carets = lambda: None
+
+    # What there is
+
+    @property
+    def head(self) -> Position:
+        """The own caret."""
+        return self._span.head
+
+    @property
+    def anchor(self) -> Position:
+        """The selection's other end; the caret itself when nothing is selected."""
+        return self._span.anchor
+
+    @property
+    def selection(self) -> tuple[Position, Position] | None:
+        """The selected range, its start first; None when nothing is selected."""
+        head, anchor = self._span.head, self._span.anchor
+        if head == anchor:
+            return None
+        return (head, anchor) if head < anchor else (anchor, head)
+
+    @property
+    def selected_text(self) -> str:
+        """The selected text; empty when nothing is selected."""
+        return "" if self.selection is None else self.lines.slice(*self.selection)
+
+    @property
+    def peers(self) -> Mapping[int, Peer]:
+        """The other sessions in the room, by session number; a live view."""
+        return self._peers
+
+    def carets_to_send(self) -> tuple[Caret, ...]:
+        """Return the own caret as the wire has it."""
+        return (self._caret(),)
+
+    # Editing
+
+    def replace(self, start: Position, end: Position, text: str) -> None:
+        """Replace the text from `start` to `end`; the caret comes to stand behind `text`.
+
+        Raises:
+            EditError: the range is not in the text, `text` has lone surrogates, or one may not write.
+            TextTooLarge: the text would pass `max_text_bytes`. Nothing was changed in either case.
+        """
+        self._edit(start, end, text, _Kind.OTHER)
+
+    def type_text(self, text: str) -> None:
+        """Put `text` in the place of the selection, as typing. Raises as `replace`."""
+        self._replace_selection(text, _Kind.TYPING)
+
+    def newline(self) -> None:
+        """Put a line break in the place of the selection; begins a step of undo. Raises as `replace`."""
+        self._end_step()
+        self._replace_selection("\n", _Kind.TYPING)
+
+    def paste(self, text: str) -> None:
+        """Put `text` in the place of the selection, as a step of undo. Raises as `replace`.
+
+        Line breaks of any system become "\\n": terminals send "\\r" for those of a pasted text.
+        """
+        self._end_step()
+        self._replace_selection(text.replace("\r\n", "\n").replace("\r", "\n"), _Kind.OTHER)
+        self._end_step()
+
+    def cut(self) -> str:
+        """Delete the selection as a step of undo, and return it. Raises as `replace`."""
+        text = self.selected_text
+        self._end_step()
+        self._replace_selection("", _Kind.DELETING)
+        self._end_step()
+        return text
+
+    def backspace(self) -> None:
+        """Delete the selection, or the cluster or line break before the caret. Raises as `replace`."""
+        start, end = self.selection or (self._left_of(self.head), self.head)
+        self._edit(start, end, "", _Kind.DELETING)
+
+    def delete(self) -> None:
+        """Delete the selection, or the cluster or line break behind the caret. Raises as `replace`."""
+        start, end = self.selection or (self.head, self._right_of(self.head))
+        self._edit(start, end, "", _Kind.DELETING)
+
+    def undo(self) -> bool:
+        """Take back the last step of one's own; False when there is none. Raises EditError if read-only."""
+        return self._step_undo(is_undo=True)
+
+    def redo(self) -> bool:
+        """Do again what `undo` took back; False when there is none. Raises EditError if read-only."""
+        return self._step_undo(is_undo=False)
+
+    # Moving; `extend` leaves the anchor where it is
+
+    def move_to(self, position: Position, extend: bool = False) -> None:
+        """Move the caret to `position`, or to the nearest one there is."""
+        self._move(self.lines.clamp(position), extend)
+
+    def move_left(self, extend: bool = False) -> None:
+        """Move one cluster back, or to the selection's start."""
+        if self.selection is not None and not extend:
+            self._move(self.selection[0], extend)
+        else:
+            self._move(self._left_of(self.head), extend)
+
+    def move_right(self, extend: bool = False) -> None:
+        """Move one cluster on, or to the selection's end."""
+        if self.selection is not None and not extend:
+            self._move(self.selection[1], extend)
+        else:
+            self._move(self._right_of(self.head), extend)
+
+    def move_rows(self, delta: int, extend: bool = False) -> None:
+        """Move `delta` rows down, or up; keeps to the cell from which such moves began.
+
+        Beyond the first or last row it goes to the text's start or end.
+        """
+        row, column = self.head
+        goal_cells = self._goal_cells
+        if goal_cells is None:
+            goal_cells = clusters.cells_before(self.lines.line(row), column)
+        last_row = self.lines.row_count - 1
+        if row + delta < 0 and row == 0:
+            target = START
+        elif row + delta > last_row and row == last_row:
+            target = self.lines.end
+        else:
+            row = max(0, min(row + delta, last_row))
+            target = Position(row, clusters.column_at(self.lines.line(row), goal_cells))
+        self._move(target, extend)
+        self._goal_cells = goal_cells
+
+    def move_word_left(self, extend: bool = False) -> None:
+        """Move to the start of the word before, or over the line break."""
+        row, column = self.head
+        if column == 0:
+            self._move(self._left_of(self.head), extend)
+        else:
+            self._move(Position(row, clusters.previous_word(self.lines.line(row), column)), extend)
+
+    def move_word_right(self, extend: bool = False) -> None:
+        """Move to the end of the word after, or over the line break."""
+        row, column = self.head
+        line = self.lines.line(row)
+        if column == len(line):
+            self._move(self._right_of(self.head), extend)
+        else:
+            self._move(Position(row, clusters.next_word(line, column)), extend)
+
+    def line_start(self, extend: bool = False) -> None:
+        """Move to the start of the line."""
+        self._move(Position(self.head.row, 0), extend)
+
+    def line_end(self, extend: bool = False) -> None:
+        """Move to the end of the line."""
+        self._move(Position(self.head.row, len(self.lines.line(self.head.row))), extend)
+
+    def document_start(self, extend: bool = False) -> None:
+        """Move to the start of the text."""
+        self._move(START, extend)
+
+    def document_end(self, extend: bool = False) -> None:
+        """Move to the end of the text."""
+        self._move(self.lines.end, extend)
+
+    def select_all(self) -> None:
+        """Select the whole text; the caret stands at its end."""
+        self._move(START, extend=False)
+        self._move(self.lines.end, extend=True)
+
+    # What comes from elsewhere
+
+    def apply_remote(self, data: bytes, author: int, seq: int) -> None:
+        """Apply committed rows up to `seq` by session `author`; own ones change nothing.
+
+        Raises:
+            UpdateError: `data` cannot be applied; the replica must be given up.
+        """
+        splices = self._apply(data, author)
+        if splices and author != self._own_session:
+            self._ring.add_remote(author, seq, splices)
+
+    def apply_sync(self, data: bytes, seq: int) -> None:
+        """Apply all that was missing up to `seq`, by whomever. Raises as `apply_remote`."""
+        self._apply(data, None)
+
+    def receipted(self, n: int, seq: int) -> None:
+        """Note that own rows up to number `n` are in the log, the last of them at `seq`."""
+        self._ring.receipted(n, seq)
+
+    def place(self, presence: Presence, now: float) -> None:
+        """Take what another session says of itself; `now` in seconds."""
+        if self._place(presence, now):
+            self.on_carets()
+
+    def set_roster(self, roster: Iterable[Presence], own_session: int, seq: int, now: float) -> None:
+        """Take who is in the room on a fresh link, the text standing at `seq`."""
+        self._own_session = own_session
+        self._ring.begin_link()
+        self._peers.clear()
+        for presence in roster:
+            self._place(presence, now)
+        self.on_carets()
+
+    def clear_peers(self) -> None:
+        """Forget the others: the link is gone."""
+        self._peers.clear()
+        self.on_carets()
+
+    # Within
+
+    def _edit(self, start: Position, end: Position, text: str, kind: _Kind) -> None:
+        self._check_may_write()
+        if start == end and not text:
+            return
+        if end < start or self.lines.clamp(start) != start or self.lines.clamp(end) != end:
+            raise EditError(f"{start} to {end} is no range of the text")
+        try:
+            added = utf8_length(text)
+        except UnicodeEncodeError as error:
+            raise EditError("the text to insert holds lone surrogates") from error
+        at = self.lines.offset(start)
+        deleted = 0 if start == end else self.lines.offset(end) - at
+        if added > deleted and self.replica.size_utf8 + added - deleted > self.max_text_bytes:
+            raise TextTooLarge(f"the text may have at most {self.max_text_bytes} bytes")
+        before = Caret(at, at) if self._span == Span(start, start) else self._caret()
+        now = self._clock()
+        begins = kind is not self._kind or now - self._edited_at >= _UNDO_GROUP_S
+        if begins:
+            self.replica.end_undo_group()
+        new_end = self.lines.replace(start, end, text)
+        self.replica.edit(at, deleted, text)
+        self._span = Span(new_end, new_end)
+        self._peers.shift(Patch(start, end, new_end), None)
+        self._undo_carets.edited(at, before, Caret(at + added, at + added), begins=begins)
+        self._kind, self._edited_at, self._goal_cells = kind, now, None
+        self._send((Splice(at, deleted, text),))
+        self.on_change(Change(start.row, end.row, new_end.row, is_local=True))
+
+    def _replace_selection(self, text: str, kind: _Kind) -> None:
+        start, end = self.selection or (self.head, self.head)
+        self._edit(start, end, text, kind)
+
+    def _step_undo(self, *, is_undo: bool) -> bool:
+        self._check_may_write()
+        was = (self.replica.undo_depth, self.replica.redo_depth)
+        if not (self.replica.undo() if is_undo else self.replica.redo()):
+            return False
+        depths = (self.replica.undo_depth, self.replica.redo_depth)
+        step = self._undo_carets.undone if is_undo else self._undo_carets.redone
+        caret = step(was, depths)
+        self._end_step()
+        self._goal_cells = None
+        splices = self._take_splices()
+        changes = self._patch(splices, None, is_local=True)
+        if splices:
+            self._span = self._after_undo(splices, caret)
+        self._send(splices)
+        for change in changes:
+            self.on_change(change)
+        return True
+
+    def _after_undo(self, splices: tuple[Splice, ...], caret: Caret | None) -> Span:
+        if caret is not None:
+            first = splices[0].offset_utf8
+            return Span(self._nearest(first + caret.head), self._nearest(first + caret.anchor))
+        last = splices[-1]
+        position = self._nearest(last.offset_utf8 + utf8_length(last.inserted))
+        return Span(position, position)
+
+    def _apply(self, data: bytes, author: int | None) -> tuple[Splice, ...]:
+        try:
+            self.replica.apply(data)
+        finally:  # also when it failed: the lines are what the replica holds
+            span = self._span
+            splices = self._take_splices()
+            changes = self._patch(splices, author, is_local=False)
+            self._undo_carets.shift(splices)
+            for change in changes:
+                self.on_change(change)
+            if self._span != span or (splices and self._peers):
+                self.on_carets()
+        return splices
+
+    def _patch(self, splices: Iterable[Splice], author: int | None, *, is_local: bool) -> list[Change]:
+        """Do to the lines and carets what happened in the replica."""
+        changes = []
+        for splice in splices:
+            start = self.lines.position(splice.offset_utf8)
+            end = self.lines.position(splice.offset_utf8 + splice.deleted_utf8)
+            patch = Patch(start, end, self.lines.replace(start, end, splice.inserted))
+            self._span = shift_span(self._span, patch)
+            self._peers.shift(patch, author)
+            changes.append(Change(start.row, end.row, patch.new_end.row, is_local))
+        return changes
+
+    def _take_splices(self) -> tuple[Splice, ...]:
+        splices = tuple(self._splices)
+        self._splices.clear()
+        return splices
+
+    def _send(self, splices: tuple[Splice, ...]) -> None:
+        """Number what the replica made of an own change, and hand it on."""
+        rows = tuple(self._updates)
+        self._updates.clear()
+        for data in rows:
+            self._own_rows += 1
+            self._ring.add_own(self._own_rows, splices)
+            splices = ()
+            self.on_local_update(data)
+
+    def _place(self, presence: Presence, now: float) -> bool:
+        person = presence.person
+        if person is None or person.session == self._own_session:
+            return False
+        if presence.activity is Activity.GONE:
+            self._peers.drop(person.session)
+            return True
+        span = None
+        if presence.carets:
+            caret = self._ring.bring(presence.carets[0], person.session, presence.seen)
+            if caret is not None:
+                span = Span(self._nearest(caret.head), self._nearest(caret.anchor))
+        self._peers.place(person, span, presence.activity, now)
+        return True
+
+    def _caret(self) -> Caret:
+        head = self.lines.offset(self._span.head)
+        is_single = self._span.head == self._span.anchor
+        return Caret(head, head if is_single else self.lines.offset(self._span.anchor))
+
+    def _nearest(self, offset_utf8: int) -> Position:
+        return self.lines.position(max(0, min(offset_utf8, self.lines.size_utf8)))
+
+    def _move(self, target: Position, extend: bool) -> None:
+        span = Span(target, self._span.anchor if extend else target)
+        if span != self._span:
+            self._span = span
+            self._end_step()
+        self._goal_cells = None
+
+    def _end_step(self) -> None:
+        """Let the next edit begin a step of undo."""
+        self._kind = None
+
+    def _left_of(self, position: Position) -> Position:
+        row, column = position
+        if column:
+            return Position(row, clusters.previous_boundary(self.lines.line(row), column))
+        return Position(row - 1, len(self.lines.line(row - 1))) if row else position
+
+    def _right_of(self, position: Position) -> Position:
+        row, column = position
+        line = self.lines.line(row)
+        if column < len(line):
+            return Position(row, clusters.next_boundary(line, column))
+        return Position(row + 1, 0) if row + 1 < self.lines.row_count else position
+
+    def _check_may_write(self) -> None:
+        if self.read_only:
+            raise EditError("this room is read-only for you")

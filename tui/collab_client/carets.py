@@ -1,0 +1,305 @@
+"""How carets move when the text around them changes: one's own, other people's, and those of undo.
+
+The rule everywhere: text inserted exactly at a caret goes behind it, so the caret stays; the author's
+own caret goes along with what was inserted; and the lower end of a selection goes along too, so that
+what was selected stays what is selected.
+
+    Presence(offset, seen) ─ Ring: through what its sender had not seen ─▶ offset here ─ Lines ─▶ Position
+    Position ─ Patch: every change from then on ─▶ Position
+
+Offsets are UTF-8 bytes, as on the wire. Once placed, a caret is a position, and shifting it needs
+neither the text nor a look-up.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from collab_client.lines import Position
+from collab_protocol.presence import Activity, Caret, Person
+from collab_protocol.text import Splice, utf8_length
+
+_RING_ENTRIES: Final = 512
+"""Far more than come between the sending and the arrival of a caret; DESIGN section 9 wants it short."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """One contiguous change: what stood from `start` to `end` is replaced by what ends at `new_end`."""
+
+    start: Position
+    end: Position
+    new_end: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A caret and its selection as positions; equal when nothing is selected."""
+
+    head: Position
+    anchor: Position
+
+
+def shift(offset_utf8: int, splices: Iterable[Splice], *, goes_along: bool = False) -> int:
+    """Return where `offset_utf8` is after `splices`; `goes_along` with an insert exactly there."""
+    for splice in splices:
+        at = splice.offset_utf8
+        if offset_utf8 > at:
+            offset_utf8 = max(at, offset_utf8 - splice.deleted_utf8)
+        if offset_utf8 > at or (goes_along and offset_utf8 == at):
+            offset_utf8 += utf8_length(splice.inserted)
+    return offset_utf8
+
+
+def shift_caret(caret: Caret, splices: Iterable[Splice]) -> Caret:
+    """Return `caret` after somebody else's `splices`."""
+    head, anchor = caret.head, caret.anchor
+    for splice in splices:
+        removal = (Splice(splice.offset_utf8, splice.deleted_utf8, ""),)
+        head, anchor = shift(head, removal), shift(anchor, removal)
+        insertion = (Splice(splice.offset_utf8, 0, splice.inserted),)
+        head, anchor = (
+            shift(head, insertion, goes_along=head < anchor),
+            shift(anchor, insertion, goes_along=anchor < head),
+        )
+    return Caret(head, anchor)
+
+
+def shift_span(span: Span, patch: Patch, *, is_author: bool = False) -> Span:
+    """Return `span` after `patch`; `is_author`: it is the caret of whoever made the change."""
+    head, anchor = span.head, span.anchor
+    if head < patch.start and anchor < patch.start:
+        return span
+    if patch.start != patch.end:
+        head, anchor = _without(head, patch), _without(anchor, patch)
+    if patch.start != patch.new_end:
+        head, anchor = (
+            _with(head, patch, goes_along=is_author or head < anchor),
+            _with(anchor, patch, goes_along=is_author or anchor < head),
+        )
+    return Span(head, anchor)
+
+
+def _without(position: Position, patch: Patch) -> Position:
+    """Return `position` after what stood from the patch's start to its end went."""
+    start, end = patch.start, patch.end
+    if position <= start:
+        return position
+    if position <= end:
+        return start
+    if position.row == end.row:
+        return Position(start.row, position.column - end.column + start.column)
+    return Position(position.row - end.row + start.row, position.column)
+
+
+def _with(position: Position, patch: Patch, *, goes_along: bool) -> Position:
+    """Return `position` after what stands from the patch's start to its new end came."""
+    start, end = patch.start, patch.new_end
+    if position < start or (position == start and not goes_along):
+        return position
+    if position.row == start.row:
+        return Position(end.row, position.column - start.column + end.column)
+    return Position(position.row + end.row - start.row, position.column)
+
+
+@dataclass(slots=True)
+class _Entry:
+    author: int | None  # a session; None is this one
+    n: int | None  # the number of an own row
+    seq: int | None  # None until an own row has its receipt
+    splices: tuple[Splice, ...]
+
+
+class Ring:
+    """The latest changes, so that a caret can be brought through those its sender had not seen."""
+
+    def __init__(self) -> None:
+        self._entries: deque[_Entry] = deque()
+        self._forgotten_seq = 0
+        self._forgotten_n = 0
+
+    def add_own(self, n: int, splices: tuple[Splice, ...]) -> None:
+        """Note own row `n`, which nobody else has seen before its receipt."""
+        self._add(_Entry(None, n, None, splices))
+
+    def add_remote(self, author: int, seq: int, splices: tuple[Splice, ...]) -> None:
+        """Note a row of another session."""
+        self._add(_Entry(author, None, seq, splices))
+
+    def receipted(self, n: int, seq: int) -> None:
+        """Note that own rows up to `n` stand in the log, the last of them at `seq`."""
+        for entry in self._entries:
+            if entry.author is None and entry.seq is None and entry.n is not None and entry.n <= n:
+                entry.seq = seq
+        if 0 < self._forgotten_n <= n:
+            self._forgotten_seq = max(self._forgotten_seq, seq)
+            self._forgotten_n = 0
+
+    def begin_link(self) -> None:
+        """Forget all but own rows without a receipt: on a fresh link sessions have other numbers."""
+        self._entries = deque(entry for entry in self._entries if entry.seq is None)
+        self._forgotten_seq = 0
+
+    def bring(self, caret: Caret, author: int, seen: int) -> Caret | None:
+        """Return `caret` of session `author`, who had seen the log up to `seen`, as it is here now.
+
+        None when what it must go through has been forgotten. What came with a Sync is not in the ring
+        and is passed over: if it was the sender's own work, that is right; if not, the sender applies
+        it after this caret and sends another.
+        """
+        if seen < self._forgotten_seq or self._forgotten_n:
+            return None
+        for entry in self._entries:
+            if entry.author != author and (entry.seq is None or entry.seq > seen):
+                caret = shift_caret(caret, entry.splices)
+        return caret
+
+    def _add(self, entry: _Entry) -> None:
+        self._entries.append(entry)
+        if len(self._entries) > _RING_ENTRIES:
+            oldest = self._entries.popleft()
+            if oldest.seq is not None:
+                self._forgotten_seq = max(self._forgotten_seq, oldest.seq)
+            elif oldest.n is not None:
+                self._forgotten_n = oldest.n
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Another session, as far as this one can tell. Without `head` its caret is not known now."""
+
+    person: Person
+    head: Position | None
+    anchor: Position | None
+    activity: Activity
+    moved_at: float
+
+
+class PeerCarets(Mapping[int, Peer]):
+    """The other sessions of the room, by session number."""
+
+    def __init__(self) -> None:
+        self._peers: dict[int, Peer] = {}
+        self._typing: set[int] = set()
+
+    def __getitem__(self, session: int) -> Peer:
+        return self._peers[session]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._peers)
+
+    def __len__(self) -> int:
+        return len(self._peers)
+
+    def place(self, person: Person, span: Span | None, activity: Activity, now: float) -> None:
+        """Put a peer where it says it is; it has moved when that is news, or when it was typing."""
+        session = person.session
+        old = self._peers.get(session)
+        head, anchor = (None, None) if span is None else (span.head, span.anchor)
+        has_moved = old is None or session in self._typing or (old.head, old.anchor) != (head, anchor)
+        moved_at = now if old is None or (has_moved and span is not None) else old.moved_at
+        self._typing.discard(session)
+        self._peers[session] = Peer(person, head, anchor, activity, moved_at)
+
+    def drop(self, session: int) -> None:
+        """Let a peer go."""
+        self._peers.pop(session, None)
+        self._typing.discard(session)
+
+    def clear(self) -> None:
+        """Let everybody go."""
+        self._peers.clear()
+        self._typing.clear()
+
+    def shift(self, patch: Patch, author: int | None) -> bool:
+        """Bring every caret through `patch`, made by session `author`; True when one has moved."""
+        has_moved = False
+        if author in self._peers:
+            self._typing.add(author)
+        for session, peer in self._peers.items():
+            if peer.head is None or peer.anchor is None:
+                continue
+            span = Span(peer.head, peer.anchor)
+            shifted = shift_span(span, patch, is_author=session == author)
+            if shifted != span:
+                self._peers[session] = replace(peer, head=shifted.head, anchor=shifted.anchor)
+                has_moved = True
+        return has_moved
+
+
+@dataclass(slots=True)
+class _Step:
+    """One step of undo: its lowest offset, and the carets around it counted from there."""
+
+    lowest: int
+    before: Caret
+    after: Caret
+
+
+class UndoCarets:
+    """The carets beside the steps of undo and redo.
+
+    They are kept relative to the lowest place that the step changed. Undo touches that place first, so
+    they come out right wherever it has gone meanwhile, and the kept ones need no shifting.
+    """
+
+    def __init__(self) -> None:
+        self._undo: list[_Step | None] = []
+        self._redo: list[_Step | None] = []
+        self._open: _Step | None = None
+
+    def edited(self, offset_utf8: int, before: Caret, after: Caret, *, begins: bool) -> None:
+        """Note an own edit at `offset_utf8`; `begins` a step of its own, or goes on with the last."""
+        self._redo.clear()
+        step = self._open
+        if begins or step is None:
+            self._open = _Step(offset_utf8, _moved(before, -offset_utf8), _moved(after, -offset_utf8))
+            self._undo.append(self._open)
+            return
+        if offset_utf8 < step.lowest:
+            step.before = _moved(step.before, step.lowest - offset_utf8)
+            step.lowest = offset_utf8
+        step.after = _moved(after, -step.lowest)
+
+    def shift(self, splices: Iterable[Splice]) -> None:
+        """Bring the step that may still go on through somebody else's change."""
+        if self._open is not None:
+            self._open.lowest = shift(self._open.lowest, splices)
+
+    def undone(self, was: tuple[int, int], now: tuple[int, int]) -> Caret | None:
+        """Note an undo between these depths of (undo, redo); return the caret from before the step.
+
+        It counts from the undo's first splice. None when it is not known.
+        """
+        step = self._step_back(self._undo, was[0], now[0])
+        self._align(self._undo, now[0])
+        self._redo.append(step)
+        self._align(self._redo, now[1])
+        return None if step is None else step.before
+
+    def redone(self, was: tuple[int, int], now: tuple[int, int]) -> Caret | None:
+        """Note a redo between these depths of (undo, redo); return the caret from after the step."""
+        step = self._step_back(self._redo, was[1], now[1])
+        self._align(self._redo, now[1])
+        self._undo.append(step)
+        self._align(self._undo, now[0])
+        return None if step is None else step.after
+
+    def _step_back(self, source: list[_Step | None], was: int, now: int) -> _Step | None:
+        """Return the step that took effect: the lowest of those that went from the stack."""
+        self._open = None
+        # Another length says that the CRDT has grouped otherwise than we: then nothing is known.
+        return source[now] if len(source) == was > now else None
+
+    def _align(self, steps: list[_Step | None], depth: int) -> None:
+        if len(steps) > depth:
+            del steps[depth:]
+        elif len(steps) < depth:
+            steps[:] = [None] * depth
+
+
+def _moved(caret: Caret, by: int) -> Caret:
+    return Caret(caret.head + by, caret.anchor + by)

@@ -1,0 +1,188 @@
+"""The status line: the room, what may truthfully be said of one's text, the people, notices, questions.
+
+It is one row that gives way from the right: first people fold into `+n`, then the room's name is cut,
+and the status words go last. Where the caret is stands beside it, in a widget of its own, so that a
+key repaints twelve cells and not the row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from rich.cells import cell_len
+from rich.segment import Segment
+from textual import events
+from textual.message import Message
+from textual.strip import Strip
+from textual.widget import Widget
+
+from collab_client.status import Status, StatusKind, connecting, status_line
+from collab_protocol.presence import Activity
+from collab_tui.palette import Ink, Palette, Styles, dimmed
+from collab_tui.safe_text import crop_cells, safe_name, safe_text
+
+if TYPE_CHECKING:
+    from collab_client.lines import Position
+
+_ROOM_LEAST: Final = 6
+_NAME_CELLS: Final = 16
+_GAP: Final = "  "
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody else in the room, as the line names them; `count` is in how many windows they are."""
+
+    name: str
+    sign: str
+    colour: int
+    activity: Activity = Activity.ACTIVE
+    count: int = 1
+
+
+class StatusLine(Widget):
+    """Shows the room, the status, who is here; or a notice or a question in their place."""
+
+    ALLOW_SELECT = False
+
+    class Clicked(Message):
+        """The person clicked the status: try to connect now."""
+
+    def __init__(
+        self, palette: Palette, room: str, *, is_ascii: bool = False, is_read_only: bool = False
+    ) -> None:
+        super().__init__()
+        self._palette = palette
+        self._styles = Styles()
+        self._is_ascii = is_ascii
+        self._room = safe_name(room, 64)
+        self._status: Status = connecting()
+        self._people: tuple[Person, ...] = ()
+        self._notice = ""
+        self._question = ""
+        self.is_read_only = is_read_only
+
+    def show(
+        self,
+        *,
+        status: Status | None = None,
+        people: Sequence[Person] | None = None,
+        notice: str | None = None,
+        question: str | None = None,
+        is_read_only: bool | None = None,
+    ) -> None:
+        """Change what is said and leave the rest; repaints only when something is different."""
+        before = (self._status, self._people, self._notice, self._question, self.is_read_only)
+        if status is not None:
+            self._status = status
+        if people is not None:
+            self._people = tuple(people)
+        if notice is not None:
+            self._notice = safe_text(notice, ascii_marks=self._is_ascii)
+        if question is not None:
+            self._question = safe_text(question, ascii_marks=self._is_ascii)
+        if is_read_only is not None:
+            self.is_read_only = is_read_only
+        if before != (self._status, self._people, self._notice, self._question, self.is_read_only):
+            self.refresh()
+
+    def on_click(self, event: events.Click) -> None:
+        event.stop()
+        self.post_message(self.Clicked())
+
+    def render_line(self, y: int) -> Strip:
+        width = self.size.width
+        bar = self._palette.bar
+        parts = self._question_parts() if self._question else self._parts(width)
+        segments: list[Segment] = []
+        used = 0
+        for text, ink in parts:
+            shown = crop_cells(text, width - used)
+            if shown:
+                segments.append(Segment(shown, self._styles[ink.over(bar)]))
+                used += cell_len(shown)
+        segments.append(Segment(" " * (width - used), self._styles[bar]))
+        return Strip(segments, width)
+
+    def _question_parts(self) -> list[tuple[str, Ink]]:
+        return [(f" {self._question} ", self._palette.bar_warn)]
+
+    def _parts(self, width: int) -> list[tuple[str, Ink]]:
+        words = safe_text(status_line(self._status, ascii=self._is_ascii), ascii_marks=self._is_ascii)
+        state = [(f" {words} ", self._state_ink())]
+        badge = [(_GAP, self._palette.bar), (" read-only ", self._palette.badge)] if self.is_read_only else []
+        taken = _cells(state) + _cells(badge) + 2
+        room = f" {crop_cells(self._room, max(_ROOM_LEAST, width - taken))} "
+        parts = [(room, self._palette.bar._replace(bold=True)), *state, *badge]
+        left = width - _cells(parts) - len(_GAP)
+        if self._notice:
+            return [*parts, (_GAP, self._palette.bar), (crop_cells(self._notice, left), self._palette.bar)]
+        return [*parts, *self._people_parts(left)]
+
+    def _state_ink(self) -> Ink:
+        palette = self._palette
+        match self._status.kind:
+            case StatusKind.SAVED:
+                return palette.bar_good
+            case StatusKind.REFUSED:
+                return palette.bar_bad
+            case StatusKind.OFFLINE | StatusKind.BUSY:
+                return palette.bar_warn
+            case StatusKind.CONNECTING | StatusKind.LOADING | StatusKind.SAVING | StatusKind.NOT_STORED:
+                return palette.bar_muted
+
+    def _people_parts(self, room: int) -> list[tuple[str, Ink]]:
+        """Return as many people as fit in `room` cells, and `+n` for the others."""
+        shown: list[tuple[str, Ink]] = []
+        for at, person in enumerate(self._people):
+            parts = self._person_parts(person)
+            others = len(self._people) - at - 1
+            more = len(f"{_GAP}+{others}") if others else 0
+            if _cells(shown) + _cells(parts) + more > room:
+                rest = f"{_GAP}+{len(self._people) - at}"
+                return [*shown, (rest, self._palette.bar)] if _cells(shown) + len(rest) <= room else shown
+            shown += parts
+        return shown
+
+    def _person_parts(self, person: Person) -> list[tuple[str, Ink]]:
+        bar = self._palette.bar
+        is_here = person.activity is Activity.ACTIVE
+        name = safe_name(person.name, _NAME_CELLS)
+        if person.count > 1:
+            name += f" {'x' if self._is_ascii else '×'}{person.count}"
+        if person.activity is Activity.AWAY:
+            name += " (away)"
+        return [
+            (_GAP, bar),
+            (f" {person.sign} ", self._palette.person(person.colour, is_faint=not is_here)),
+            (f" {name}", bar if is_here else dimmed(bar, bar.bg or self._palette.background)),
+        ]
+
+
+class CaretPosition(Widget):
+    """Says row and column, from 1; columns count characters."""
+
+    ALLOW_SELECT = False
+
+    def __init__(self, palette: Palette) -> None:
+        super().__init__()
+        self._palette = palette
+        self._styles = Styles()
+        self._text = ""
+
+    def show(self, position: Position) -> None:
+        text = f"{position.row + 1}:{position.column + 1}"
+        if text != self._text:
+            self._text = text
+            self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        width = self.size.width
+        text = f"{self._text} ".rjust(width)[-width:]
+        return Strip([Segment(text, self._styles[self._palette.bar_muted])], width)
+
+
+def _cells(parts: Sequence[tuple[str, Ink]]) -> int:
+    return sum(cell_len(text) for text, _ in parts)

@@ -1,3 +1,3 @@
 """The `collab` command: the composition root, and the only reader of argv, environment and config files."""
 
-__version__: str = "0.1.0"
+__version__ = "0.1.0"

@@ -7,7 +7,7 @@ import io
 import os
 import sys
 import termios
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -52,11 +52,18 @@ def can_draw_unicode() -> bool:
 
 
 class Screen(io.TextIOWrapper):
-    """What the app draws on: a copy of the real terminal, that knows whether it was given back."""
+    """What the app draws on: a copy of the real terminal, that knows whether it was given back.
+
+    When the terminal is gone (its window was closed, the line was cut), `on_gone` is called once, in
+    the thread that writes, and what is drawn from then on goes nowhere: Textual's writer would die of
+    the error, and the app wait for it for ever.
+    """
 
     def __init__(self) -> None:
+        self.on_gone: Callable[[], None] = _ignore
         self._modes = termios.tcgetattr(0)
         self._is_taken = False
+        self._is_gone = False
         super().__init__(
             io.BufferedWriter(io.FileIO(os.dup(1), "w")),
             encoding=sys.stdout.encoding,
@@ -64,10 +71,25 @@ class Screen(io.TextIOWrapper):
         )
 
     def write(self, text: str, /) -> int:
-        written = super().write(text)
         if _ENTER[:-1] in text:
             self._is_taken = text.rfind(_ENTER) > text.rfind(_LEAVE)
-        return written
+        if not self._is_gone:
+            try:
+                return super().write(text)
+            except OSError:
+                self._lose()
+        return len(text)
+
+    def flush(self) -> None:
+        if not self._is_gone:
+            try:
+                super().flush()
+            except OSError:
+                self._lose()
+
+    def _lose(self) -> None:
+        self._is_gone = True
+        self.on_gone()
 
     def restore(self) -> None:
         """Give the terminal back, if whoever took it did not; a terminal that is gone is let go."""
@@ -77,6 +99,10 @@ class Screen(io.TextIOWrapper):
             self._is_taken = False
             with contextlib.suppress(OSError, ValueError):
                 os.write(self.fileno(), _RESET.encode())
+
+
+def _ignore() -> None:
+    pass
 
 
 @contextlib.contextmanager

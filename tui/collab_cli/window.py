@@ -65,6 +65,7 @@ class Window:
 
     def show(self) -> None:
         """Run the app until the person leaves, a signal comes, or it breaks."""
+        self._screen.on_gone = self._terminal_gone
         kept = {number: signal.signal(number, self._stop_by) for number in _SIGNALS}
         try:
             self._app.run()
@@ -96,6 +97,10 @@ class Window:
         except RuntimeError as error:  # the app is only starting, or has ended
             raise KeyboardInterrupt from error
         loop.call_soon_threadsafe(self._begin_to_leave)
+
+    def _terminal_gone(self) -> None:
+        """Treat a terminal that is gone as the hangup that not everybody is sent."""
+        os.kill(os.getpid(), signal.SIGHUP)
 
     def _begin_to_leave(self) -> None:
         self._leaving = asyncio.get_running_loop().create_task(self._leave(), name="leave")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import Final, NamedTuple
 
 from rich.cells import cell_len, split_graphemes
@@ -29,12 +30,20 @@ _NARROW: Final = (
 _WIDE: Final = "\u3001-\u3029\u3041-\u3096\u309b-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\uff01-\uff60"
 _PLAIN: Final = _NARROW + _WIDE
 
-# A uniform run gives its last character back when what follows may combine with it.
-_TOKEN: Final = re.compile(
-    f"(?P<narrow>[{_NARROW}]+(?=[{_PLAIN}\t]|$))|(?P<wide>[{_WIDE}]+(?=[{_PLAIN}\t]|$))"
-    f"|(?P<tab>\t)|[{_PLAIN}]?[^{_PLAIN}\t]+|[{_PLAIN}]"
+_ODD: Final = frozenset("\u200d\ufe0f\u20e3") | frozenset(
+    map(chr, [*range(0x1F1E6, 0x1F200), *range(0x1F3FB, 0x1F400)])
 )
-_ODD: Final = re.compile("[\u200d\ufe0f\u20e3\U0001f1e6-\U0001f1ff\U0001f3fb-\U0001f3ff]")
+"""Joiners, emoji presentation, keycaps, flags and skin tones: terminals measure their clusters differently."""
+
+
+@cache
+def _token() -> re.Pattern[str]:
+    """Compile what parts a line into runs; 12 ms, so not before a line needs it."""
+    # A uniform run gives its last character back when what follows may combine with it.
+    return re.compile(
+        f"(?P<narrow>[{_NARROW}]+(?=[{_PLAIN}\t]|$))|(?P<wide>[{_WIDE}]+(?=[{_PLAIN}\t]|$))"
+        f"|(?P<tab>\t)|[{_PLAIN}]?[^{_PLAIN}\t]+|[{_PLAIN}]"
+    )
 
 
 class Run(NamedTuple):
@@ -55,8 +64,12 @@ class Run(NamedTuple):
 
 def runs(line: str) -> Iterator[Run]:
     """Yield the runs of `line`, left to right, without gaps, safe for a terminal."""
+    if line.isascii() and line.isprintable():
+        if line:
+            yield Run(0, len(line), 0, len(line), line, 1)
+        return
     column = cell = 0
-    for match in _TOKEN.finditer(_safe(line)):
+    for match in _token().finditer("\t".join(safe_text(part) for part in line.split("\t"))):
         text, kind = match[0], match.lastgroup
         size = len(text)
         if kind == "narrow":
@@ -116,12 +129,6 @@ def cluster_end(line: str, column: int) -> int:
     return column + 1
 
 
-def _safe(line: str) -> str:
-    if line.isascii() and line.isprintable():
-        return line
-    return "\t".join(safe_text(part) for part in line.split("\t"))
-
-
 def _is_cells(line: str) -> bool:
     """Whether every column is one cell."""
     return line.isascii() and "\t" not in line
@@ -139,7 +146,7 @@ def _clusters(text: str, column: int, cell: int) -> Iterator[Run]:
         drawn = text[start : min(end, start + _CLUSTER_MOST)]
         if cells == 0:
             drawn, cells = _CARRIER + drawn, 1
-        is_odd = end - start > 1 and _ODD.search(drawn) is not None
+        is_odd = end - start > 1 and not _ODD.isdisjoint(drawn)
         yield Run(column + start, end - start, cell, cells, drawn, 0, is_odd)
         cell += cells
 

@@ -58,13 +58,24 @@ class OwnCaret:
 
 @dataclass(slots=True)
 class _Draft:
-    """A row's marks under way. `used` is the first cell to the right of which all is blank."""
+    """A row's marks under way. From cell `used` on the row is blank but for its chips."""
 
     used: int
     spans: list[Span] = field(default_factory=list)
     chips: list[Chip] = field(default_factory=list)
     sign: Chip | None = None
     is_current: bool = False
+
+    def has_room(self, cell: int, size: int) -> bool:
+        """Whether `size` cells from `cell` are blank, with a blank on either side."""
+        return (cell > self.used or cell == self.used == 0) and not any(
+            cell <= chip.cell + cell_len(chip.text) and chip.cell <= cell + size for chip in self.chips
+        )
+
+    def first_room(self, size: int) -> int:
+        """Return the first cell from which on `has_room` is true."""
+        ends = [chip.cell + cell_len(chip.text) for chip in self.chips]
+        return min(cell for cell in (self.used + 1, *(e + 1 for e in ends)) if self.has_room(cell, size))
 
     def finish(self) -> RowMarks:
         return RowMarks(tuple(self.spans), tuple(sorted(self.chips)), self.sign, self.is_current)
@@ -166,14 +177,13 @@ class MarksLayout:
         if head.row > self._window.top:
             above = self._draft(head.row - 1)
             cell = min(at, room - size)
-            if above.used < cell or above.used == cell == 0:
+            if above.has_room(cell, size):
                 above.chips.append(Chip(cell, text, ink))
-                above.used = cell + size
                 return
-        own = self._draft(head.row)
-        if own.used + 1 + size <= room:
-            own.chips.append(Chip(own.used + 1, text, ink))
-            own.used += 1 + size
+        draft = self._draft(head.row)
+        cell = draft.first_room(size)
+        if cell + size <= room:
+            draft.chips.append(Chip(cell, text, ink))
 
     def _off_screen(self, peers: Iterable[Peer]) -> None:
         """Put `▲ ana 12` at the right of the first row, `▼ bo 310` of the last; the nearest first."""
@@ -193,7 +203,7 @@ class MarksLayout:
             draft = self._draft(row)
             text = f" {arrow} {safe_name(peer.person.name, _CHIP_NAME_CELLS)} {peer.head.row + 1} "
             cell = right - cell_len(text)
-            if cell <= draft.used:
+            if not draft.has_room(cell, cell_len(text)):
                 return
             draft.chips.append(Chip(cell, text, self._palette.person(peer.person.colour)))
             right = cell - 1

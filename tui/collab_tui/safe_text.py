@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import cache
 from typing import Final
 
 from rich.cells import cell_len, split_graphemes
@@ -32,19 +33,21 @@ _EMOJI: Final = (
     "\u00a9\u00ae\u203c\u2049\u2122\u2139\u2194-\u21aa\u231a-\u23ff\u24c2\u25aa-\u27bf\u2934\u2935"
     "\u2b00-\u2bff\u3030\u303d\u3297\u3299\U0001f000-\U0001faff"
 )
-_UNSAFE: Final = re.compile(
-    "[\x00-\x1f\x7f" + _INVISIBLE + _BROKEN + "]"
-    # Variation selectors 15 and 16 choose how an emoji or a keycap looks, and mean nothing elsewhere.
-    "|(?<![" + _EMOJI + "#*0-9])[\ufe0e\ufe0f]|(?<=[#*0-9])[\ufe0e\ufe0f](?!\u20e3)"
-    # A joiner joins two emoji.
-    "|(?<![" + _EMOJI + "])(?<![" + _EMOJI + "]\ufe0f)\u200d|\u200d(?![" + _EMOJI + "])"
-)
-
 DELETED: Final = "␡"
 FORMAT_MARK: Final = "⨯"
 BROKEN_MARK: Final = "�"
 
-_BROKEN_ONE: Final = re.compile("[" + _BROKEN + "]")
+
+@cache
+def _unsafe() -> re.Pattern[str]:
+    """Compile what is not allowed; a few milliseconds, so not before a text needs it."""
+    return re.compile(
+        "[\x00-\x1f\x7f" + _INVISIBLE + "]|(?P<broken>[" + _BROKEN + "])"
+        # Variation selectors 15 and 16 choose how an emoji or a keycap looks, and mean nothing elsewhere.
+        "|(?<![" + _EMOJI + "#*0-9])[\ufe0e\ufe0f]|(?<=[#*0-9])[\ufe0e\ufe0f](?!\u20e3)"
+        # A joiner joins two emoji.
+        "|(?<![" + _EMOJI + "])(?<![" + _EMOJI + "]\ufe0f)\u200d|\u200d(?![" + _EMOJI + "])"
+    )
 
 
 def safe_text(text: str, *, ascii_marks: bool = False) -> str:
@@ -54,7 +57,7 @@ def safe_text(text: str, *, ascii_marks: bool = False) -> str:
     """
     if text.isascii() and text.isprintable():
         return text
-    return _UNSAFE.sub(_ascii_mark if ascii_marks else _mark, text)
+    return _unsafe().sub(_ascii_mark if ascii_marks else _mark, text)
 
 
 def safe_name(name: str, most_cells: int = limits.NAME_CELLS) -> str:
@@ -81,7 +84,7 @@ def _mark(match: re.Match[str]) -> str:
         return chr(0x2400 + ord(character))
     if character == "\x7f":
         return DELETED
-    return BROKEN_MARK if _BROKEN_ONE.match(character) else FORMAT_MARK
+    return BROKEN_MARK if match.lastgroup == "broken" else FORMAT_MARK
 
 
 def _ascii_mark(_: re.Match[str]) -> str:

@@ -44,7 +44,7 @@ async def serve(
 
     Raises:
         FolderTaken: another server holds the data folder.
-        PortTaken: another program holds the port.
+        PortTaken: another program holds the port or the socket.
         NotAllowed: TCP was asked for beyond loopback, or without `insecure`.
         StoreError: the store cannot be opened, or the socket cannot be made.
     """
@@ -92,6 +92,7 @@ async def _listen(
         # Nobody new can come in now.
         await _drain(listener, registry)
     finally:
+        await listener.end()
         registry.dispose()
 
 

@@ -85,9 +85,11 @@ class Committer:
 
     async def close(self) -> None:
         """Finish what is queued, then close the store and the thread."""
-        await self.run(lambda store: store.close())
-        self._queue.put(None)
-        await asyncio.to_thread(self._thread.join)
+        try:
+            await self.run(lambda store: store.close())
+        finally:
+            self._queue.put(None)
+            await asyncio.to_thread(self._thread.join)
 
     def _work(self) -> None:
         while (entry := self._queue.get()) is not None:
@@ -112,16 +114,34 @@ class Committer:
             if (earlier := self._broken.get(entry.write.room)) is not None:
                 self._call_on_loop(entry.done, earlier)
         good = [entry for entry in group if entry.write.room not in self._broken]
-        rows = [entry.write for entry in good if isinstance(entry.write, Row)]
-        settings = [entry.write for entry in good if isinstance(entry.write, SettingRow)]
-        failure: StoreError | None = None
+        rooms = {entry.write.room for entry in good}
+        failure = self._write(good)
+        if failure is not None and len(rooms) > 1:
+            # One of them may be at fault; the others are not to suffer for it.
+            for room in rooms:
+                self._settle(part := [entry for entry in good if entry.write.room == room], self._write(part))
+        elif good:
+            self._settle(good, failure)
+
+    def _write(self, entries: list[_Entry]) -> StoreError | None:
+        """Bring entries to disk; returns why that failed, whatever it was: this thread serves every room."""
+        rows = [entry.write for entry in entries if isinstance(entry.write, Row)]
+        settings = [entry.write for entry in entries if isinstance(entry.write, SettingRow)]
         try:
-            self._store.write(rows, settings)
+            if entries:
+                self._store.write(rows, settings)
         except StoreError as error:
             _log.error("commit of %d rows failed: %s", len(rows), error)
-            failure = error
-            self._broken.update((entry.write.room, error) for entry in good)
-        self._call_on_loop(_settle, good, failure)
+            return error
+        except Exception as error:
+            _log.exception("commit of %d rows failed", len(rows))
+            return StoreError(f"{type(error).__name__}: {error}")
+        return None
+
+    def _settle(self, entries: list[_Entry], failure: StoreError | None) -> None:
+        if failure is not None:
+            self._broken.update((entry.write.room, failure) for entry in entries)
+        self._call_on_loop(_tell, entries, failure)
 
     def _call_on_loop(self, call: Callable[..., None], *arguments: object) -> None:
         try:
@@ -130,6 +150,9 @@ class Committer:
             _log.warning("the loop ended before a commit was told")
 
 
-def _settle(group: list[_Entry], failure: StoreError | None) -> None:
-    for entry in group:
-        entry.done(failure)
+def _tell(entries: list[_Entry], failure: StoreError | None) -> None:
+    for entry in entries:
+        try:
+            entry.done(failure)
+        except Exception:
+            _log.exception("room %s broke down when it was told of a commit", entry.write.room)

@@ -31,12 +31,18 @@ from collab_protocol.errors import (
 from collab_protocol.messages import Bye, Fault, Hello, Message, Presence, Resync, Setting, Update
 from collab_protocol.sync import PeerSync
 from collab_server.outbox import BatchEncoder, Outbox
-from collab_server.registry import OpenRoom, Registry
+from collab_server.registry import OpenRoom, Registry, guard
 from collab_server.room import Joiner
 
 _log = logging.getLogger(__name__)
 
 _STORE_RETRY_MS = 5000
+
+_HELLO_BYTES = 1024 * 1024
+"""What one may send before we know who it is: a Hello with many client ids and a long state vector."""
+
+_PROGRESS_S = 30.0
+"""A reader that takes nothing for so long is given up, whatever it says meanwhile (DESIGN section 5)."""
 
 _CLOSE_CODES = {
     FaultCode.BUSY: CloseCode.TRY_AGAIN,
@@ -77,7 +83,9 @@ class Connection:
         self._waits = asyncio.Event()
         self._opened: OpenRoom | None = None
         self._last_word: Fault | Bye | None = None
+        self._greeted = asyncio.Event()
         self._heard_at = time.monotonic()
+        self._sending_since: float | None = None
 
     @property
     def session(self) -> int:
@@ -97,7 +105,7 @@ class Connection:
         code, reason = CloseCode.NORMAL, ""
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._read(), name="read")
+                tasks.create_task(self._read(tasks), name="read")
                 tasks.create_task(self._write(), name="write")
                 tasks.create_task(self._watch(), name="watch")
         except* _Ended as ended:
@@ -117,51 +125,52 @@ class Connection:
         finally:
             self._leave()
         with contextlib.suppress(ConnectionClosed):
-            await self._websocket.close(code, reason[:100])
+            await self._websocket.close(code, _short(reason))
 
-    async def _read(self) -> None:
-        assembler = Assembler()
-        async with asyncio.timeout(limits.HELLO_TIMEOUT_S) as deadline:
-            try:
-                while True:
-                    frame = await self._websocket.recv()
-                    self._heard_at = time.monotonic()
-                    if not isinstance(frame, bytes):
-                        raise FrameError("frames are binary")
-                    message = assembler.feed(frame)
-                    if message is not None:
-                        await self._receive(message)
-                    self._flush()
-                    if self._opened is not None:
-                        deadline.reschedule(None)
-            except TimeoutError as error:
-                raise _Ended(CloseCode.PROTOCOL_ERROR, "no Hello") from error
+    def abort(self) -> None:
+        """End without a word, for one that does not take any."""
+        self._websocket.transport.abort()
 
-    async def _receive(self, message: Message) -> None:
+    async def _read(self, tasks: asyncio.TaskGroup) -> None:
+        assembler = Assembler(_HELLO_BYTES)
+        while True:
+            frame = await self._websocket.recv()
+            self._heard_at = time.monotonic()
+            if not isinstance(frame, bytes):
+                raise FrameError("frames are binary")
+            message = assembler.feed(frame)
+            if message is not None:
+                self._receive(message, tasks)
+                if isinstance(message, Hello):
+                    assembler = Assembler()
+            self._flush()
+
+    def _receive(self, message: Message, tasks: asyncio.TaskGroup) -> None:
         try:
             request = self._peer.receive(message)
         except VersionRefused as error:
             self.deliver(Fault(FaultCode.VERSION, str(error), None))
             return
         if isinstance(request, Hello):
-            await self._join(request)
+            # A task of its own: while a room is loaded, pings are answered.
+            self._greeted.set()
+            tasks.create_task(self._join(request), name="join")
             return
         if isinstance(request, Bye):
             raise _Ended(CloseCode.NORMAL, "")
-        if self._opened is None:
+        if self._opened is None or request is None:
             return
         room = self._opened.room
-        match request:
-            case Update(n, data):
-                room.update(self, n, data)
-            case Presence():
-                room.present(self, request)
-            case Setting(key, value):
-                room.set(self, key, value)
-            case Resync(_, state_vector):
-                room.resync(self, state_vector)
-            case None:
-                pass
+        with guard(room):
+            match request:
+                case Update(n, data):
+                    room.update(self, n, data)
+                case Presence():
+                    room.present(self, request)
+                case Setting(key, value):
+                    room.set(self, key, value)
+                case Resync(_, state_vector):
+                    room.resync(self, state_vector)
 
     async def _join(self, hello: Hello) -> None:
         try:
@@ -172,7 +181,8 @@ class Connection:
             return
         self._opened = opened
         self._outbox.encoder = opened.encoder
-        opened.room.join(self, hello, self._admit(hello))
+        with guard(opened.room):
+            opened.room.join(self, hello, self._admit(hello))
 
     async def _write(self) -> None:
         splitter = Splitter()
@@ -180,20 +190,32 @@ class Connection:
             while (encoded := self._outbox.take()) is not None:
                 for frame in splitter.split(encoded):
                     while (urgent := self._outbox.take_urgent()) is not None:
-                        await self._websocket.send(urgent)
-                    await self._websocket.send(frame)
+                        await self._send(urgent)
+                    await self._send(frame)
             if self._last_word is not None:
                 raise _Ended(*_closing(self._last_word))
             self._waits.clear()
             await self._waits.wait()
 
+    async def _send(self, frame: bytes) -> None:
+        self._sending_since = time.monotonic()
+        await self._websocket.send(frame)
+        self._sending_since = None
+
     async def _watch(self) -> None:
+        try:
+            async with asyncio.timeout(limits.HELLO_TIMEOUT_S):
+                await self._greeted.wait()
+        except TimeoutError as error:
+            raise _Ended(CloseCode.PROTOCOL_ERROR, "no Hello") from error
         number = 0
         while True:
             await asyncio.sleep(limits.SERVER_PING_S)
-            if time.monotonic() - self._heard_at >= limits.SERVER_DEAD_S:
-                self._websocket.transport.abort()
-                raise _Ended(CloseCode.GOING_AWAY, "silent")
+            now = time.monotonic()
+            is_silent = now - self._heard_at >= limits.SERVER_DEAD_S
+            if is_silent or (self._sending_since is not None and now - self._sending_since >= _PROGRESS_S):
+                self.abort()
+                raise _Ended(CloseCode.GOING_AWAY, "silent" if is_silent else "reads nothing")
             number += 1
             self._peer.ping(number)
             self._flush()
@@ -203,14 +225,15 @@ class Connection:
             self._outbox.put(message)
         if self._outbox.is_hopeless and self._last_word is None:
             _log.warning("session %d of room %s is too slow", self.session, self._room_name)
-            self._websocket.transport.abort()
+            self.abort()
 
     def _something_waits(self) -> None:
         self._waits.set()
 
     def _leave(self) -> None:
         if self._opened is not None:
-            self._opened.room.leave(self)
+            with guard(self._opened.room):
+                self._opened.room.leave(self)
             self._registry.left(self._opened)
 
 
@@ -220,3 +243,8 @@ def _closing(last_word: Fault | Bye) -> tuple[CloseCode, str]:
             return _CLOSE_CODES.get(code, CloseCode.NORMAL), message
         case Bye(reason):
             return CloseCode.RESTART, reason
+
+
+def _short(reason: str) -> str:
+    """Return what of `reason` fits into a close frame: 123 bytes (RFC 6455 section 5.5)."""
+    return reason.encode()[:120].decode(errors="ignore")

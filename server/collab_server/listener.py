@@ -11,6 +11,7 @@ import os
 import pwd
 import secrets
 import socket
+import stat
 import struct
 import sys
 from collections.abc import AsyncIterator
@@ -36,12 +37,14 @@ _log = logging.getLogger(__name__)
 _UNIX_PATH_BYTES: Final = 100
 """Longer paths do not fit into sockaddr_un everywhere (108 on Linux, 104 on macOS, with a NUL)."""
 
+_PROBE_S: Final = 1.0
+
 _LOCAL_PEERCRED: Final = 1
 """<sys/un.h> of macOS: getsockopt(0, LOCAL_PEERCRED) gives a struct xucred."""
 
 
 class PortTaken(CollabError):
-    """Somebody else listens on the port."""
+    """Somebody else listens on the port or socket."""
 
 
 class Listener:
@@ -52,17 +55,19 @@ class Listener:
         self.connections: set[Connection] = set()
         self.nobody_here = asyncio.Event()
         self.nobody_here.set()
+        self._servers: list[Server] = []
 
     @contextlib.asynccontextmanager
     async def on_unix(self, path: Path) -> AsyncIterator[Server]:
         """Listen on a Unix socket that only its owner may open. The caller holds the data folder's lock.
 
         Raises:
+            PortTaken: somebody listens there.
             StoreError: the socket cannot be made there.
         """
         if len(os.fsencode(path)) > _UNIX_PATH_BYTES:
             raise StoreError(f"the path {path} is too long for a socket: give a shorter one with --unix")
-        _unlink(path)
+        _clear_the_way(path)
         before = os.umask(0o177)
         try:
             server = await unix_serve(self._serve, str(path), **self._options())
@@ -70,11 +75,15 @@ class Listener:
             raise StoreError(f"cannot listen on {path}: {error.strerror or error}") from error
         finally:
             os.umask(before)
+        self._servers.append(server)
+        made = path.stat()
         try:
             yield server
         finally:
             server.close(close_connections=False)
-            _unlink(path)
+            with contextlib.suppress(OSError):
+                if os.path.samestat(path.stat(), made):
+                    path.unlink()
 
     @contextlib.asynccontextmanager
     async def on_tcp(self, host: str, port: int) -> AsyncIterator[Server]:
@@ -89,10 +98,19 @@ class Listener:
             raise PortTaken(
                 f"cannot listen on {host}:{port}: {error.strerror or error}; choose another with --port"
             ) from error
+        self._servers.append(server)
         try:
             yield server
         finally:
             server.close(close_connections=False)
+
+    async def end(self) -> None:
+        """End the connections that are left without a word, and wait until they and the sockets are gone."""
+        for connection in list(self.connections):
+            connection.abort()
+        for server in self._servers:
+            server.close(close_connections=False)
+            await server.wait_closed()
 
     def _options(self) -> dict[str, Any]:
         return {
@@ -132,8 +150,28 @@ class Listener:
                 self.nobody_here.set()
 
 
-def _unlink(path: Path) -> None:
-    path.unlink(missing_ok=True)
+def _clear_the_way(path: Path) -> None:
+    """Remove the socket that a dead server left; nothing else that may lie at `path`.
+
+    Raises:
+        PortTaken: a server listens there.
+        StoreError: it is no socket, or cannot be removed.
+    """
+    try:
+        if not stat.S_ISSOCK(path.lstat().st_mode):
+            raise StoreError(f"{path} exists and is no socket: it was left as it is, give another with --unix")
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.settimeout(_PROBE_S)
+            try:
+                probe.connect(str(path))
+            except ConnectionRefusedError:
+                path.unlink()
+            else:
+                raise PortTaken(f"another server listens on {path}: stop it first, or give another with --unix")
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise StoreError(f"cannot listen on {path}: {error.strerror or error}") from error
 
 
 def _check_request(connection: ServerConnection, request: Request) -> Response | None:

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, Self
 
-from collab_protocol.errors import CollabError
+from collab_protocol.errors import CollabError, StoreError
 
 _LOCK: Final = "server.lock"
 _NOTE: Final = "server.json"
@@ -45,27 +45,41 @@ class FolderLock:
 
         Raises:
             FolderTaken: somebody holds it.
+            StoreError: the folder cannot be made, or cannot be written to.
         """
         self._folder = folder
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._file = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._file = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        except OSError as error:
+            raise StoreError(f"{folder} cannot be used: {error.strerror or error}") from error
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError as error:
             pid = _read_pid(self._file)
             os.close(self._file)
             raise FolderTaken(folder, pid) from error
+        except OSError as error:
+            os.close(self._file)
+            raise StoreError(f"{folder} cannot be locked: {error.strerror or error}") from error
         os.ftruncate(self._file, 0)
         os.write(self._file, str(os.getpid()).encode())
 
     def tell(self, endpoints: Endpoints) -> None:
-        """Write server.json, whole or not at all."""
+        """Write server.json, whole or not at all.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
         draft = self._folder / f".{_NOTE}.{os.getpid()}"
-        draft.unlink(missing_ok=True)
-        draft.touch(mode=0o600)
-        with draft.open("w", encoding="utf-8") as file:
-            json.dump(asdict(endpoints), file)
-        draft.replace(self._folder / _NOTE)
+        try:
+            draft.unlink(missing_ok=True)
+            draft.touch(mode=0o600)
+            with draft.open("w", encoding="utf-8") as file:
+                json.dump(asdict(endpoints), file)
+            draft.replace(self._folder / _NOTE)
+        except OSError as error:
+            raise StoreError(f"{_NOTE} cannot be written: {error.strerror or error}") from error
 
     def close(self) -> None:
         """Remove server.json and let the folder go; the lock file stays, for the next one to lock."""

@@ -11,13 +11,16 @@ from collections.abc import Callable
 from typing import Final
 
 from collab_protocol.codec import encode
-from collab_protocol.messages import Batch, Bye, Fault, Message, Ping, Pong, Presence
+from collab_protocol.messages import Batch, Bye, Fault, Message, Ping, Pong, Presence, Sync
 
 LAG_BYTES: Final = 1024 * 1024
 """Text waiting for one reader at most; past it the reader is lagging."""
 
 OWED_BYTES: Final = 8 * 1024 * 1024
 """Everything waiting but Syncs; past it the reader is beyond help."""
+
+_URGENT: Final = 16
+"""Pings and Pongs that wait; the oldest go first, so that one who pings without reading fills nothing."""
 
 
 class BatchEncoder:
@@ -43,7 +46,7 @@ class Outbox:
         self.encoder = encoder
         self._on_ready = on_ready
         self._queue: deque[tuple[Message, bytes]] = deque()
-        self._urgent: deque[bytes] = deque()
+        self._urgent: deque[bytes] = deque(maxlen=_URGENT)
         self._text_bytes = 0
         self._other_bytes = 0
         self._missed_to: int | None = None
@@ -61,6 +64,8 @@ class Outbox:
     @property
     def is_hopeless(self) -> bool:
         """Whether so much is owed that may not be dropped that the connection must end."""
+        if self._other_bytes <= OWED_BYTES:
+            return False
         return self._other_bytes > OWED_BYTES + max(map(len, (data for _, data in self._queue)), default=0)
 
     def put(self, message: Message) -> None:
@@ -74,6 +79,10 @@ class Outbox:
                 self._drop_older(message)
             if isinstance(message, Fault | Bye):
                 self._drop_batches()
+            if isinstance(message, Fault | Bye | Sync):
+                # A Sync holds all that was dropped before it. An empty Batch after it could name the very
+                # next row, and then it would not look like a gap: the reader would pass a row it lacks.
+                self._missed_to = None
             encoded = self.encoder.encode(message)
             self._queue.append((message, encoded))
             self._other_bytes += len(encoded)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
-from collab_protocol.errors import StoreError, UpdateError
+from collab_protocol.errors import ProtocolError, StoreError, UpdateError
 from collab_protocol.text import Replica
 from collab_server.committer import Committer
 from collab_server.config import ServerConfig
@@ -25,16 +26,38 @@ _SLICE_S: Final = 0.002
 _SNAPSHOT_AFTER_ROWS: Final = 100
 """Rows since the last snapshot that make another one worth its while when a room is unloaded."""
 
+_SNAPSHOT_EVERY_ROWS: Final = 500
+"""Rows after which a room that is in use gets a snapshot, so that a crash leaves no long log to replay."""
+
+_SNAPSHOT_BYTES_A_ROW: Final = 2000
+"""A large document waits longer for its next one: making it takes the loop a millisecond for each 500 kB."""
+
 RETRY_AFTER_FAILURE_MS: Final = 2000
+
+
+@contextlib.contextmanager
+def guard(room: Room) -> Iterator[None]:
+    """Give `room` up when something breaks down in it; it is loaded again, and no other room hears of it.
+
+    What the client is to blame for passes through.
+    """
+    try:
+        yield
+    except ProtocolError:
+        raise
+    except Exception:
+        _log.exception("room %s broke down", room.name)
+        room.fail(f"the server failed in {room.name}")
 
 
 class OpenRoom:
     """A loaded room, what encodes its Batches, and when it may be unloaded."""
 
-    def __init__(self, room: Room, covered: int) -> None:
+    def __init__(self, room: Room, snapshot: Snapshot | None) -> None:
         self.room = room
         self.encoder = BatchEncoder()
-        self.covered = covered
+        self.covered = 0 if snapshot is None else snapshot.covered
+        self.snapshot_bytes = 0 if snapshot is None else len(snapshot.data)
         self.unload_timer: asyncio.TimerHandle | None = None
 
 
@@ -42,15 +65,23 @@ class _Log:
     """Hands a room's rows to the committer, and the outcome back to that room object."""
 
     def __init__(
-        self, name: str, committer: Committer, on_failure: Callable[[Room, StoreError], None]
+        self,
+        committer: Committer,
+        *,
+        on_row: Callable[[Room], None],
+        on_failure: Callable[[Room, StoreError], None],
     ) -> None:
-        self._name = name
         self._committer = committer
+        self._on_row = on_row
         self._on_failure = on_failure
         self.room: Room | None = None
 
     def append(self, row: Row) -> None:
-        self._committer.write(row, lambda error: self._told(error, lambda room: room.committed(row.last)))
+        def tell(room: Room) -> None:
+            room.committed(row.last)
+            self._on_row(room)
+
+        self._committer.write(row, lambda error: self._told(error, tell))
 
     def set_setting(self, room: str, key: str, value: str, seq: int) -> None:
         self._committer.write(
@@ -62,7 +93,8 @@ class _Log:
         if self.room is None or self.room.is_over:
             return
         if error is None:
-            tell(self.room)
+            with guard(self.room):
+                tell(self.room)
         else:
             self._on_failure(self.room, error)
 
@@ -77,7 +109,8 @@ class Registry:
         self._is_durable = is_durable
         self._rooms: dict[str, OpenRoom] = {}
         self._loads: dict[str, asyncio.Task[OpenRoom]] = {}
-        self._unloads: set[asyncio.Task[None]] = set()
+        self._chores: set[asyncio.Task[None]] = set()
+        self._is_closing = False
 
     async def open(self, name: str) -> OpenRoom:
         """Return the room `name`, loaded or made.
@@ -86,6 +119,8 @@ class Registry:
             StoreError: it cannot be loaded; its files stay as they are and nobody gets an empty one.
         """
         while True:
+            if self._is_closing:
+                raise StoreError("the server is stopping")
             opened = self._rooms.get(name)
             if opened is not None and not opened.room.is_over:
                 if opened.unload_timer is not None:
@@ -96,7 +131,7 @@ class Registry:
             if load is None:
                 load = asyncio.create_task(self._load(name), name=f"load {name}")
                 self._loads[name] = load
-                load.add_done_callback(lambda _: self._loads.pop(name, None))
+                load.add_done_callback(lambda done: self._loaded(name, done))
             # Shielded: one who gives up waiting must not end the load that others wait for.
             await asyncio.shield(load)
 
@@ -109,14 +144,17 @@ class Registry:
 
     async def close(self, reason: str) -> None:
         """Bring everything to disk, then send everyone away."""
+        self._is_closing = True
+        await asyncio.gather(*self._loads.values(), return_exceptions=True)
         for opened in list(self._rooms.values()):
-            opened.room.flush()
+            with guard(opened.room):
+                opened.room.flush()
         await self._committer.run(lambda _: None)
         # Receipts of the last commit were put on the loop before the answer to the call above.
         for opened in list(self._rooms.values()):
             if not opened.room.is_over:
                 opened.room.fail(reason)
-        await asyncio.gather(*self._unloads, return_exceptions=True)
+        await asyncio.gather(*self._chores, return_exceptions=True)
 
     def dispose(self) -> None:
         """Free every document; after all connections have ended."""
@@ -144,7 +182,12 @@ class Registry:
             replica.close()
             raise StoreError(f"room {name} cannot be read: {error}; its file was left as it is") from error
         covered = 0 if stored.snapshot is None else stored.snapshot.covered
-        log = _Log(name, self._committer, self._failed)
+        log = _Log(self._committer, on_row=self._row_committed, on_failure=self._failed)
+        room: Room
+
+        def at_end_of_turn(call: Callable[[], None]) -> None:
+            asyncio.get_running_loop().call_soon(_guarded, room, call)
+
         room = Room(
             RoomState(
                 name=name,
@@ -156,7 +199,7 @@ class Registry:
                 is_new=is_new,
             ),
             log=log,
-            defer=_at_end_of_turn,
+            defer=at_end_of_turn,
             now=time.time,
             is_durable=self._is_durable,
             limits=self._config.room_limits,
@@ -166,38 +209,67 @@ class Registry:
         before = self._rooms.get(name)
         if before is not None:
             before.room.close()
-        opened = self._rooms[name] = OpenRoom(room, covered)
+        opened = self._rooms[name] = OpenRoom(room, stored.snapshot)
+        # Whoever asked for it may be gone by now, and nobody may ever leave it.
+        self.left(opened)
         return opened
+
+    def _loaded(self, name: str, load: asyncio.Task[OpenRoom]) -> None:
+        self._loads.pop(name, None)
+        # Asked for, so that a failure which nobody waits for any more is not reported as forgotten.
+        if not load.cancelled() and load.exception() is not None:
+            _log.info("room %s was not loaded: %s", name, load.exception())
 
     def _failed(self, room: Room, error: StoreError) -> None:
         _log.error("room %s is given up and loaded again: %s", room.name, error)
         room.fail(f"the server could not store {room.name}")
 
+    def _row_committed(self, room: Room) -> None:
+        opened = self._rooms.get(room.name)
+        # Only of what is wholly on disk: a snapshot may not hold what a crash could take back.
+        if opened is None or opened.room is not room or not room.is_settled:
+            return
+        enough = max(_SNAPSHOT_EVERY_ROWS, opened.snapshot_bytes // _SNAPSHOT_BYTES_A_ROW)
+        if room.seq - opened.covered >= enough:
+            self._keep_snapshot(opened)
+
     def _unload_later(self, opened: OpenRoom) -> None:
         opened.unload_timer = None
-        task = asyncio.create_task(self._unload(opened), name=f"unload {opened.room.name}")
-        self._unloads.add(task)
-        task.add_done_callback(self._unloads.discard)
-
-    async def _unload(self, opened: OpenRoom) -> None:
         room = opened.room
-        if not room.is_idle or self._rooms.get(room.name) is not opened:
+        if self._rooms.get(room.name) is not opened:
             return
+        if not room.is_idle:
+            self.left(opened)
+            return
+        if room.seq - opened.covered >= _SNAPSHOT_AFTER_ROWS:
+            self._keep_snapshot(opened)
         del self._rooms[room.name]
-        snapshot = Snapshot(room.seq, room.whole_update())
-        text = room.text()
         room.close()
-        if snapshot.covered - opened.covered < _SNAPSHOT_AFTER_ROWS:
-            return
+
+    def _keep_snapshot(self, opened: OpenRoom) -> None:
+        """Take a snapshot now, and keep it as soon as the store gets to it."""
+        room = opened.room
+        snapshot = Snapshot(room.seq, room.whole_update())
+        opened.covered, opened.snapshot_bytes = snapshot.covered, len(snapshot.data)
         try:
-            _check_snapshot(snapshot, text)
-            await self._committer.run(lambda store: store.save_snapshot(room.name, snapshot))
+            _check_snapshot(snapshot, room.text())
         except StoreError as error:
             _log.error("no snapshot of room %s: %s", room.name, error)
+            return
+        task = asyncio.create_task(self._save(room.name, snapshot), name=f"snapshot {room.name}")
+        self._chores.add(task)
+        task.add_done_callback(self._chores.discard)
+
+    async def _save(self, name: str, snapshot: Snapshot) -> None:
+        try:
+            await self._committer.run(lambda store: store.save_snapshot(name, snapshot))
+        except StoreError as error:
+            _log.error("no snapshot of room %s: %s", name, error)
 
 
-def _at_end_of_turn(call: Callable[[], None]) -> None:
-    asyncio.get_running_loop().call_soon(call)
+def _guarded(room: Room, call: Callable[[], None]) -> None:
+    with guard(room):
+        call()
 
 
 async def _replay(replica: Replica, stored: StoredRoom) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -35,7 +35,7 @@ from collab_protocol.messages import (
 )
 from collab_protocol.names import clean_person_name
 from collab_protocol.presence import Activity, Person, Role
-from collab_protocol.text import EMPTY_STATE_VECTOR, Replica, check_update
+from collab_protocol.text import EMPTY_STATE_VECTOR, Replica, check_update, merge_rows
 from collab_protocol.versions import VERSIONS
 from collab_server.store.base import Row
 
@@ -47,6 +47,9 @@ _UPDATES_A_TURN: Final = 100
 
 _SIZE_SLACK: Final = limits.PART_BYTES
 """An update is larger than the text in it; an honest client near the cap is not to be refused for that."""
+
+_COME_BACK_MS: Final = 200
+"""After it a client sends again all that it has no receipt for, from the start."""
 
 
 class Member(Protocol):
@@ -152,6 +155,8 @@ class Room:
         self._last_row_of: dict[bytes, int] = {}
         self._newest_row = self._newest_by_another = (0, state.seq)
         self._whole: tuple[int, bytes] | None = None
+        self._encoded_most = len(self.whole_update())
+        self._setting_keys = set(state.settings)
 
     @property
     def seq(self) -> int:
@@ -162,6 +167,11 @@ class Room:
     def is_over(self) -> bool:
         """Whether the room has failed or was closed, and has to be loaded again."""
         return self._is_over
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether every row that was applied is on disk."""
+        return self._committed == self._seq
 
     @property
     def is_idle(self) -> bool:
@@ -207,7 +217,8 @@ class Room:
             return
         for other in [seat.member for seat in self._seats.values() if seat.nonce == hello.nonce]:
             self.leave(other)
-            other.deliver(Fault(FaultCode.REPLACED, "this session went on over another link", None))
+            # It may be the living one, when the Hello of a link long dead arrives late: it comes back.
+            other.deliver(Fault(FaultCode.REPLACED, "this session went on over another link", 0))
         if len(self._seats) >= limits.PEOPLE:
             member.deliver(Fault(FaultCode.BUSY, f"{self.name} is full", 5000))
             return
@@ -243,7 +254,7 @@ class Room:
             self._dismiss(seat, FaultCode.READ_ONLY, "you may read here, not write")
             return
         check_update(data)
-        if self._replica.size_utf8 + len(data) > self._limits.text_bytes + _SIZE_SLACK:
+        if not self._has_space(data):
             self._dismiss(seat, FaultCode.TOO_LARGE, f"{self.name} may hold {self._limits.text_bytes} bytes")
             return
         # A caret that was said before this edit would be shown after it; its owner says a new one.
@@ -267,7 +278,9 @@ class Room:
         seat = self._seats.get(member)
         if seat is None or self._is_over or not seat.person.role.may_write:
             return
-        if key in self._state.settings or len(self._state.settings) < limits.SETTINGS:
+        # Those under way count too: a Welcome with more of them than `limits.SETTINGS` cannot be read.
+        if key in self._setting_keys or len(self._setting_keys) < limits.SETTINGS:
+            self._setting_keys.add(key)
             self._log.set_setting(self.name, key, value, self._seq)
 
     def resync(self, member: Member, state_vector: bytes) -> None:
@@ -286,11 +299,9 @@ class Room:
     def leave(self, member: Member) -> None:
         """Forget `member`; what it had sent is kept. The others are told at once."""
         self._flush()
-        seat = self._seats.pop(member, None)
-        if seat is None:
-            return
-        if seat.is_live:
-            self._tell_others(seat, Presence(seat.person, (), self._committed, Activity.GONE))
+        seat = self._seats.get(member)
+        if seat is not None:
+            self._remove(seat)
 
     def committed(self, seq: int) -> None:
         """Hear from the log that every row up to `seq` is on disk."""
@@ -357,6 +368,11 @@ class Room:
             self._dismiss(seat, FaultCode.BROKEN, "your changes cannot be applied here")
             self.fail(f"{self.name} is loaded again")
             return
+        if self._is_put_aside(update for _, update in taken):
+            # The CRDT keeps it until its base comes, and says nothing: a receipt would be a lie.
+            self._dismiss(seat, FaultCode.BROKEN, "your changes rest on text that is not here", _COME_BACK_MS)
+            if data is None:
+                return
         if data is None:
             # All of it was known; that it is on disk is certain once every row outstanding now is.
             # It says where the last of it stands, or may stand at most: what came after may not count
@@ -365,6 +381,7 @@ class Room:
             self._when_on_disk(self._seq, lambda: self._tell(seat, Receipt(n, seq, alone=False)))
             return
         self._seq += 1
+        self._encoded_most += len(data)
         self._last_row_of[seat.nonce] = self._seq
         person = seat.person
         self._log.append(
@@ -381,6 +398,23 @@ class Room:
             )
         )
         written.append(_Written(seat, n, data))
+
+    def _has_space(self, data: bytes) -> bool:
+        """Return whether an update may come in. One that only deletes always may: it begins with a 0."""
+        if data[:1] == b"\x00":
+            return True
+        if self._replica.size_utf8 + len(data) > self._limits.text_bytes + _SIZE_SLACK:
+            return False
+        # Rows added up are more than the document that they make: look only when the sum is too much.
+        if self._encoded_most + len(data) > self._limits.encoded_bytes:
+            self._encoded_most = len(self.whole_update())
+        return self._encoded_most + len(data) <= self._limits.encoded_bytes
+
+    def _is_put_aside(self, updates: Iterable[bytes]) -> bool:
+        """Return whether any text in updates that were applied is not in the document."""
+        state_vector = self._replica.state_vector()
+        # What is left of an update begins with the number of clients that it has new text of.
+        return any(merge_rows([update], state_vector)[:1] != b"\x00" for update in updates)
 
     def _queue_presence(self, seat: _Seat, presence: Presence) -> None:
         seat.next_presence = None
@@ -458,10 +492,16 @@ class Room:
             if other is not seat and other.is_live:
                 other.member.deliver(message)
 
-    def _dismiss(self, seat: _Seat, code: FaultCode, message: str) -> None:
+    def _remove(self, seat: _Seat) -> None:
+        del self._seats[seat.member]
+        if seat.is_live:
+            self._tell_others(seat, Presence(seat.person, (), self._committed, Activity.GONE))
+
+    def _dismiss(self, seat: _Seat, code: FaultCode, message: str, retry_ms: int | None = None) -> None:
+        # No flush in here: this runs in the midst of one, where another would log out of turn.
         seat.pending = []
-        self.leave(seat.member)
-        seat.member.deliver(Fault(code, message, None))
+        self._remove(seat)
+        seat.member.deliver(Fault(code, message, retry_ms))
 
     def _sync_from(self, state_vector: bytes) -> Sync:
         is_empty = state_vector == EMPTY_STATE_VECTOR

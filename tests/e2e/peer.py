@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import time
 from collections.abc import Callable
@@ -42,7 +43,8 @@ class Peer:
             "ping_interval": None,
             "proxy": None,
         }
-        self._websocket = (
+        self._stack = contextlib.ExitStack()
+        self._websocket = self._stack.enter_context(
             connect(url, **options) if isinstance(where, int) else unix_connect(str(where), url, **options)
         )
         self._replica.on_update = self._send_row
@@ -78,7 +80,7 @@ class Peer:
 
     def close(self) -> None:
         self._replica.close()
-        self._websocket.close()
+        self._stack.close()
 
     def _send_row(self, data: bytes) -> None:
         self._sync.local_update(data)

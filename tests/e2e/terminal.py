@@ -179,11 +179,25 @@ class Terminal:
 
     def wait_exit(self, deadline_s: float = DEADLINE_S) -> int:
         """Return the program's exit code (minus the number of a signal). Raises: TerminalFailure."""
-        # The terminal hangs up when the last one who holds it ends; then there is but the wait left.
-        wait_until([self], lambda: not self._is_open, "the end of the program", deadline_s)
+        ends_at = time.perf_counter() + deadline_s
+        while self.poll() is None and (left_s := ends_at - time.perf_counter()) > 0:
+            # A program that ends hangs up, which ends this wait; without a terminal there is nothing to hear.
+            if not self.pump(min(left_s, 0.25)):
+                select.select([], [], [], 0.01)
         if self._exit_code is None:
-            self._exit_code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+            raise TerminalFailure(
+                f"waited for the end of {self._name}; {deadline_s:.0f} s passed\n{self.text}"
+            )
+        while self.pump(0):
+            pass
         return self._exit_code
+
+    def hang_up(self) -> None:
+        """Close the window, as a person does, with the program still in it."""
+        self._is_open = False
+        if self._master >= 0:
+            os.close(self._master)
+            self._master = -1
 
     def poll(self) -> int | None:
         """Return the exit code, or None while the program runs."""
@@ -202,9 +216,7 @@ class Terminal:
         if self.poll() is None:
             os.kill(self.pid, signal.SIGKILL)
             self._exit_code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
-        with contextlib.suppress(OSError):
-            os.close(self._master)
-        self._is_open = False
+        self.hang_up()
 
     def _set_size(self, columns: int, rows: int) -> None:
         fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))

@@ -16,7 +16,7 @@ from websockets.typing import Origin, Subprotocol
 from collab_protocol.versions import SUBPROTOCOL
 from tests.e2e.home import Home
 from tests.e2e.server import Server
-from tests.e2e.terminal import Terminal
+from tests.e2e.terminal import Terminal, wait_until
 
 _SAVED: Final = "✓ saved"
 
@@ -99,9 +99,34 @@ def test_quitting_offline_says_what_is_lost(home: Home) -> None:
         ana.send("never saved")
         ana.wait_for("only in this window")
         ana.send("\x11")
-        ana.send("\x11")  # twice: the first may ask
-        assert ana.wait_exit() != 0
+        ana.wait_for("Quit with 11 unsaved changes?")
+        ana.send("n")
+        ana.wait_for("! offline")
+        ana.send("!\x11")
+        ana.wait_for("Quit with 12 unsaved changes?")
+        ana.send("y")
+        assert ana.wait_exit() == 4
         assert_given_back(ana)
+        assert "12 changes in notes had not reached a server" in last_words(ana)
+
+
+def test_a_terminal_window_that_is_closed_ends_the_program(home: Home) -> None:
+    ana = home.open("join", "notes")
+    ana.wait_for(_SAVED)
+    ana.send("typed just before")
+    ana.wait_for("typed just before")
+    ana.hang_up()
+    assert ana.wait_exit() == 128 + signal.SIGHUP
+    assert home.stored_text("notes") == "typed just before"
+
+
+def test_quitting_before_the_room_is_there_loses_no_key(home: Home) -> None:
+    ana = home.open("join", "notes")
+    ana.wait_for(lambda t: 1049 in t.screen.modes)
+    ana.send("typed early\x11")
+    wait_until([ana], lambda: ana.poll() is not None or "Quit with" in ana.text, "an end or a question")
+    assert ana.wait_exit() == 0
+    assert home.stored_text("notes") == "typed early"
 
 
 def test_a_mistake_is_answered_with_one_line_and_code_2(home: Home) -> None:

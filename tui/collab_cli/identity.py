@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
-import secrets
 from pathlib import Path
 from typing import Final
 
@@ -46,11 +45,11 @@ def account_name() -> str:
 
 
 def _draw(file: Path) -> None:
-    draft = file.with_name(f".{file.name}-{os.getpid()}-{secrets.token_hex(4)}")
+    draft = file.with_name(f".{file.name}-{os.getpid()}-{os.urandom(4).hex()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as stream:
-            stream.write(secrets.token_bytes(DEVICE_BYTES))
+            stream.write(os.urandom(DEVICE_BYTES))
             stream.flush()
             os.fsync(stream.fileno())
         with contextlib.suppress(FileExistsError):

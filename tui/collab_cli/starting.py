@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import os
 import random
-import secrets
 import time
 from typing import TYPE_CHECKING, Final
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 SERVER_OUTPUT: Final = "server.out"
 
-_CLIENT_ID_BITS: Final = 32
+_CLIENT_ID_BYTES: Final = 4
 """What Yjs itself draws; larger ids were mis-merged by some versions of its Rust port (y-crdt #221)."""
 
 _NONCE_BYTES: Final = 16
@@ -44,12 +44,10 @@ async def start_session(target: Target, settings: JoinSettings, device: bytes) -
     from collab_protocol.sync import Identity
     from collab_protocol.text import Replica
 
-    buffer = Buffer(Replica(secrets.randbits(_CLIENT_ID_BITS), undo_clock=time.monotonic))
+    buffer = Buffer(Replica(int.from_bytes(os.urandom(_CLIENT_ID_BYTES), "big"), undo_clock=time.monotonic))
     session = Session(
         buffer,
-        Identity(
-            nonce=secrets.token_bytes(_NONCE_BYTES), device=device, name=settings.name, colour=settings.colour
-        ),
+        Identity(nonce=os.urandom(_NONCE_BYTES), device=device, name=settings.name, colour=settings.colour),
         connect=Connector(target, settings).connect,
         dice=random.random,
     )

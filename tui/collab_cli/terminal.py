@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import select
 import sys
 import termios
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
@@ -54,13 +56,13 @@ def can_draw_unicode() -> bool:
 class Screen(io.TextIOWrapper):
     """What the app draws on: a copy of the real terminal, that knows whether it was given back.
 
-    When the terminal is gone (its window was closed, the line was cut), `on_gone` is called once, in
-    the thread that writes, and what is drawn from then on goes nowhere: Textual's writer would die of
-    the error, and the app wait for it for ever.
+    When the terminal is gone (its window was closed, the line was cut), `on_gone` is called once, in a
+    thread of its own or the one that writes, and what is drawn from then on goes nowhere: Textual's
+    writer would die of the error, and the app wait for it for ever. Not everybody is sent SIGHUP.
     """
 
     def __init__(self) -> None:
-        self.on_gone: Callable[[], None] = _ignore
+        self.on_gone: Callable[[], None] | None = None
         self._modes = termios.tcgetattr(0)
         self._is_taken = False
         self._is_gone = False
@@ -87,9 +89,21 @@ class Screen(io.TextIOWrapper):
             except OSError:
                 self._lose()
 
+    def watch(self) -> None:
+        """Look out for the end of the terminal, which its reader would take for silence."""
+        threading.Thread(target=self._wait_for_hangup, name="hangup", daemon=True).start()
+
+    def _wait_for_hangup(self) -> None:
+        poll = select.poll()
+        poll.register(0, 0)  # a hangup is told without being asked for
+        if any(event & select.POLLHUP for _, event in poll.poll()):
+            self._lose()
+
     def _lose(self) -> None:
-        self._is_gone = True
-        self.on_gone()
+        if not self._is_gone:
+            self._is_gone = True
+            if self.on_gone is not None:
+                self.on_gone()
 
     def restore(self) -> None:
         """Give the terminal back, if whoever took it did not; a terminal that is gone is let go."""
@@ -99,10 +113,6 @@ class Screen(io.TextIOWrapper):
             self._is_taken = False
             with contextlib.suppress(OSError, ValueError):
                 os.write(self.fileno(), _RESET.encode())
-
-
-def _ignore() -> None:
-    pass
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -66,22 +67,38 @@ class Window:
     def show(self) -> None:
         """Run the app until the person leaves, a signal comes, or it breaks."""
         self._screen.on_gone = self._terminal_gone
+        self._screen.watch()
         kept = {number: signal.signal(number, self._stop_by) for number in _SIGNALS}
         try:
             self._app.run()
-            self.has_crashed = bool(self._app.return_code)
+            self.has_crashed |= bool(self._app.return_code)
         except KeyboardInterrupt:
             self.ended_by = self.ended_by or signal.SIGINT
         except BaseException:  # a panic of native code is one, and must not keep the terminal
             _log.exception("the app crashed")
             self.has_crashed = True
         finally:
+            self._screen.on_gone = None
             for number, handler in kept.items():
                 signal.signal(number, handler)
 
     async def _start(self) -> tuple[Buffer, Session]:
+        for task in asyncio.all_tasks():
+            task.add_done_callback(self._task_ended)
         buffer, self._session = await start_session(self._target, self._settings, self._device)
+        gc.freeze()  # all that was loaded stays: no collection need ever look at it again
+        gc.enable()
         return buffer, self._session
+
+    def _task_ended(self, task: asyncio.Task[object]) -> None:
+        """End the app when a part of it has died: Textual handles each Exception, but a native panic is none.
+
+        The editor would stand still, and nobody could even quit.
+        """
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.critical("%s crashed", task.get_name(), exc_info=error)
+            self.has_crashed = True
+            self._app.exit(self._app.outcome)
 
     def _stop_by(self, number: int, _: FrameType | None) -> None:
         """Take a signal: leave in good order, and by force when that takes too long."""
@@ -99,7 +116,7 @@ class Window:
         loop.call_soon_threadsafe(self._begin_to_leave)
 
     def _terminal_gone(self) -> None:
-        """Treat a terminal that is gone as the hangup that not everybody is sent."""
+        """Treat a terminal that is gone as SIGHUP."""
         os.kill(os.getpid(), signal.SIGHUP)
 
     def _begin_to_leave(self) -> None:

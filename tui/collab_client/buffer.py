@@ -19,7 +19,7 @@ from collab_client.lines import START, Lines, Position
 from collab_protocol import limits
 from collab_protocol.errors import EditError, TextTooLarge
 from collab_protocol.messages import Presence
-from collab_protocol.presence import Activity, Caret
+from collab_protocol.presence import Caret
 from collab_protocol.text import Replica, Splice, utf8_length
 
 _UNDO_GROUP_S: Final = 0.4
@@ -48,10 +48,10 @@ class _Kind(Enum):
 class Buffer:
     """One session's text with its carets.
 
-    `on_local_update(data)` is called once for each own row: edit, undo or redo. `on_change(change)` is
-    called for each contiguous patch, when the lines have it. `on_carets()` is called when other people
-    came, moved or went, or something other than an own move or edit has moved the own caret. None of
-    them may edit the buffer.
+    `on_local_update(data)` is called once for each own row: edit, undo or redo; it is to keep the bytes
+    and not to look at the text. `on_change(change)` is called for each contiguous patch: lines and
+    carets are then as that patch left them. `on_carets()` is called when other people came, moved or
+    went, or a remote edit has moved the own caret. None of them may edit the buffer.
     """
 
     def __init__(
@@ -70,8 +70,8 @@ class Buffer:
         self.on_change: Callable[[Change], None] = lambda _: None
         self.on_carets: Callable[[], None] = lambda: None
         self._span = Span(START, START)
-        self._peers = PeerCarets()
         self._ring = Ring()
+        self._peers = PeerCarets(self.lines, self._ring)
         self._own_session: int | None = None
         self._own_rows = 0
         self._goal_cells: int | None = None
@@ -164,12 +164,12 @@ class Buffer:
 
     def backspace(self) -> None:
         """Delete the selection, or the cluster or line break before the caret. Raises as `replace`."""
-        start, end = self.selection or (self._left_of(self.head), self.head)
+        start, end = self.selection or (clusters.left_of(self.lines, self.head), self.head)
         self._edit(start, end, "", _Kind.DELETING)
 
     def delete(self) -> None:
         """Delete the selection, or the cluster or line break behind the caret. Raises as `replace`."""
-        start, end = self.selection or (self.head, self._right_of(self.head))
+        start, end = self.selection or (self.head, clusters.right_of(self.lines, self.head))
         self._edit(start, end, "", _Kind.DELETING)
 
     def undo(self) -> bool:
@@ -188,54 +188,33 @@ class Buffer:
 
     def move_left(self, extend: bool = False) -> None:
         """Move one cluster back, or to the selection's start."""
-        if self.selection is not None and not extend:
-            self._move(self.selection[0], extend)
-        else:
-            self._move(self._left_of(self.head), extend)
+        selection = None if extend else self.selection
+        self._move(clusters.left_of(self.lines, self.head) if selection is None else selection[0], extend)
 
     def move_right(self, extend: bool = False) -> None:
         """Move one cluster on, or to the selection's end."""
-        if self.selection is not None and not extend:
-            self._move(self.selection[1], extend)
-        else:
-            self._move(self._right_of(self.head), extend)
+        selection = None if extend else self.selection
+        self._move(clusters.right_of(self.lines, self.head) if selection is None else selection[1], extend)
 
     def move_rows(self, delta: int, extend: bool = False) -> None:
-        """Move `delta` rows down, or up; keeps to the cell from which such moves began.
+        """Move `delta` rows down, negative up; keeps to the cell from which such moves began.
 
-        Beyond the first or last row it goes to the text's start or end.
+        From the first row up it goes to the text's start, from the last one down to its end.
         """
         row, column = self.head
         goal_cells = self._goal_cells
         if goal_cells is None:
             goal_cells = clusters.cells_before(self.lines.line(row), column)
-        last_row = self.lines.row_count - 1
-        if row + delta < 0 and row == 0:
-            target = START
-        elif row + delta > last_row and row == last_row:
-            target = self.lines.end
-        else:
-            row = max(0, min(row + delta, last_row))
-            target = Position(row, clusters.column_at(self.lines.line(row), goal_cells))
-        self._move(target, extend)
+        self._move(clusters.rows_from(self.lines, row, delta, goal_cells), extend)
         self._goal_cells = goal_cells
 
     def move_word_left(self, extend: bool = False) -> None:
         """Move to the start of the word before, or over the line break."""
-        row, column = self.head
-        if column == 0:
-            self._move(self._left_of(self.head), extend)
-        else:
-            self._move(Position(row, clusters.previous_word(self.lines.line(row), column)), extend)
+        self._move(clusters.word_left_of(self.lines, self.head), extend)
 
     def move_word_right(self, extend: bool = False) -> None:
         """Move to the end of the word after, or over the line break."""
-        row, column = self.head
-        line = self.lines.line(row)
-        if column == len(line):
-            self._move(self._right_of(self.head), extend)
-        else:
-            self._move(Position(row, clusters.next_word(line, column)), extend)
+        self._move(clusters.word_right_of(self.lines, self.head), extend)
 
     def line_start(self, extend: bool = False) -> None:
         """Move to the start of the line."""
@@ -272,7 +251,9 @@ class Buffer:
 
     def apply_sync(self, data: bytes, seq: int) -> None:
         """Apply all that was missing up to `seq`, by whomever. Raises as `apply_remote`."""
-        self._apply(data, None)
+        if self._apply(data, None) and self._peers:
+            self._peers.place_again()
+            self.on_carets()
 
     def receipted(self, n: int, seq: int) -> None:
         """Note that own rows up to number `n` are in the log, the last of them at `seq`."""
@@ -280,7 +261,8 @@ class Buffer:
 
     def place(self, presence: Presence, now: float) -> None:
         """Take what another session says of itself; `now` in seconds."""
-        if self._place(presence, now):
+        if self._is_other(presence):
+            self._peers.place(presence, now)
             self.on_carets()
 
     def set_roster(self, roster: Iterable[Presence], own_session: int, seq: int, now: float) -> None:
@@ -288,8 +270,8 @@ class Buffer:
         self._own_session = own_session
         self._ring.begin_link()
         self._peers.clear()
-        for presence in roster:
-            self._place(presence, now)
+        for presence in filter(self._is_other, roster):
+            self._peers.place(presence, now)
         self.on_carets()
 
     def clear_peers(self) -> None:
@@ -336,27 +318,22 @@ class Buffer:
         was = (self.replica.undo_depth, self.replica.redo_depth)
         if not (self.replica.undo() if is_undo else self.replica.redo()):
             return False
-        depths = (self.replica.undo_depth, self.replica.redo_depth)
-        step = self._undo_carets.undone if is_undo else self._undo_carets.redone
-        caret = step(was, depths)
+        now = (self.replica.undo_depth, self.replica.redo_depth)
+        caret = self._undo_carets.undone(was, now) if is_undo else self._undo_carets.redone(was, now)
         self._end_step()
         self._goal_cells = None
         splices = self._take_splices()
-        changes = self._patch(splices, None, is_local=True)
-        if splices:
-            self._span = self._after_undo(splices, caret)
         self._send(splices)
-        for change in changes:
-            self.on_change(change)
-        return True
-
-    def _after_undo(self, splices: tuple[Splice, ...], caret: Caret | None) -> Span:
-        if caret is not None:
+        self._patch(splices, None, is_local=True)
+        if splices and caret is not None:
             first = splices[0].offset_utf8
-            return Span(self._nearest(first + caret.head), self._nearest(first + caret.anchor))
-        last = splices[-1]
-        position = self._nearest(last.offset_utf8 + utf8_length(last.inserted))
-        return Span(position, position)
+            head, anchor = first + caret.head, first + caret.anchor
+        elif splices:
+            head = anchor = splices[-1].offset_utf8 + utf8_length(splices[-1].inserted)
+        else:
+            return True
+        self._span = Span(self.lines.nearest(head), self.lines.nearest(anchor))
+        return True
 
     def _apply(self, data: bytes, author: int | None) -> tuple[Splice, ...]:
         try:
@@ -364,25 +341,21 @@ class Buffer:
         finally:  # also when it failed: the lines are what the replica holds
             span = self._span
             splices = self._take_splices()
-            changes = self._patch(splices, author, is_local=False)
             self._undo_carets.shift(splices)
-            for change in changes:
-                self.on_change(change)
+            self._patch(splices, author, is_local=False)
             if self._span != span or (splices and self._peers):
                 self.on_carets()
         return splices
 
-    def _patch(self, splices: Iterable[Splice], author: int | None, *, is_local: bool) -> list[Change]:
-        """Do to the lines and carets what happened in the replica."""
-        changes = []
+    def _patch(self, splices: Iterable[Splice], author: int | None, *, is_local: bool) -> None:
+        """Do to the lines and carets what happened in the replica, and tell of each step."""
         for splice in splices:
             start = self.lines.position(splice.offset_utf8)
             end = self.lines.position(splice.offset_utf8 + splice.deleted_utf8)
             patch = Patch(start, end, self.lines.replace(start, end, splice.inserted))
             self._span = shift_span(self._span, patch)
             self._peers.shift(patch, author)
-            changes.append(Change(start.row, end.row, patch.new_end.row, is_local))
-        return changes
+            self.on_change(Change(start.row, end.row, patch.new_end.row, is_local))
 
     def _take_splices(self) -> tuple[Splice, ...]:
         splices = tuple(self._splices)
@@ -399,28 +372,13 @@ class Buffer:
             splices = ()
             self.on_local_update(data)
 
-    def _place(self, presence: Presence, now: float) -> bool:
-        person = presence.person
-        if person is None or person.session == self._own_session:
-            return False
-        if presence.activity is Activity.GONE:
-            self._peers.drop(person.session)
-            return True
-        span = None
-        if presence.carets:
-            caret = self._ring.bring(presence.carets[0], person.session, presence.seen)
-            if caret is not None:
-                span = Span(self._nearest(caret.head), self._nearest(caret.anchor))
-        self._peers.place(person, span, presence.activity, now)
-        return True
+    def _is_other(self, presence: Presence) -> bool:
+        return presence.person is not None and presence.person.session != self._own_session
 
     def _caret(self) -> Caret:
         head = self.lines.offset(self._span.head)
         is_single = self._span.head == self._span.anchor
         return Caret(head, head if is_single else self.lines.offset(self._span.anchor))
-
-    def _nearest(self, offset_utf8: int) -> Position:
-        return self.lines.position(max(0, min(offset_utf8, self.lines.size_utf8)))
 
     def _move(self, target: Position, extend: bool) -> None:
         span = Span(target, self._span.anchor if extend else target)
@@ -432,19 +390,6 @@ class Buffer:
     def _end_step(self) -> None:
         """Let the next edit begin a step of undo."""
         self._kind = None
-
-    def _left_of(self, position: Position) -> Position:
-        row, column = position
-        if column:
-            return Position(row, clusters.previous_boundary(self.lines.line(row), column))
-        return Position(row - 1, len(self.lines.line(row - 1))) if row else position
-
-    def _right_of(self, position: Position) -> Position:
-        row, column = position
-        line = self.lines.line(row)
-        if column < len(line):
-            return Position(row, clusters.next_boundary(line, column))
-        return Position(row + 1, 0) if row + 1 < self.lines.row_count else position
 
     def _check_may_write(self) -> None:
         if self.read_only:

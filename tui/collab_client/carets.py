@@ -16,9 +16,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
-from collab_client.lines import Position
+from collab_client.lines import Lines, Position
+from collab_protocol.messages import Presence
 from collab_protocol.presence import Activity, Caret, Person
 from collab_protocol.text import Splice, utf8_length
 
@@ -43,27 +44,42 @@ class Span:
     anchor: Position
 
 
-def shift(offset_utf8: int, splices: Iterable[Splice], *, goes_along: bool = False) -> int:
-    """Return where `offset_utf8` is after `splices`; `goes_along` with an insert exactly there."""
+class Shift(NamedTuple):
+    """What a Splice does to offsets; without the text, so that keeping it costs nothing."""
+
+    offset_utf8: int
+    deleted_utf8: int
+    added_utf8: int
+
+
+def shifts(splices: Iterable[Splice]) -> tuple[Shift, ...]:
+    """Return what `splices` do to offsets, insertion and deletion apart."""
+    steps = []
     for splice in splices:
-        at = splice.offset_utf8
-        if offset_utf8 > at:
-            offset_utf8 = max(at, offset_utf8 - splice.deleted_utf8)
-        if offset_utf8 > at or (goes_along and offset_utf8 == at):
-            offset_utf8 += utf8_length(splice.inserted)
+        if splice.deleted_utf8:
+            steps.append(Shift(splice.offset_utf8, splice.deleted_utf8, 0))
+        if splice.inserted:
+            steps.append(Shift(splice.offset_utf8, 0, utf8_length(splice.inserted)))
+    return tuple(steps)
+
+
+def shift(offset_utf8: int, step: Shift, *, goes_along: bool = False) -> int:
+    """Return where `offset_utf8` is after `step`; `goes_along` with an insert exactly there."""
+    at = step.offset_utf8
+    if offset_utf8 > at:
+        offset_utf8 = max(at, offset_utf8 - step.deleted_utf8)
+    if offset_utf8 > at or (goes_along and offset_utf8 == at):
+        offset_utf8 += step.added_utf8
     return offset_utf8
 
 
-def shift_caret(caret: Caret, splices: Iterable[Splice]) -> Caret:
-    """Return `caret` after somebody else's `splices`."""
+def shift_caret(caret: Caret, steps: Iterable[Shift]) -> Caret:
+    """Return `caret` after somebody else's change."""
     head, anchor = caret.head, caret.anchor
-    for splice in splices:
-        removal = (Splice(splice.offset_utf8, splice.deleted_utf8, ""),)
-        head, anchor = shift(head, removal), shift(anchor, removal)
-        insertion = (Splice(splice.offset_utf8, 0, splice.inserted),)
+    for step in steps:
         head, anchor = (
-            shift(head, insertion, goes_along=head < anchor),
-            shift(anchor, insertion, goes_along=anchor < head),
+            shift(head, step, goes_along=head < anchor),
+            shift(anchor, step, goes_along=anchor < head),
         )
     return Caret(head, anchor)
 
@@ -110,7 +126,7 @@ class _Entry:
     author: int | None  # a session; None is this one
     n: int | None  # the number of an own row
     seq: int | None  # None until an own row has its receipt
-    splices: tuple[Splice, ...]
+    steps: tuple[Shift, ...]
 
 
 class Ring:
@@ -121,13 +137,13 @@ class Ring:
         self._forgotten_seq = 0
         self._forgotten_n = 0
 
-    def add_own(self, n: int, splices: tuple[Splice, ...]) -> None:
+    def add_own(self, n: int, splices: Iterable[Splice]) -> None:
         """Note own row `n`, which nobody else has seen before its receipt."""
-        self._add(_Entry(None, n, None, splices))
+        self._add(_Entry(None, n, None, shifts(splices)))
 
-    def add_remote(self, author: int, seq: int, splices: tuple[Splice, ...]) -> None:
+    def add_remote(self, author: int, seq: int, splices: Iterable[Splice]) -> None:
         """Note a row of another session."""
-        self._add(_Entry(author, None, seq, splices))
+        self._add(_Entry(author, None, seq, shifts(splices)))
 
     def receipted(self, n: int, seq: int) -> None:
         """Note that own rows up to `n` stand in the log, the last of them at `seq`."""
@@ -154,7 +170,7 @@ class Ring:
             return None
         for entry in self._entries:
             if entry.author != author and (entry.seq is None or entry.seq > seen):
-                caret = shift_caret(caret, entry.splices)
+                caret = shift_caret(caret, entry.steps)
         return caret
 
     def _add(self, entry: _Entry) -> None:
@@ -181,8 +197,12 @@ class Peer:
 class PeerCarets(Mapping[int, Peer]):
     """The other sessions of the room, by session number."""
 
-    def __init__(self) -> None:
+    def __init__(self, lines: Lines, ring: Ring) -> None:
+        """`lines` and `ring` stay the owner's, who keeps them up to date."""
+        self._lines = lines
+        self._ring = ring
         self._peers: dict[int, Peer] = {}
+        self._said: dict[int, Presence] = {}
         self._typing: set[int] = set()
 
     def __getitem__(self, session: int) -> Peer:
@@ -194,29 +214,48 @@ class PeerCarets(Mapping[int, Peer]):
     def __len__(self) -> int:
         return len(self._peers)
 
-    def place(self, person: Person, span: Span | None, activity: Activity, now: float) -> None:
-        """Put a peer where it says it is; it has moved when that is news, or when it was typing."""
+    def place(self, presence: Presence, now: float) -> None:
+        """Take what a session says of itself; that it moved is noted when the place is news here.
+
+        One who was typing has moved, though its caret was brought along by the text already.
+        """
+        person = presence.person
+        if person is None:
+            return
         session = person.session
+        if presence.activity is Activity.GONE:
+            self._peers.pop(session, None)
+            self._said.pop(session, None)
+            self._typing.discard(session)
+            return
+        self._said[session] = presence
         old = self._peers.get(session)
+        span = self._span(presence)
         head, anchor = (None, None) if span is None else (span.head, span.anchor)
         has_moved = old is None or session in self._typing or (old.head, old.anchor) != (head, anchor)
-        moved_at = now if old is None or (has_moved and span is not None) else old.moved_at
+        moved_at = now if old is None or (has_moved and head is not None) else old.moved_at
         self._typing.discard(session)
-        self._peers[session] = Peer(person, head, anchor, activity, moved_at)
+        self._peers[session] = Peer(person, head, anchor, presence.activity, moved_at)
 
-    def drop(self, session: int) -> None:
-        """Let a peer go."""
-        self._peers.pop(session, None)
-        self._typing.discard(session)
+    def place_again(self) -> None:
+        """Place everybody by what they said last.
+
+        A lagging reader gets carets before the Sync with the rows that they follow, and that Sync has
+        shifted them once more.
+        """
+        for session, presence in self._said.items():
+            span = self._span(presence)
+            if span is not None:
+                self._peers[session] = replace(self._peers[session], head=span.head, anchor=span.anchor)
 
     def clear(self) -> None:
         """Let everybody go."""
         self._peers.clear()
+        self._said.clear()
         self._typing.clear()
 
-    def shift(self, patch: Patch, author: int | None) -> bool:
-        """Bring every caret through `patch`, made by session `author`; True when one has moved."""
-        has_moved = False
+    def shift(self, patch: Patch, author: int | None) -> None:
+        """Bring every caret through `patch`, made by session `author`; None is this one, or unknown."""
         if author in self._peers:
             self._typing.add(author)
         for session, peer in self._peers.items():
@@ -226,8 +265,14 @@ class PeerCarets(Mapping[int, Peer]):
             shifted = shift_span(span, patch, is_author=session == author)
             if shifted != span:
                 self._peers[session] = replace(peer, head=shifted.head, anchor=shifted.anchor)
-                has_moved = True
-        return has_moved
+
+    def _span(self, presence: Presence) -> Span | None:
+        if presence.person is None or not presence.carets:
+            return None
+        caret = self._ring.bring(presence.carets[0], presence.person.session, presence.seen)
+        if caret is None:
+            return None
+        return Span(self._lines.nearest(caret.head), self._lines.nearest(caret.anchor))
 
 
 @dataclass(slots=True)
@@ -267,7 +312,8 @@ class UndoCarets:
     def shift(self, splices: Iterable[Splice]) -> None:
         """Bring the step that may still go on through somebody else's change."""
         if self._open is not None:
-            self._open.lowest = shift(self._open.lowest, splices)
+            for step in shifts(splices):
+                self._open.lowest = shift(self._open.lowest, step)
 
     def undone(self, was: tuple[int, int], now: tuple[int, int]) -> Caret | None:
         """Note an undo between these depths of (undo, redo); return the caret from before the step.

@@ -1,13 +1,16 @@
-"""Grapheme clusters, words and cells of one line: what the cursor steps over and how wide it is.
+"""Grapheme clusters, words and cells: what the cursor steps over, and how wide that is.
 
 Clusters (UAX #29) and widths come from wcwidth; plain ASCII never gets there. Columns count code points.
 """
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Final
 
 from wcwidth import grapheme_boundary_before, iter_graphemes, wcswidth
+
+from collab_client.lines import START, Lines, Position
 
 TAB_CELLS: Final = 4
 """Tabs reach to the next multiple of so many cells."""
@@ -32,22 +35,71 @@ def previous_boundary(line: str, column: int) -> int:
 
 
 def next_word(line: str, column: int) -> int:
-    """Return where the word at or after `column` ends."""
-    end = len(line)
-    while column < end and not _is_word(line[column]):
-        column += 1
-    while column < end and _is_word(line[column]):
-        column += 1
-    return column if column >= end else _snap(line, column)
+    """Return where the word at or after `column` ends; the line's end when there is none."""
+    end = column
+    while end < len(line) and not _is_word(line[end]):
+        end += 1
+    while end < len(line) and _is_word(line[end]):
+        end += 1
+    return max(_boundary_at_most(line, end), next_boundary(line, column))
 
 
 def previous_word(line: str, column: int) -> int:
-    """Return where the word before `column` begins."""
-    while column > 0 and not _is_word(line[column - 1]):
-        column -= 1
-    while column > 0 and _is_word(line[column - 1]):
-        column -= 1
-    return column
+    """Return where the word before `column` begins; 0 when there is none."""
+    start = column
+    while start > 0 and not _is_word(line[start - 1]):
+        start -= 1
+    while start > 0 and _is_word(line[start - 1]):
+        start -= 1
+    return min(_boundary_at_most(line, start), previous_boundary(line, column))
+
+
+def left_of(lines: Lines, position: Position) -> Position:
+    """Return the position one cluster or line break before `position`; the text's start at its start."""
+    row, column = position
+    if column:
+        return Position(row, previous_boundary(lines.line(row), column))
+    return Position(row - 1, len(lines.line(row - 1))) if row else START
+
+
+def right_of(lines: Lines, position: Position) -> Position:
+    """Return the position one cluster or line break behind `position`; the text's end at its end."""
+    row, column = position
+    line = lines.line(row)
+    if column < len(line):
+        return Position(row, next_boundary(line, column))
+    return Position(row + 1, 0) if row + 1 < lines.row_count else position
+
+
+def word_left_of(lines: Lines, position: Position) -> Position:
+    """Return where the word before `position` begins; at a line's start, the end of the one above."""
+    row, column = position
+    if column:
+        return Position(row, previous_word(lines.line(row), column))
+    return left_of(lines, position)
+
+
+def word_right_of(lines: Lines, position: Position) -> Position:
+    """Return where the word behind `position` ends; at a line's end, the start of the one below."""
+    row, column = position
+    line = lines.line(row)
+    if column < len(line):
+        return Position(row, next_word(line, column))
+    return right_of(lines, position)
+
+
+def rows_from(lines: Lines, row: int, delta: int, goal_cells: int) -> Position:
+    """Return the position in cell `goal_cells`, `delta` rows from `row`, or as many as there are.
+
+    From the first row up it is the text's start, from the last one down its end.
+    """
+    last = lines.row_count - 1
+    if row == 0 and delta < 0:
+        return START
+    if row == last and delta > 0:
+        return lines.end
+    row = max(0, min(row + delta, last))
+    return Position(row, column_at(lines.line(row), goal_cells))
 
 
 def cells_before(line: str, column: int) -> int:
@@ -81,13 +133,14 @@ def _cells(cluster: str, at: int) -> int:
 
 
 def _is_word(character: str) -> bool:
-    # Marks, joiners and signs of a cluster go with its letters; blanks and ASCII signs part words.
-    return character == "_" or character.isalnum() or (character > "\x7f" and not character.isspace())
+    if character.isascii():
+        return character == "_" or character.isalnum()
+    # Letters, digits, marks, emoji, and what joins them.
+    return unicodedata.category(character)[0] in "LNMS" or character == "\u200d"
 
 
-def _snap(line: str, column: int) -> int:
-    """Return the cluster boundary at or before `column`."""
-    if line.isascii():
+def _boundary_at_most(line: str, column: int) -> int:
+    """Return the last cluster boundary that is not behind `column`."""
+    if column <= 0 or column >= len(line) or line.isascii():
         return column
-    start = previous_boundary(line, column)
-    return column if next_boundary(line, start) == column else start
+    return previous_boundary(line, column + 1)

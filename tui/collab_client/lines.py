@@ -146,6 +146,10 @@ class Lines:
             rest = len(line.encode()[:rest].decode(errors="ignore"))
         return Position(self._rows[index] + within, rest)
 
+    def nearest(self, offset_utf8: int) -> Position:
+        """Return the position at `offset_utf8`, or the text's start or end beyond them."""
+        return self.position(max(0, min(offset_utf8, self.size_utf8)))
+
     def replace(self, start: Position, end: Position, text: str) -> Position:
         """Replace the text from `start` to `end` by `text`; return where `text` ends.
 

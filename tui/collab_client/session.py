@@ -45,8 +45,8 @@ from collab_protocol.sync import (
 
 _log = logging.getLogger(__name__)
 
-_SAVING_SHOWN_AFTER_S: Final = 0.05
-"""A receipt that comes within this much shows no flicker: three frames of a screen."""
+_SAVING_SHOWN_AFTER_S: Final = 1 / 60
+"""A receipt within one frame of a screen shows no flicker; "saved" is never said longer than it is true."""
 
 _TICK_S: Final = 1.0
 

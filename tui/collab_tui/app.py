@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, Protocol
 from textual import events
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal
+from textual.screen import Screen
 from textual.timer import Timer
 
 from collab_client.status import Status, StatusKind
@@ -25,7 +25,7 @@ from collab_tui.initials import initials
 from collab_tui.palette import Theme, palette_of
 from collab_tui.safe_text import safe_name
 from collab_tui.widgets.editor import Editor
-from collab_tui.widgets.status_line import CaretPosition, Person, StatusLine
+from collab_tui.widgets.status_line import Bar, CaretPosition, Person, StatusLine
 
 if TYPE_CHECKING:
     from collab_client.buffer import Buffer
@@ -38,6 +38,9 @@ _POSITION_DELAY_S: Final = 0.05
 
 _SETTLE_S: Final = 1.0
 """How long leaving waits for the receipt of what was just typed, before it asks."""
+
+_RECEIPT_IS_NEAR: Final = (StatusKind.SAVED, StatusKind.NOT_STORED, StatusKind.SAVING)
+"""States with a link; right after a key the line still says what was true before it."""
 
 _LIVELY: Final = (Activity.ACTIVE, Activity.IDLE, Activity.AWAY, Activity.GONE)
 _GOODBYE_S: Final = 0.5
@@ -91,6 +94,12 @@ class Outcome:
     error: Exception | None = None
 
 
+class RoomScreen(Screen[None], inherit_bindings=False):
+    """The one screen; its keys are the editor's."""
+
+    BLANK = True
+
+
 class CollabApp(App[Outcome], inherit_bindings=False):
     """Shows one room until the person leaves; `return_value` is then the Outcome."""
 
@@ -120,6 +129,9 @@ class CollabApp(App[Outcome], inherit_bindings=False):
             return self.return_value
         return Outcome(unsaved=0 if self._session is None else self._session.unsaved)
 
+    def get_default_screen(self) -> RoomScreen:
+        return RoomScreen(id="_default")
+
     def compose(self) -> ComposeResult:
         config = self._config
         self.theme = "textual-light" if config.theme is Theme.LIGHT else "textual-dark"
@@ -131,14 +143,14 @@ class CollabApp(App[Outcome], inherit_bindings=False):
         )
         self._position = CaretPosition(self._palette)
         yield self._editor
-        yield Horizontal(self._line, self._position, id="bar")
+        yield Bar(self._line, self._position)
 
     def on_mount(self) -> None:
         self._editor.focus()
         self.call_after_refresh(self._begin)
 
     def on_resize(self, event: events.Resize) -> None:
-        self.query_one("#bar").set_class(event.size.width < _NARROW_CELLS, "-narrow")
+        self.query_one(Bar).set_class(event.size.width < _NARROW_CELLS, "-narrow")
 
     # -- the session
 
@@ -241,7 +253,7 @@ class CollabApp(App[Outcome], inherit_bindings=False):
         self._is_leaving = True
         session = self._session
         is_saved = session.unsaved == 0
-        if not is_saved and session.status.kind is StatusKind.SAVING:
+        if not is_saved and session.status.kind in _RECEIPT_IS_NEAR:
             is_saved = await session.settle(_SETTLE_S)
         if is_saved:
             self._leave()

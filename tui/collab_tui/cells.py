@@ -7,6 +7,7 @@ plain text costs a regular expression and no loop; tabs and grapheme clusters ar
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from functools import cache
 from typing import Final, NamedTuple
@@ -30,10 +31,8 @@ _NARROW: Final = (
 _WIDE: Final = "\u3001-\u3029\u3041-\u3096\u309b-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\uff01-\uff60"
 _PLAIN: Final = _NARROW + _WIDE
 
-_ODD: Final = frozenset("\u200d\ufe0f\u20e3") | frozenset(
-    map(chr, [*range(0x1F1E6, 0x1F200), *range(0x1F3FB, 0x1F400)])
-)
-"""Joiners, emoji presentation, keycaps, flags and skin tones: terminals measure their clusters differently."""
+_ODD: Final = frozenset("\ufe0f\u20e3")
+"""Marks that change how wide what they stand on is, or not, as the terminal sees it."""
 
 
 @cache
@@ -146,9 +145,13 @@ def _clusters(text: str, column: int, cell: int) -> Iterator[Run]:
         drawn = text[start : min(end, start + _CLUSTER_MOST)]
         if cells == 0:
             drawn, cells = _CARRIER + drawn, 1
-        is_odd = end - start > 1 and not _ODD.isdisjoint(drawn)
-        yield Run(column + start, end - start, cell, cells, drawn, 0, is_odd)
+        yield Run(column + start, end - start, cell, cells, drawn, 0, _is_odd(drawn))
         cell += cells
+
+
+def _is_odd(cluster: str) -> bool:
+    """Whether terminals differ on the width of `cluster`: anything but a character with plain accents."""
+    return any(c in _ODD or unicodedata.category(c) not in ("Mn", "Me") for c in cluster[1:])
 
 
 def _is_flag(character: str) -> bool:

@@ -158,18 +158,21 @@ class MarksLayout:
             draft.used = max(draft.used, cells_of(line) - self._window.left + 1)
 
     def _caret(self, peer: Peer, head: Position, sign: str) -> None:
-        ink = self._palette.person(peer.person.colour, is_faint=peer.activity is not Activity.ACTIVE)
+        ink = self._ink(peer)
         draft = self._draft(head.row)
         end = cluster_end(self._window.line(head.row), head.column)
         draft.spans.append(Span(head.column, end, ink, is_caret=True))
         draft.sign = Chip(0, sign, ink)
         self._reserve_caret(head)
 
+    def _ink(self, peer: Peer) -> Ink:
+        return self._palette.person(peer.person.colour, is_faint=peer.activity is not Activity.ACTIVE)
+
     def _name(self, peer: Peer, head: Position) -> None:
         """Put the name above the caret where that is blank, else past the end of its line."""
         text = f" {safe_name(peer.person.name, _NAME_CELLS)} "
         size = cell_len(text)
-        ink = self._palette.person(peer.person.colour)
+        ink = self._ink(peer)
         room = self._window.width
         at = cell_at(self._window.line(head.row), head.column) - self._window.left
         if not 0 <= at < room or size > room:
@@ -205,5 +208,5 @@ class MarksLayout:
             cell = right - cell_len(text)
             if not draft.has_room(cell, cell_len(text)):
                 return
-            draft.chips.append(Chip(cell, text, self._palette.person(peer.person.colour)))
+            draft.chips.append(Chip(cell, text, self._ink(peer)))
             right = cell - 1

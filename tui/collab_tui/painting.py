@@ -14,6 +14,7 @@ from itertools import pairwise
 from typing import Final, NamedTuple
 
 from rich.segment import ControlType, Segment
+from rich.style import Style
 from textual.strip import Strip
 
 from collab_tui.cells import Run, cell_at, runs, widest
@@ -143,7 +144,8 @@ class _Row:
         self.put(cluster, ink, cells)
         self._flush()
         self._segments.append(
-            Segment(f"\x1b[{self.cell + 1}G", None, [(ControlType.CURSOR_MOVE_TO_COLUMN, self.cell)])
+            # With a style, though an empty one: Textual's NO_COLOR filter does not expect None.
+            Segment(f"\x1b[{self.cell + 1}G", Style(), [(ControlType.CURSOR_MOVE_TO_COLUMN, self.cell)])
         )
 
     def strip(self, width: int) -> Strip:

@@ -36,14 +36,14 @@ class Ink(NamedTuple):
 
 # Searched for the largest least distance (OKLab) between any two as normal, protan, deutan and tritan
 # eyes see them (Machado 2009), with at least 4.5:1 (dark) and 3.2:1 (light) against the background.
-# An index has about the same hue in both sets. The tests hold the distances.
+# The first seven have about the same hue in both sets. The tests hold the distances.
 _DARK_PEOPLE: Final = (
     "#0fb4ff", "#f0960f", "#00ffa5", "#c369b4", "#e1d22d", "#9669ff",
     "#ff2d2d", "#2d965a", "#c3ffff", "#b4d2f0", "#a5b4a5", "#f0ff00",
 )  # fmt: skip
 _LIGHT_PEOPLE: Final = (
-    "#0011ff", "#552211", "#007766", "#dd11cc", "#664400", "#9966ff",
-    "#ff0000", "#009988", "#003344", "#555588", "#444444", "#668844",
+    "#113366", "#662200", "#007755", "#ee00ff", "#aa8811", "#6611aa",
+    "#bb3300", "#2299aa", "#335555", "#9944aa", "#0011ee", "#ff2288",
 )  # fmt: skip
 
 SELECTION_BLEND: Final = 0.24

@@ -92,6 +92,7 @@ class SqliteStore:
                 (room, covered),
             ).fetchall()
             settings = dict(db.execute("SELECT key, value FROM setting WHERE room = ?", (room,)).fetchall())
+        _check_no_hole(room, covered, rows)
         return StoredRoom(room, found[0], snapshot, tuple(Row(room, *row) for row in rows), settings)
 
     def write(self, rows: Sequence[Row], settings: Sequence[SettingRow]) -> None:
@@ -146,8 +147,11 @@ class SqliteStore:
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")
         if version == 0:
-            self._db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
-            self._db.execute("INSERT INTO store VALUES (?)", (secrets.token_bytes(16),))
+            # All in one transaction: a crash in the first start must leave a file that opens.
+            self._db.executescript(
+                f"BEGIN; {_SCHEMA} INSERT INTO store VALUES (x'{secrets.token_hex(16)}');"  # noqa: S608  # our digits
+                f" PRAGMA user_version = {VERSION}; COMMIT;"
+            )
         self._epoch: bytes = self._db.execute("SELECT epoch FROM store").fetchone()[0]
 
     def _newest_snapshot(self, room: str) -> Snapshot | None:
@@ -179,6 +183,15 @@ class SqliteStore:
             yield
         except sqlite3.Error as error:
             raise StoreError(f"{self._name}: {error}") from error
+
+
+def _check_no_hole(room: str, covered: int, rows: Sequence[Sequence[int]]) -> None:
+    """Check that rows go on from `covered` without a hole, behind which a CRDT would show nothing."""
+    last = covered
+    for first, row_last, *_ in rows:
+        if first != last + 1:
+            raise StoreError(f"room {room} lacks what lay between {last} and {first}")
+        last = row_last
 
 
 def _make_private(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from typing import TYPE_CHECKING, Final
@@ -44,6 +45,7 @@ def run(flags: JoinFlags) -> int:
     log_to_file(log_file)
     device = load_device(settings.folders.device_file)
     os.environ.setdefault("TEXTUAL_FPS", _FRAMES_PER_S)  # read when textual is imported
+    gc.disable()  # until all is loaded: nothing of it is garbage, and looking costs 15 ms
     with take_screen(log_file) as screen:
         from collab_cli.window import Window
 

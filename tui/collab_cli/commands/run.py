@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Callable
 from signal import SIGINT
@@ -27,6 +28,8 @@ def run_command(command: Callable[[], int]) -> int:
 
 
 def say(line: str) -> None:
-    """Write one line to stderr, with nothing in it that a terminal would obey."""
+    """Write one line to stderr, with nothing that a terminal would obey; nobody may be there to read it."""
     printable = "".join(c if c.isprintable() else "·" for c in " ".join(line.split()))
-    sys.stderr.write(f"collab: {printable}\n")
+    with contextlib.suppress(OSError):
+        sys.stderr.write(f"collab: {printable}\n")
+        sys.stderr.flush()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 from textual import events
 from textual.geometry import Offset, Region
@@ -85,6 +85,8 @@ class Editor(Widget, can_focus=True):
         self._view = View()
         self._mouse = Mouse()
         self._marks: dict[int, RowMarks] = {}
+        self._strips: dict[int, Strip] = {}
+        self._strips_width = 0
         self._gutter = _DIGITS_LEAST + GUTTER_EXTRA
         self._held: list[events.Key | events.Paste] = []
         self._divert: Callable[[events.Key], None] | None = None
@@ -147,6 +149,30 @@ class Editor(Widget, can_focus=True):
         self._update()
 
     # -- drawing
+
+    def refresh(
+        self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False
+    ) -> Self:
+        if repaint and regions:
+            for region in regions:
+                for y in region.line_range:
+                    self._strips.pop(y, None)
+        elif repaint:
+            self._strips.clear()
+        return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        # Textual asks for every row where one is to be painted: those that it has seen come from here.
+        if crop.column_span != (0, self.size.width):
+            return super().render_lines(crop)
+        if self._strips_width != crop.width:
+            self._strips_width = crop.width
+            self._strips.clear()
+        strips = self._strips
+        for y in crop.line_range:
+            if y not in strips:
+                strips[y] = super().render_lines(Region(0, y, crop.width, 1))[0]
+        return [strips[y] for y in crop.line_range]
 
     def render_line(self, y: int) -> Strip:
         width = self.size.width

@@ -26,6 +26,9 @@ from collab_tui.safe_text import crop_cells, safe_name, safe_text
 if TYPE_CHECKING:
     from collab_client.lines import Position
 
+_NOTICE_LEAST: Final = 16
+"""Cells of a notice that still say something; with less the line says who is here."""
+
 _ROOM_LEAST: Final = 6
 _NAME_CELLS: Final = 16
 _GAP: Final = "  "
@@ -116,9 +119,13 @@ class StatusLine(Widget):
         taken = _cells(state) + _cells(badge) + 2
         room = f" {crop_cells(self._room, max(_ROOM_LEAST, width - taken))} "
         parts = [(room, self._palette.bar._replace(bold=True)), *state, *badge]
-        left = width - _cells(parts) - len(_GAP)
-        if self._notice:
-            return [*parts, (_GAP, self._palette.bar), (crop_cells(self._notice, left), self._palette.bar)]
+        left = width - _cells(parts)
+        if self._notice and left - 2 >= min(cell_len(self._notice), _NOTICE_LEAST):
+            return [
+                *parts,
+                (_GAP, self._palette.bar),
+                (crop_cells(self._notice, left - 2), self._palette.bar),
+            ]
         return [*parts, *self._people_parts(left)]
 
     def _state_ink(self) -> Ink:
@@ -182,6 +189,12 @@ class CaretPosition(Widget):
         width = self.size.width
         text = f"{self._text} ".rjust(width)[-width:]
         return Strip([Segment(text, self._styles[self._palette.bar_muted])], width)
+
+
+class Bar(Widget):
+    """Holds the status line and the position side by side."""
+
+    BLANK = True
 
 
 def _cells(parts: Sequence[tuple[str, Ink]]) -> int:

@@ -1,0 +1,136 @@
+"""Tests of `collab_cli.main` and `collab_cli.__main__`: typed words become flags, mistakes one line."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from collab_cli import __main__, __version__
+from collab_cli.commands import join, serve
+from collab_cli.flags import JoinFlags, ServeFlags
+from collab_cli.main import run
+
+
+def collab(*arguments: str, home: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "collab_cli", *arguments],
+        env={**os.environ, "COLLAB_HOME": str(home)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_nothing_typed_shows_three_examples(tmp_path: Path) -> None:
+    done = collab(home=tmp_path)
+    assert done.returncode == 0
+    assert (
+        len([line for line in done.stdout.splitlines() if line.startswith(("collab join", "collab serve"))])
+        == 3
+    )
+    assert done.stderr == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_version(tmp_path: Path) -> None:
+    done = collab("--version", home=tmp_path)
+    assert (done.returncode, done.stdout) == (0, f"collab {__version__}\n")
+
+
+@pytest.mark.parametrize("arguments", [["--version"], [], ["join", "two words"]])
+def test_what_is_simple_loads_little(arguments: list[str], tmp_path: Path) -> None:
+    program = "import sys; from collab_cli.__main__ import main; main(); print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        env={**os.environ, "COLLAB_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = set(done.stdout.split())
+    assert "collab_cli" in loaded
+    assert not loaded & {"typer", "textual", "pycrdt", "websockets", "collab_server", "asyncio"}
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["-h"], ["join", "--help"], ["serve", "-h"]])
+def test_help_is_on_stdout(arguments: list[str], tmp_path: Path) -> None:
+    done = collab(*arguments, home=tmp_path)
+    assert done.returncode == 0
+    assert done.stdout.startswith("Usage: collab")
+    assert "--private" not in done.stdout
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["srve"], 2, "collab --help"),
+        (["join", "--wat"], 2, "collab join --help"),
+        (["join", "a", "b"], 2, "collab join --help"),
+        (["join", "two words"], 2, "cannot name a room"),
+        (["join", "ws://example.org/notes"], 2, "--insecure"),
+        (["join", "notes", "--server", "example.org"], 2, "no address"),
+        (["join", "ws://localhost/notes", "--server", "ws://localhost"], 2, "leave out --server"),
+        (["join", "notes", "--colour", "99"], 2, "1 to 12"),
+        (["join", "notes", "--theme", "pink"], 2, "dark, light"),
+        (["join", "notes"], 2, "needs a terminal"),
+        (["join"], 2, "which room?"),
+        (["serve", "--port", "8765"], 2, "--insecure"),
+        (["serve", "--host", "0.0.0.0", "--insecure"], 2, "other machines"),
+        (["serve", "/dev/null/x"], 2, "cannot make the folder"),
+        (["serve", "--unix", "/nonexistent/x.sock"], 3, "/nonexistent/x.sock"),
+    ],
+)
+def test_a_mistake_is_one_line_and_a_code(
+    arguments: list[str], code: int, words: str, tmp_path: Path
+) -> None:
+    done = collab(*arguments, home=tmp_path)
+    lines = [line for line in done.stderr.splitlines() if line.startswith("collab: ")]
+    assert done.returncode == code
+    assert done.stdout == ""
+    assert len(lines) == 1
+    assert words in lines[0]
+    assert "Traceback" not in done.stderr
+
+
+def test_join_flags(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[JoinFlags] = []
+    monkeypatch.setattr(join, "run", lambda flags: seen.append(flags) or 4)
+    everything = "--server ws://localhost --name ana --colour 3 --theme light --read-only --ascii --insecure"
+    assert run(["join", "notes", *everything.split()]) == 4
+    assert run(["join"]) == 4
+    assert seen == [
+        JoinFlags("notes", "ws://localhost", "ana", 3, "light", read_only=True, ascii=True, insecure=True),
+        JoinFlags(),
+    ]
+
+
+def test_serve_flags(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[ServeFlags] = []
+    monkeypatch.setattr(serve, "run", lambda flags: seen.append(flags) or 0)
+    everything = "--host ::1 --port 1 --unix u.sock --insecure --memory --private --idle-exit 2.5"
+    assert run(["serve", "rooms", *everything.split()]) == 0
+    assert run(["serve"]) == 0
+    assert seen == [
+        ServeFlags(
+            Path("rooms"), "::1", 1, Path("u.sock"), insecure=True, memory=True, private=True, idle_exit_s=2.5
+        ),
+        ServeFlags(),
+    ]
+
+
+@pytest.mark.parametrize("arguments", [["join"], ["join", "notes"]])
+def test_plain_join_means_the_same_without_typer(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[JoinFlags] = []
+    monkeypatch.setattr(join, "run", lambda flags: seen.append(flags) or 0)
+    monkeypatch.setattr(sys, "argv", ["collab", *arguments])
+    __main__.main()
+    run(arguments)
+    assert seen[0] == seen[1]

@@ -1,0 +1,111 @@
+"""Tests of `collab serve`: what it says, and how it ends."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from collab_cli.local_server import read_endpoints
+
+SERVE = [sys.executable, "-m", "collab_cli", "serve"]
+DEADLINE_S = 30.0
+
+
+@contextmanager
+def serving(home: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
+    """Yield a server and the lines in which it said how to come in."""
+    with subprocess.Popen(
+        [*SERVE, *arguments],
+        env={**os.environ, "COLLAB_HOME": str(home)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as program:
+        assert program.stdout is not None
+        lines = [program.stdout.readline() for _ in range(3 if "--port" in arguments else 2)]
+        try:
+            yield program, lines
+        finally:
+            program.kill()
+
+
+def refused(home: Path, *arguments: str) -> str:
+    """Return the line with which a server refuses to start, which takes exit code 3."""
+    done = subprocess.run(
+        [*SERVE, *arguments],
+        env={**os.environ, "COLLAB_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=DEADLINE_S,
+    )
+    assert done.returncode == 3
+    [line] = [line for line in done.stderr.splitlines() if line.startswith("collab: ")]
+    return line
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_it_says_how_to_join_and_ends_by_signal(tmp_path: Path, number: signal.Signals) -> None:
+    with serving(tmp_path) as (program, lines):
+        assert lines == [f"serving {tmp_path / 'data'}\n", "  collab join ROOM\n"]
+        running = read_endpoints(tmp_path / "data")
+        assert running is not None
+        assert running.pid == program.pid
+        program.send_signal(number)
+        assert program.wait(DEADLINE_S) == 128 + number
+    assert read_endpoints(tmp_path / "data") is None
+
+
+def test_another_folder_is_joined_by_its_socket(tmp_path: Path) -> None:
+    with serving(tmp_path, str(tmp_path / "rooms"), "--port", "0", "--insecure") as (_, lines):
+        assert re.fullmatch(r"  collab join 'unix:///.*/run/serve-\w+\.sock\?room=ROOM'\n", lines[1])
+        found = re.fullmatch(r"  collab join ws://127\.0\.0\.1:(\d+)/ROOM\n", lines[2])
+        assert found is not None
+        with socket.create_connection(("127.0.0.1", int(found[1])), DEADLINE_S):
+            pass
+
+
+def test_a_folder_has_one_server(tmp_path: Path) -> None:
+    with serving(tmp_path) as (program, _):
+        assert f"pid {program.pid}" in refused(tmp_path)
+
+
+def test_a_port_that_is_taken_is_said(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert str(port) in refused(tmp_path, "--port", str(port), "--insecure")
+
+
+def test_a_file_of_a_newer_collab_is_left_alone(tmp_path: Path) -> None:
+    import sqlite3
+
+    file = tmp_path / "data" / "rooms.sqlite3"
+    file.parent.mkdir()
+    database = sqlite3.connect(file)
+    database.execute("PRAGMA user_version = 99")
+    database.close()
+    before = file.read_bytes()
+    assert "newer collab" in refused(tmp_path)
+    assert file.read_bytes() == before
+
+
+def test_a_private_server_says_nothing_logs_to_a_file_and_ends_when_alone(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [*SERVE, "--private", "--idle-exit", "0.1"],
+        env={**os.environ, "COLLAB_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=DEADLINE_S,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert "serving" in (tmp_path / "state" / "logs" / "server.log").read_text()

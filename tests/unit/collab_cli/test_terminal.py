@@ -1,0 +1,133 @@
+"""Tests of `collab_cli.terminal`: what will do as a terminal, and that it is given back as it was."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from collab_cli.exits import UsageError
+from collab_cli.terminal import check_terminal
+from tests.unit.collab_cli.terminal import Terminal
+
+PROGRAM = """
+import os, pathlib, sys, termios, tty
+from collab_cli.terminal import take_screen
+
+def draw(screen):
+    screen.write("\\x1b[?1049h" + "drawn \\u2713"); screen.flush()
+    tty.setraw(0)
+    os.write(2, b"native panic")
+    print("stray warning", file=sys.stderr, flush=True)
+
+{body}
+"""
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    monkeypatch.setattr(os, "isatty", lambda _: True)
+    monkeypatch.setattr(os, "get_terminal_size", lambda _: os.terminal_size((80, 24)))
+    return monkeypatch
+
+
+def run(body: str, log: Path) -> tuple[int, bytes, bool]:
+    """Return the exit code, what the terminal got, and whether its modes are as they were."""
+    environ = {**os.environ, "TERM": "xterm", "LOG": str(log)}
+    with Terminal([sys.executable, "-c", PROGRAM.format(body=body)], environ) as terminal:
+        code = terminal.wait_for_exit()
+        return code, terminal.output, terminal.modes == terminal.modes_before
+
+
+def test_a_terminal_that_will_do(here: pytest.MonkeyPatch) -> None:
+    check_terminal({"TERM": "xterm"})
+    here.setattr(os, "get_terminal_size", lambda _: os.terminal_size((40, 10)))
+    check_terminal({"TERM": "xterm"})
+    here.setattr(os, "get_terminal_size", lambda _: os.terminal_size((0, 0)))
+    check_terminal({"TERM": "xterm"})
+
+
+@pytest.mark.parametrize("size", [(39, 24), (80, 9)])
+def test_a_small_window_says_how_small(here: pytest.MonkeyPatch, size: tuple[int, int]) -> None:
+    here.setattr(os, "get_terminal_size", lambda _: os.terminal_size(size))
+    with pytest.raises(UsageError, match=f"{size[0]} by {size[1]} cells: make it at least 40 by 10"):
+        check_terminal({"TERM": "xterm"})
+
+
+@pytest.mark.parametrize("term", ["", "dumb"])
+def test_a_terminal_that_cannot_place_text(here: pytest.MonkeyPatch, term: str) -> None:
+    with pytest.raises(UsageError, match="TERM"):
+        check_terminal({"TERM": term})
+
+
+@pytest.mark.parametrize("pipe", [0, 1])
+def test_no_terminal(here: pytest.MonkeyPatch, pipe: int) -> None:
+    here.setattr(os, "isatty", lambda fd: fd != pipe)
+    with pytest.raises(UsageError, match="needs a terminal"):
+        check_terminal({"TERM": "xterm"})
+
+
+def test_fd_2_goes_to_the_log_and_not_to_the_screen(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    code, output, is_as_before = run(
+        "with take_screen(pathlib.Path(os.environ['LOG'])) as screen: draw(screen)\n"
+        "os.write(2, b'said afterwards')",
+        log,
+    )
+    assert code == 0
+    assert is_as_before
+    assert "drawn ✓".encode() in output
+    assert b"native panic" not in output
+    assert b"stray warning" not in output
+    assert output.endswith(b"said afterwards")
+    assert output.index(b"\x1b[?1049l") < output.index(b"said afterwards")
+    assert log.read_text() == "native panicstray warning\n"
+    assert log.stat().st_mode & 0o777 == 0o600
+
+
+def test_an_app_that_gave_the_terminal_back_itself_is_not_corrected(tmp_path: Path) -> None:
+    body = (
+        "with take_screen(pathlib.Path(os.environ['LOG'])) as screen:\n"
+        "    draw(screen); screen.write('\\x1b[?1049l')"
+    )
+    code, output, is_as_before = run(body, tmp_path / "log")
+    assert code == 0
+    assert is_as_before
+    assert output.count(b"\x1b[?1049l") == 1
+    assert b"\x1b[?1000l" not in output
+
+
+@pytest.mark.parametrize("error", ["RuntimeError", "BaseException", "KeyboardInterrupt", "SystemExit"])
+def test_whatever_is_raised_the_terminal_is_given_back(tmp_path: Path, error: str) -> None:
+    body = (
+        f"with take_screen(pathlib.Path(os.environ['LOG'])) as screen:\n    draw(screen); raise {error}('x')"
+    )
+    code, output, is_as_before = run(body, tmp_path / "log")
+    assert code != 0
+    assert is_as_before
+    assert b"\x1b[?1049l" in output
+
+
+def test_a_terminal_that_is_gone_is_told_once_and_harms_nobody(tmp_path: Path) -> None:
+    body = """
+report = pathlib.Path(os.environ['LOG']).with_name('report')
+gone = []
+with take_screen(pathlib.Path(os.environ['LOG'])) as screen:
+    screen.on_gone = lambda: gone.append(1)
+    draw(screen)
+    try:
+        os.read(0, 1)
+    except OSError:
+        pass
+    for _ in range(3):
+        screen.write('more'); screen.flush()
+report.write_text(f'{len(gone)} told')
+"""
+    environ = {**os.environ, "TERM": "xterm", "LOG": str(tmp_path / "log")}
+    with Terminal([sys.executable, "-c", PROGRAM.format(body=body)], environ) as terminal:
+        terminal.wait_for("drawn")
+        terminal.close()
+        assert terminal.wait_for_exit() == 0
+    assert (tmp_path / "report").read_text() == "1 told"

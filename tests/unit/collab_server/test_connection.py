@@ -1,0 +1,252 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgpack
+import pytest
+
+from collab_protocol import limits
+from collab_protocol.codec import encode
+from collab_protocol.errors import FaultCode, StoreError
+from collab_protocol.messages import Batch, Fault, Part, Ping, Pong, Presence, Receipt, Resync, Update, Welcome
+from collab_protocol.presence import Activity
+from collab_protocol.text import EMPTY_STATE_VECTOR
+from collab_server.lock import Endpoints
+from collab_server.room import Room
+from collab_server.store.sqlite import SqliteStore
+
+from .rooms import hello
+from .wire import DEADLINE_S, Client, config, dial, joined, running, short_folder
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Endpoints]:
+    with short_folder() as folder:
+        async with running(config(folder)) as endpoints:
+            yield endpoints
+
+
+async def check_is_served(client: Client) -> None:
+    """Check that a client is none the worse for what another did."""
+    n = await client.type("fine ")
+    while (await client.wait_for(Receipt)).n < n:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("frame", "code"),
+    [
+        (b"", 1002),
+        (b"\xc1", 1002),
+        (msgpack.packb([3, 1]), 1002),
+        (msgpack.packb([3, -1, b""]), 1002),
+        (encode(Part(1, 5, 9, b"x")), 1002),
+        (encode(Welcome.__new__(Welcome)) if False else encode(Receipt(1, 1, True)), 1002),
+        (encode(Update(1, b"junk")), 1008),
+        (encode(Resync(0, b"\xff\xff")), 1008),
+        ("text", 1002),
+        (b"x" * (limits.FRAME_BYTES + 1), 1009),
+    ],
+)
+async def test_one_that_breaks_the_protocol_ends_alone(server: Endpoints, frame: bytes | str, code: int) -> None:
+    async with joined(server, "ana") as ana, joined(server, "bo") as bo:
+        await ana.websocket.send(frame)
+        assert (await ana.closed())[0] == code
+        gone = await bo.wait_for(Presence)
+        assert gone.activity is Activity.GONE
+        await check_is_served(bo)
+
+
+async def test_a_tag_of_a_newer_version_is_skipped(server: Endpoints) -> None:
+    async with joined(server) as ana:
+        await ana.websocket.send(msgpack.packb([999, "news"]))
+        await check_is_served(ana)
+
+
+async def test_a_second_hello_is_refused(server: Endpoints) -> None:
+    async with joined(server) as ana:
+        await ana.send(hello("ana"))
+        assert (await ana.closed())[0] == 1002
+
+
+async def test_another_version_is_told_who_must_upgrade(server: Endpoints) -> None:
+    async with dial(server) as ana:
+        greeting = hello("ana")
+        await ana.websocket.send(encode(type(greeting)((9,), *[getattr(greeting, f) for f in greeting.__slots__[1:]])))
+        fault = await ana.wait_for(Fault)
+        assert (fault.code, fault.retry_ms) == (FaultCode.VERSION, None)
+        assert "upgrade" in fault.message
+        await ana.closed()
+
+
+async def test_one_that_says_nothing_is_not_kept(server: Endpoints, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "HELLO_TIMEOUT_S", 0.1)
+    async with dial(server) as ana:
+        assert (await ana.closed())[0] == 1002
+
+
+async def test_pings_alone_are_no_hello(server: Endpoints, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "HELLO_TIMEOUT_S", 0.1)
+    async with dial(server) as ana:
+        await ana.send(Ping(1))
+        assert (await ana.closed())[0] == 1002
+
+
+async def test_nobody_fills_the_memory_before_the_hello(server: Endpoints) -> None:
+    async with dial(server) as stranger:
+        of = limits.MESSAGE_BYTES // limits.PART_BYTES
+        piece = b"x" * limits.PART_BYTES
+        sent = 0
+        try:
+            async with asyncio.timeout(DEADLINE_S):
+                for index in range(of):
+                    await stranger.websocket.send(encode(Part(1, index, of, piece)))
+                    sent += len(piece)
+        except Exception:  # noqa: BLE001, S110
+            pass
+        code, _ = await stranger.closed()
+        assert code == 1002
+        assert sent < limits.MESSAGE_BYTES / 4
+
+
+async def test_a_ping_is_answered_also_in_the_midst_of_a_large_message(server: Endpoints) -> None:
+    async with joined(server, "ana") as ana:
+        await ana.type("x" * 3_000_000)
+        await ana.wait_for(Receipt)
+        async with dial(server) as bo:
+            await bo.send(hello("bo"))
+            await bo.wait_for(Welcome)
+            await bo.send(Ping(7))
+            while True:
+                message = await bo.receive()
+                if isinstance(message, Pong):
+                    break
+            assert message == Pong(7)
+
+
+async def test_a_silent_one_is_dropped_and_is_a_ghost_no_longer(
+    server: Endpoints, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "SERVER_PING_S", 0.05)
+    monkeypatch.setattr(limits, "SERVER_DEAD_S", 0.3)
+    async with joined(server, "bo") as bo, joined(server, "ana") as ana:
+        alive = asyncio.create_task(_answer_pings(bo))
+        ana.websocket.transport.pause_reading()
+        async with asyncio.timeout(DEADLINE_S):
+            while not any(isinstance(m, Presence) and m.activity is Activity.GONE for m in bo.heard):
+                await asyncio.sleep(0)
+        alive.cancel()
+
+
+async def _answer_pings(client: Client) -> None:
+    """Say something all the time, and hear what comes."""
+    while True:
+        await client.send(Ping(1))
+        await client.receive()
+
+
+async def test_a_reconnect_with_the_same_nonce_ends_the_older_link(server: Endpoints) -> None:
+    async with joined(server, "ana") as old, joined(server, "bo") as bo:
+        async with joined(server, "ana") as new:
+            fault = await old.wait_for(Fault)
+            assert fault.code is FaultCode.REPLACED
+            await old.closed()
+            await check_is_served(new)
+            await bo.wait_for(Batch)
+
+
+async def test_a_room_that_cannot_be_opened_is_refused_not_served_empty() -> None:
+    with short_folder() as folder:
+        store = SqliteStore(folder / "data" / "rooms.sqlite3")
+        store.create("notes", b"l" * 16, 1.0)
+        store._db.execute("INSERT INTO author VALUES (1, 'notes', 1, x'00', 'p', 'n')")
+        store._db.execute("INSERT INTO row VALUES ('notes', 1, 1, 1, 1.0, x'ffffff')")
+        store.close()
+        async with running(config(folder)) as endpoints, joined(endpoints, "bo", "other") as bo:
+            async with dial(endpoints) as ana:
+                await ana.send(hello("ana"))
+                fault = await ana.wait_for(Fault)
+                assert fault.code is FaultCode.STORE
+                assert not any(isinstance(message, Welcome) for message in ana.heard)
+                await ana.closed()
+            await check_is_served(bo)
+        store = SqliteStore(folder / "data" / "rooms.sqlite3")
+        stored = store.load("notes")
+        store.close()
+        assert stored is not None
+        assert stored.rows[0].data == b"\xff\xff\xff", "left as it is"
+
+
+async def test_a_commit_that_fails_is_not_receipted_and_the_room_comes_back(
+    server: Endpoints, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise StoreError("database or disk is full")
+
+    async with joined(server, "ana") as ana, joined(server, "bo") as bo:
+        with monkeypatch.context() as broken:
+            broken.setattr(SqliteStore, "write", full)
+            await ana.type("lost?")
+            assert (await ana.closed())[0] == 1012
+            assert (await bo.closed())[0] == 1012
+        assert not any(isinstance(message, Receipt) for message in ana.heard)
+        assert not any(isinstance(message, Batch) for message in bo.heard)
+        async with joined(server, "ana") as again:
+            assert again.replica.text() == ""
+            await again.send(Update(1, ana.rows[0]))
+            assert (await again.wait_for(Receipt)).n == 1
+        async with joined(server, "bo") as bo_again:
+            assert bo_again.replica.text() == "lost?"
+
+
+async def test_a_room_that_breaks_down_spares_the_others(
+    server: Endpoints, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with joined(server, "ana", "one") as ana, joined(server, "bo", "two") as bo:
+        with monkeypatch.context() as broken:
+            broken.setattr(Room, "_apply", lambda *_: 1 / 0)
+            await ana.type("x")
+            assert (await ana.closed())[0] == 1012
+        await check_is_served(bo)
+        async with joined(server, "ana", "one") as again:
+            await check_is_served(again)
+
+
+async def test_a_load_that_takes_long_is_not_taken_for_silence(
+    server: Endpoints, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    load = SqliteStore.load
+
+    def slow(store: SqliteStore, room: str) -> object:
+        asyncio.run_coroutine_threadsafe(release.wait(), loop).result(DEADLINE_S)
+        return load(store, room)
+
+    monkeypatch.setattr(SqliteStore, "load", slow)
+    monkeypatch.setattr(limits, "HELLO_TIMEOUT_S", 0.2)
+    async with dial(server) as ana:
+        await ana.send(hello("ana"))
+        for number in range(3):
+            await ana.send(Ping(number))
+            assert await ana.wait_for(Pong) == Pong(number)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.5):
+                await ana.websocket.recv()
+        release.set()
+        await ana.wait_for(Welcome)
+        await check_is_served(ana)
+
+
+async def test_resync_brings_what_is_missing(server: Endpoints) -> None:
+    async with joined(server, "ana") as ana, joined(server, "bo") as bo:
+        await ana.type("hello")
+        await bo.wait_for(Batch)
+        await bo.send(Resync(0, EMPTY_STATE_VECTOR))
+        from collab_protocol.messages import Sync
+
+        sync = await bo.wait_for(Sync)
+        bo.replica.apply(sync.update)
+        assert (sync.seq, bo.replica.text()) == (1, "hello")

@@ -1,0 +1,245 @@
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import stat
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from collab_protocol.errors import StoreError
+from collab_server.store.base import Row, SettingRow, Snapshot
+from collab_server.store.sqlite import VERSION, SqliteStore
+
+LINEAGE = b"l" * 16
+
+
+def row(seq: int, room: str = "notes", data: bytes = b"x", session: int = 5) -> Row:
+    return Row(room, seq, seq, session, "unix:ana", "ana", b"h" * 32, 1000.5, data)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "data" / "rooms.sqlite3"
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[SqliteStore]:
+    opened = SqliteStore(path)
+    yield opened
+    opened.close()
+
+
+def test_what_is_written_comes_back_after_reopening(path: Path) -> None:
+    store = SqliteStore(path)
+    assert store.create("notes", LINEAGE, 1.0)
+    rows = [row(1, data=b"\x00\xff"), row(2, data="日🙂".encode()), replace(row(3), session=6, name="bo")]
+    store.write(rows, [SettingRow("notes", "title", "Plan", 2)])
+    epoch = store.epoch
+    store.close()
+    again = SqliteStore(path)
+    stored = again.load("notes")
+    again.close()
+    assert stored is not None
+    assert (stored.name, stored.lineage, stored.snapshot) == ("notes", LINEAGE, None)
+    assert list(stored.rows) == rows
+    assert stored.settings == {"title": "Plan"}
+    assert again.epoch == epoch
+    assert len(epoch) == 16
+
+
+def test_two_stores_have_two_epochs(tmp_path: Path) -> None:
+    stores = [SqliteStore(tmp_path / f"{name}.sqlite3") for name in "ab"]
+    assert stores[0].epoch != stores[1].epoch
+    for store in stores:
+        store.close()
+
+
+def test_a_room_is_created_once_or_not_at_all(store: SqliteStore) -> None:
+    assert store.create("notes", LINEAGE, 1.0)
+    assert not store.create("notes", b"x" * 16, 2.0)
+    stored = store.load("notes")
+    assert stored is not None
+    assert stored.lineage == LINEAGE
+
+
+def test_a_room_that_never_was_is_none(store: SqliteStore) -> None:
+    assert store.load("notes") is None
+    assert store.room_names() == []
+
+
+def test_rooms_are_kept_apart(store: SqliteStore) -> None:
+    for room in ("b", "a"):
+        store.create(room, LINEAGE, 1.0)
+        store.write([row(1, room, room.encode())], [SettingRow(room, "title", room, 0)])
+    stored = store.load("a")
+    assert stored is not None
+    assert [each.data for each in stored.rows] == [b"a"]
+    assert stored.settings == {"title": "a"}
+    assert store.room_names() == ["a", "b"]
+
+
+def test_a_write_is_one_transaction(store: SqliteStore) -> None:
+    store.create("notes", LINEAGE, 1.0)
+    store.write([row(1)], [])
+    with pytest.raises(StoreError):
+        store.write([row(2), row(1)], [SettingRow("notes", "title", "x", 1)])
+    stored = store.load("notes")
+    assert stored is not None
+    assert [each.last for each in stored.rows] == [1]
+    assert stored.settings == {}
+    store.write([row(2)], [])
+
+
+def test_a_full_disk_is_told_and_survived(store: SqliteStore) -> None:
+    store.create("notes", LINEAGE, 1.0)
+    store._db.execute("PRAGMA max_page_count = 20")
+    with pytest.raises(StoreError, match="full"):
+        store.write([row(1, data=b"x" * 1_000_000)], [])
+    store._db.execute("PRAGMA max_page_count = 1000000")
+    store.write([row(1)], [])
+    stored = store.load("notes")
+    assert stored is not None
+    assert len(stored.rows) == 1
+
+
+def test_settings_keep_the_last_value(store: SqliteStore) -> None:
+    store.create("notes", LINEAGE, 1.0)
+    store.write([], [SettingRow("notes", "title", "a", 0), SettingRow("notes", "title", "b", 1)])
+    stored = store.load("notes")
+    assert stored is not None
+    assert stored.settings == {"title": "b"}
+
+
+def test_a_snapshot_stands_for_the_rows_that_it_covers(store: SqliteStore) -> None:
+    store.create("notes", LINEAGE, 1.0)
+    store.write([row(1), row(2), row(3)], [])
+    store.save_snapshot("notes", Snapshot(2, b"whole"))
+    stored = store.load("notes")
+    assert stored is not None
+    assert stored.snapshot == Snapshot(2, b"whole")
+    assert [each.first for each in stored.rows] == [3]
+
+
+def test_a_snapshot_deletes_no_row_and_the_one_before_it_stays(store: SqliteStore, path: Path) -> None:
+    store.create("notes", LINEAGE, 1.0)
+    store.write([row(seq) for seq in range(1, 5)], [])
+    for covered in (1, 2, 3):
+        store.save_snapshot("notes", Snapshot(covered, b"whole"))
+    with sqlite3.connect(path) as db:
+        assert db.execute("SELECT covered FROM snapshot ORDER BY covered").fetchall() == [(2,), (3,)]
+        assert db.execute("SELECT count(*) FROM row").fetchone() == (4,)
+    db.close()
+
+
+def test_a_damaged_snapshot_is_passed_over(store: SqliteStore) -> None:
+    store.create("notes", LINEAGE, 1.0)
+    store.write([row(1), row(2), row(3)], [])
+    store.save_snapshot("notes", Snapshot(1, b"good"))
+    store.save_snapshot("notes", Snapshot(3, b"bad"))
+    store._db.execute("UPDATE snapshot SET data = x'00' WHERE covered = 3")
+    stored = store.load("notes")
+    assert stored is not None
+    assert stored.snapshot == Snapshot(1, b"good")
+    assert [each.first for each in stored.rows] == [2, 3]
+
+
+@pytest.mark.parametrize("missing", [1, 2])
+def test_a_log_with_a_hole_is_refused_not_served_short(store: SqliteStore, missing: int) -> None:
+    store.create("notes", LINEAGE, 1.0)
+    store.write([row(1), row(2), row(3)], [])
+    store._db.execute("DELETE FROM row WHERE first = ?", (missing,))
+    with pytest.raises(StoreError, match="notes"):
+        store.load("notes")
+
+
+def test_nobody_else_can_read_it(path: Path) -> None:
+    before = os.umask(0)
+    try:
+        store = SqliteStore(path)
+        store.create("notes", LINEAGE, 1.0)
+        files = list(path.parent.iterdir())
+        assert len(files) > 1, "the write-ahead log is there too"
+        for file in files:
+            assert stat.S_IMODE(file.stat().st_mode) == 0o600, file
+        assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+        store.close()
+    finally:
+        os.umask(before)
+
+
+def test_a_file_of_a_newer_collab_is_refused_and_left_as_it_is(path: Path) -> None:
+    SqliteStore(path).close()
+    with sqlite3.connect(path) as db:
+        db.execute(f"PRAGMA user_version = {VERSION + 1}")
+    db.close()
+    content = path.read_bytes()
+    with pytest.raises(StoreError, match="newer"):
+        SqliteStore(path)
+    assert path.read_bytes() == content
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+def test_what_is_no_database_is_refused_and_left_as_it_is(path: Path) -> None:
+    path.parent.mkdir()
+    path.write_bytes(b"precious notes of somebody" * 100)
+    with pytest.raises(StoreError):
+        SqliteStore(path)
+    assert path.read_bytes().startswith(b"precious")
+
+
+def test_a_folder_that_cannot_be_made_is_a_store_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError):
+        SqliteStore(tmp_path / "file" / "rooms.sqlite3")
+
+
+def test_a_crash_in_the_midst_of_the_first_start_leaves_a_file_that_opens(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever step the first start got to, there is all of it or nothing."""
+
+    class Crash(BaseException):
+        pass
+
+    statements = 0
+
+    class Dying(sqlite3.Connection):
+        def execute(self, sql: str, *parameters: object) -> sqlite3.Cursor:
+            nonlocal statements
+            if statements == 0:
+                raise Crash
+            statements -= 1
+            return super().execute(sql, *parameters)  # type: ignore[arg-type]
+
+    connect = sqlite3.connect
+    for step in range(12):
+        statements = step
+        file = path.with_name(f"{step}.sqlite3")
+        with monkeypatch.context() as patched:
+            patched.setattr(sqlite3, "connect", lambda *a, **k: connect(*a, factory=Dying, **k))
+            with contextlib.suppress(Crash):
+                SqliteStore(file).close()
+        again = SqliteStore(file)
+        assert len(again.epoch) == 16
+        again.close()
+
+
+def test_a_store_in_memory_says_that_it_does_not_last() -> None:
+    store = SqliteStore(None)
+    assert not store.is_durable
+    assert store.create("notes", LINEAGE, 1.0)
+    store.write([row(1)], [])
+    stored = store.load("notes")
+    assert stored is not None
+    assert len(stored.rows) == 1
+    store.close()
+
+
+def test_it_waits_for_the_disk(store: SqliteStore) -> None:
+    assert store.is_durable
+    assert store._db.execute("PRAGMA synchronous").fetchone() == (2,)
+    assert store._db.execute("PRAGMA journal_mode").fetchone() == ("wal",)

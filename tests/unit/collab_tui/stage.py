@@ -1,0 +1,196 @@
+"""What the tests of the screens share: a buffer, people in it, a session that plays along, a terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from textual.drivers.headless_driver import HeadlessDriver
+
+from collab_client import status as say
+from collab_client.buffer import Buffer
+from collab_client.lines import Position
+from collab_client.status import Status
+from collab_protocol.messages import Presence
+from collab_protocol.presence import Activity, Caret, Person, Role
+from collab_protocol.text import Replica
+from collab_tui.app import AppConfig, CollabApp
+from collab_tui.palette import Theme
+
+OTHER_SESSION = 7
+
+
+class Clock:
+    """A clock that stands still until it is set."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class World:
+    """One buffer on the screen, and the replica of somebody else who edits the same text."""
+
+    def __init__(self, text: str = "", *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.clock = clock
+        self.other = Replica(2)
+        self.other.edit(0, 0, text)
+        replica = Replica(1, undo_clock=time.monotonic)
+        if text:
+            replica.apply(self.other.update_since())
+        self.buffer = Buffer(replica)
+        self._seq = 1
+
+    def edit_elsewhere(self, offset: int, deleted: int, inserted: str) -> None:
+        """Let the other person edit the text as it is here."""
+        self.other.apply(self.buffer.replica.update_since(self.other.state_vector()))
+        before = self.other.state_vector()
+        self.other.edit(offset, deleted, inserted)
+        self._seq += 1
+        self.buffer.apply_remote(self.other.update_since(before), OTHER_SESSION, self._seq)
+
+    def place(
+        self,
+        name: str,
+        head: tuple[int, int],
+        anchor: tuple[int, int] | None = None,
+        *,
+        session: int = OTHER_SESSION,
+        colour: int = 0,
+        activity: Activity = Activity.ACTIVE,
+    ) -> None:
+        """Put somebody's caret at `head`."""
+        offset = self.buffer.lines.offset
+        self.buffer.place(
+            Presence(
+                person=Person(session, f"device:{session}", name, Role.WRITE, colour),
+                carets=(Caret(offset(Position(*head)), offset(Position(*(anchor or head)))),),
+                seen=self._seq,
+                activity=activity,
+            ),
+            self.clock(),
+        )
+
+    @property
+    def text(self) -> str:
+        return self.buffer.lines.text()
+
+    @property
+    def head(self) -> tuple[int, int]:
+        return tuple(self.buffer.head)
+
+
+class PlayedSession:
+    """A session without a link: it says what it is told to."""
+
+    def __init__(self, buffer: Buffer) -> None:
+        self.on_status: Callable[[Status], None] = lambda _: None
+        self.on_notice: Callable[[str], None] = lambda _: None
+        self.status = say.saved(is_durable=True)
+        self.unsaved = 0
+        self.moves = 0
+        self.retries = 0
+        self.ended = asyncio.Event()
+        self.error: Exception | None = None
+        buffer.on_local_update = lambda _: None
+
+    def say(self, status: Status) -> None:
+        self.status, self.unsaved = status, status.unsaved
+        self.on_status(status)
+
+    def caret_moved(self) -> None:
+        self.moves += 1
+
+    def retry_now(self) -> None:
+        self.retries += 1
+
+    async def settle(self, timeout_s: float) -> bool:
+        return self.unsaved == 0
+
+    def leave(self) -> None:
+        self.ended.set()
+
+    async def run(self) -> None:
+        await self.ended.wait()
+        if self.error is not None:
+            raise self.error
+
+
+class Stage:
+    """An app over a world; `gate` holds the start back until it is set."""
+
+    def __init__(
+        self,
+        text: str = "",
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        theme: Theme = Theme.DARK,
+        is_ascii: bool = False,
+        is_read_only: bool = False,
+        room: str = "notes",
+    ) -> None:
+        self.world = World(text, clock=clock)
+        self.session = PlayedSession(self.world.buffer)
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.app = CollabApp(
+            AppConfig(
+                room=room,
+                start=self._start,
+                theme=theme,
+                is_ascii=is_ascii,
+                is_read_only=is_read_only,
+                clock=clock,
+            )
+        )
+
+    async def _start(self) -> tuple[Buffer, PlayedSession]:
+        await self.gate.wait()
+        return self.world.buffer, self.session
+
+    def rows(self) -> list[str]:
+        """Return what is on the screen, row by row."""
+        screen = self.app.screen
+        return [
+            "".join(s.text for s in strip if not s.control) for strip in screen._compositor.render_strips()
+        ]
+
+    def styles(self, row: int) -> list[tuple[str, str | None]]:
+        """Return (character, background) of every character of a row of the screen."""
+        strip = self.app.screen._compositor.render_strips()[row]
+        found: list[tuple[str, str | None]] = []
+        for segment in strip:
+            if segment.control:
+                continue
+            colour = None if segment.style is None or segment.style.bgcolor is None else segment.style.bgcolor
+            found += [(c, colour.name if colour else None) for c in segment.text]
+        return found
+
+
+class RecordingDriver(HeadlessDriver):
+    """A terminal that keeps what is written to it."""
+
+    def __init__(self, *arguments: object, **options: object) -> None:
+        super().__init__(*arguments, **options)  # type: ignore[arg-type]  # whatever Textual passes
+        self.written: list[str] = []
+
+    @property
+    def is_headless(self) -> bool:
+        return False
+
+    def write(self, data: str) -> None:
+        self.written.append(data)
+
+
+async def until(claim: Callable[[], object], *, deadline_s: float = 5.0) -> None:
+    """Let the app run until `claim` holds.
+
+    Raises:
+        TimeoutError: it does not within the deadline.
+    """
+    async with asyncio.timeout(deadline_s):
+        while not claim():  # noqa: ASYNC110  # the app has no event for what a test looks at
+            await asyncio.sleep(0)

@@ -1,0 +1,213 @@
+"""One window: starting, status, notices, people, leaving."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from collab_client import status as say
+from collab_protocol.errors import LinkError
+from collab_tui.palette import Theme, palette_of
+from collab_tui.widgets.editor import Editor
+from tests.unit.collab_tui.stage import Stage, until
+
+SLOW = ("pycrdt", "websockets", "msgpack", "collab_client.buffer", "collab_client.session")
+
+
+def bar(stage: Stage) -> str:
+    return stage.rows()[-1]
+
+
+async def begun(stage: Stage) -> None:
+    await until(lambda: stage.app._session is not None)
+
+
+def test_what_is_slow_is_not_loaded_with_the_screen() -> None:
+    code = f"import sys, collab_tui.app; print([m for m in {SLOW} if m in sys.modules])"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+
+
+async def test_the_window_is_there_before_the_buffer() -> None:
+    stage = Stage("text")
+    stage.gate.clear()
+    async with stage.app.run_test(size=(80, 10)):
+        assert "… loading" in stage.rows()[0]
+        assert bar(stage).startswith(" notes  … connecting")
+        stage.gate.set()
+        await begun(stage)
+        await until(lambda: "text" in stage.rows()[0])
+        await until(lambda: "✓ saved" in bar(stage))
+
+
+async def test_the_status_is_what_the_session_says() -> None:
+    stage = Stage()
+    async with stage.app.run_test(size=(80, 10)):
+        await begun(stage)
+        stage.session.say(say.offline(3, 7))
+        assert "! offline – 3 changes only in this window · retry in 7 s" in bar(stage)
+
+
+async def test_the_position_follows_the_caret() -> None:
+    stage = Stage("one\ntwo")
+    async with stage.app.run_test(size=(80, 10)) as pilot:
+        await begun(stage)
+        await until(lambda: bar(stage).endswith(" 1:1 "))
+        await pilot.press("down", "right")
+        await until(lambda: bar(stage).endswith(" 2:2 "))
+        assert stage.session.moves == 2
+
+
+async def test_a_narrow_window_has_no_room_for_the_position() -> None:
+    stage = Stage("one")
+    async with stage.app.run_test(size=(30, 5)):
+        await begun(stage)
+        await until(lambda: "saved" in bar(stage))
+        assert "1:1" not in bar(stage)
+
+
+async def test_people_are_named_once_with_their_colour() -> None:
+    stage = Stage("text")
+    async with stage.app.run_test(size=(80, 10)) as pilot:
+        await begun(stage)
+        stage.world.place("ana", (0, 0), session=3, colour=5)
+        stage.world.place("bo", (0, 1), session=4, colour=6)
+        await pilot.pause()
+        assert " A  ana   B  bo" in bar(stage)
+        colours = {colour for _, colour in stage.styles(9)}
+        assert palette_of(Theme.DARK).people[5] in colours
+        stage.world.buffer.clear_peers()
+        await pilot.pause()
+        assert "ana" not in bar(stage)
+
+
+async def test_a_notice_is_shown() -> None:
+    stage = Stage()
+    async with stage.app.run_test(size=(80, 10)):
+        await begun(stage)
+        stage.session.on_notice("new room")
+        assert "new room" in bar(stage)
+
+
+async def test_read_only_is_said_when_the_server_decides_it() -> None:
+    stage = Stage()
+    async with stage.app.run_test(size=(80, 10)):
+        await begun(stage)
+        assert "read-only" not in bar(stage)
+        stage.world.buffer.read_only = True
+        stage.session.say(say.saved(is_durable=True))
+        assert "read-only" in bar(stage)
+
+
+async def test_ctrl_c_never_quits_and_ctrl_p_opens_nothing() -> None:
+    stage = Stage("text")
+    async with stage.app.run_test(size=(80, 10)) as pilot:
+        await begun(stage)
+        await pilot.press("ctrl+c", "ctrl+c", "ctrl+p", "tab", "x")
+        assert stage.app.is_running
+        assert len(stage.app.screen_stack) == 1
+        assert stage.world.text == "\txtext"
+
+
+async def test_quitting_with_all_saved_is_immediate() -> None:
+    stage = Stage()
+    async with stage.app.run_test(size=(80, 10)) as pilot:
+        await begun(stage)
+        await pilot.press("ctrl+q")
+        await until(lambda: stage.app.return_value is not None)
+    assert stage.session.ended.is_set()
+    assert stage.app.outcome.unsaved == 0
+    assert stage.app.outcome.error is None
+
+
+async def test_quitting_before_the_buffer_came_is_immediate() -> None:
+    stage = Stage()
+    stage.gate.clear()
+    async with stage.app.run_test(size=(80, 10)) as pilot:
+        await pilot.press("ctrl+q")
+        await until(lambda: stage.app.return_value is not None)
+
+
+async def test_quitting_with_unsaved_changes_asks() -> None:
+    stage = Stage("text")
+    async with stage.app.run_test(size=(80, 10)) as pilot:
+        await begun(stage)
+        stage.session.say(say.offline(2, 7))
+        await pilot.press("ctrl+q", "x")
+        await pilot.pause()
+        assert "Quit with 2 unsaved changes? They are only in this window.  y / n" in bar(stage)
+        await pilot.press("n", "z")
+        assert "Quit" not in bar(stage)
+        assert stage.world.text == "ztext"
+        await pilot.press("ctrl+q", "y")
+        await until(lambda: stage.app.return_value is not None)
+    assert stage.app.outcome.unsaved == 2
+
+
+async def test_the_answer_never_lands_in_the_text() -> None:
+    stage = Stage("text")
+    async with stage.app.run_test(size=(80, 10)) as pilot:
+        await begun(stage)
+        stage.session.say(say.offline(2, 7))
+        editor = stage.app.query_one(Editor)
+        from textual import events
+
+        for key in ("ctrl+q", "y"):
+            editor.post_message(events.Key(key, key if len(key) == 1 else None))
+        await until(lambda: stage.app.return_value is not None)
+        await pilot.pause()
+        assert stage.world.text == "text"
+
+
+async def test_what_is_asked_is_answered_by_the_receipt() -> None:
+    stage = Stage("text")
+    async with stage.app.run_test(size=(80, 10)) as pilot:
+        await begun(stage)
+        stage.session.say(say.offline(2, 7))
+        await pilot.press("ctrl+q")
+        await until(lambda: "Quit" in bar(stage))
+        stage.session.say(say.saved(is_durable=True))
+        await until(lambda: stage.app.return_value is not None)
+    assert stage.app.outcome.unsaved == 0
+
+
+async def test_an_error_of_the_session_ends_the_window_and_is_told() -> None:
+    stage = Stage()
+    stage.session.error = LinkError("nobody there")
+    async with stage.app.run_test(size=(80, 10)):
+        await begun(stage)
+        stage.session.ended.set()
+        await until(lambda: stage.app.return_value is not None)
+    assert isinstance(stage.app.outcome.error, LinkError)
+
+
+@pytest.mark.parametrize("key", ["f5", "alt+r"])
+async def test_one_can_ask_to_connect_now(key: str) -> None:
+    stage = Stage()
+    async with stage.app.run_test(size=(80, 10)) as pilot:
+        await begun(stage)
+        await pilot.press(key)
+        await until(lambda: stage.session.retries == 1)
+        await pilot.click("StatusLine")
+        await until(lambda: stage.session.retries == 2)
+
+
+async def test_the_light_theme_is_light() -> None:
+    stage = Stage("text", theme=Theme.LIGHT)
+    async with stage.app.run_test(size=(80, 10)):
+        await begun(stage)
+        await until(lambda: "text" in stage.rows()[0])
+        assert palette_of(Theme.LIGHT).background in {colour for _, colour in stage.styles(3)}
+
+
+async def test_ascii_is_ascii() -> None:
+    stage = Stage("text\n" * 30, is_ascii=True)
+    async with stage.app.run_test(size=(80, 10)) as pilot:
+        assert all(row.isascii() for row in stage.rows())
+        await begun(stage)
+        stage.world.place("ana", (20, 0))
+        await pilot.pause()
+        assert " v ana 21 " in stage.rows()[8]
+        assert all(row.isascii() for row in stage.rows())

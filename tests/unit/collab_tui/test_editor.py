@@ -1,0 +1,309 @@
+"""The editor on a screen: keys, mouse, paste, others' edits and carets."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from textual import events
+from textual.geometry import Offset
+from textual.pilot import Pilot
+
+from collab_protocol.presence import Activity
+from collab_tui.marks import NAME_SHOWN_S
+from collab_tui.palette import Theme, palette_of
+from collab_tui.widgets.editor import Editor
+from tests.unit.collab_tui.stage import Clock, Stage, until
+
+GUTTER = 5
+ROWS = "\n".join(f"row {n}" for n in range(100))
+
+
+@asynccontextmanager
+async def playing(stage: Stage, size: tuple[int, int] = (60, 12)) -> AsyncIterator[Pilot[object]]:
+    async with stage.app.run_test(size=size) as pilot:
+        await until(lambda: not editor(stage)._is_holding)
+        await pilot.pause()
+        yield pilot
+
+
+def editor(stage: Stage) -> Editor:
+    return stage.app.query_one(Editor)
+
+
+def text_of(stage: Stage, row: int) -> str:
+    return stage.rows()[row][GUTTER:].rstrip()
+
+
+async def test_typing_shows_at_once() -> None:
+    stage = Stage("world")
+    async with playing(stage) as pilot:
+        await pilot.press("h", "i", "space", "漢")
+        assert stage.world.text == "hi 漢world"
+        assert text_of(stage, 0) == "hi 漢world"
+
+
+async def test_the_caret_is_seen_and_input_methods_are_told() -> None:
+    stage = Stage("漢字\n\tx")
+    caret = palette_of(Theme.DARK).caret.bg
+    async with playing(stage) as pilot:
+        await pilot.press("right")
+        assert stage.app.cursor_position == Offset(GUTTER + 2, 0)
+        assert [c for c, colour in stage.styles(0) if colour == caret] == ["字"]
+        await pilot.press("down", "end")
+        assert stage.app.cursor_position == Offset(GUTTER + 5, 1)
+        assert [c for c, colour in stage.styles(1) if colour == caret] == [" "]
+
+
+async def test_keys_in_a_burst_are_done_in_order() -> None:
+    stage = Stage("")
+    async with playing(stage) as pilot:
+        for key, character in [("a", "a"), ("left", None), ("b", "b"), ("end", None), ("c", "c")]:
+            stage.app.post_message(events.Key(key, character))
+        await pilot.pause()
+        assert stage.world.text == "bac"
+
+
+async def test_editing_keys() -> None:
+    stage = Stage("")
+    async with playing(stage) as pilot:
+        await pilot.press(
+            "a", "b", "enter", "tab", "c", "backspace", "x", "home", "delete", "up", "end", "delete"
+        )
+        assert stage.world.text == "abx"
+
+
+async def test_selecting_cutting_copying_pasting() -> None:
+    stage = Stage("hello world")
+    async with playing(stage) as pilot:
+        await pilot.press("ctrl+shift+right", "ctrl+x")
+        assert stage.world.text == " world"
+        assert stage.app.clipboard == "hello"
+        await pilot.press("ctrl+v", "shift+home", "ctrl+c", "end", "ctrl+v")
+        assert stage.world.text == "hello worldhello"
+        await pilot.press("ctrl+a", "x")
+        assert stage.world.text == "x"
+        assert stage.app.is_running
+
+
+async def test_a_selection_is_drawn_and_escape_ends_it() -> None:
+    stage = Stage("hello")
+    selection = palette_of(Theme.DARK).selection.bg
+    async with playing(stage) as pilot:
+        await pilot.press("shift+right", "shift+right", "shift+right")
+        assert "".join(c for c, colour in stage.styles(0) if colour == selection) == "hel"
+        await pilot.press("escape")
+        assert not [c for c, colour in stage.styles(0) if colour == selection]
+
+
+async def test_undo_and_redo_are_ones_own() -> None:
+    stage = Stage("abc")
+    async with playing(stage) as pilot:
+        await pilot.press("x")
+        stage.world.edit_elsewhere(4, 0, "!")
+        await pilot.press("ctrl+z")
+        assert stage.world.text == "abc!"
+        await pilot.press("ctrl+y")
+        assert stage.world.text == "xabc!"
+
+
+async def test_undo_scrolls_to_the_change() -> None:
+    stage = Stage(ROWS)
+    async with playing(stage) as pilot:
+        await pilot.press("x", "ctrl+end", "ctrl+z")
+        assert text_of(stage, 0) == "row 0"
+
+
+async def test_a_paste_is_one_edit_with_newlines() -> None:
+    stage = Stage("")
+    async with playing(stage) as pilot:
+        stage.app.post_message(events.Paste("one\rtwo\r\nthree"))
+        await pilot.pause()
+        assert stage.world.text == "one\ntwo\nthree"
+        await pilot.press("ctrl+z")
+        assert stage.world.text == ""
+
+
+async def test_what_is_typed_before_the_buffer_comes_is_kept() -> None:
+    stage = Stage("!")
+    stage.gate.clear()
+    async with stage.app.run_test(size=(60, 12)) as pilot:
+        assert "loading" in stage.rows()[0]
+        await pilot.press("h", "i", "enter", "left")
+        stage.app.post_message(events.Paste("x"))
+        await pilot.pause()
+        stage.gate.set()
+        await until(lambda: not editor(stage)._is_holding)
+        assert stage.world.text == "hix\n!"
+
+
+async def test_a_refused_edit_says_why() -> None:
+    stage = Stage("abc", is_read_only=True)
+    stage.world.buffer.read_only = True
+    async with playing(stage) as pilot:
+        await pilot.press("x")
+        await pilot.pause()
+        assert stage.world.text == "abc"
+        assert "read-only" in stage.rows()[-1]
+
+
+async def test_the_view_follows_the_caret() -> None:
+    stage = Stage(ROWS)
+    async with playing(stage) as pilot:
+        await pilot.press("ctrl+end")
+        assert text_of(stage, 10) == "row 99"
+        await pilot.press("pageup")
+        assert text_of(stage, 0) == "row 79"
+        await pilot.press("ctrl+home")
+        assert text_of(stage, 0) == "row 0"
+
+
+async def test_long_lines_scroll_sideways() -> None:
+    stage = Stage("0123456789" * 20)
+    async with playing(stage) as pilot:
+        await pilot.press("end")
+        assert text_of(stage, 0).endswith("789")
+        assert len(text_of(stage, 0)) < 60
+        await pilot.press("home")
+        assert text_of(stage, 0).startswith("0123")
+
+
+async def test_clicking_and_dragging() -> None:
+    stage = Stage("hello world\n漢字かな\nlast")
+    async with playing(stage) as pilot:
+        await pilot.click(Editor, offset=(GUTTER + 6, 0))
+        assert stage.world.head == (0, 6)
+        await pilot.click(Editor, offset=(GUTTER + 4, 1))
+        assert stage.world.head == (1, 2)
+        await pilot.click(Editor, offset=(GUTTER + 30, 2))
+        assert stage.world.head == (2, 4)
+        await pilot.click(Editor, offset=(1, 9))
+        assert stage.world.head == (2, 0)
+        await pilot.mouse_down(Editor, offset=(GUTTER + 6, 0))
+        await pilot.hover(Editor, offset=(GUTTER + 2, 1))
+        await pilot.mouse_up(Editor, offset=(GUTTER + 2, 1))
+        assert stage.world.buffer.selected_text == "world\n漢"
+        await pilot.hover(Editor, offset=(GUTTER, 0))
+        assert stage.world.buffer.selected_text == "world\n漢"
+
+
+async def test_double_and_triple_clicks_select_words_and_lines() -> None:
+    stage = Stage("hello world\nnext")
+    async with playing(stage) as pilot:
+        await pilot.click(Editor, offset=(GUTTER + 7, 0), times=2)
+        assert stage.world.buffer.selected_text == "world"
+        await pilot.click(Editor, offset=(GUTTER + 7, 0), times=3)
+        assert stage.world.buffer.selected_text == "hello world\n"
+
+
+async def test_the_wheel_scrolls_without_moving_the_caret() -> None:
+    stage = Stage(ROWS)
+    async with playing(stage) as pilot:
+        target = editor(stage)
+        target.post_message(events.MouseScrollDown(target, 5, 5, 0, 0, 0, False, False, False))
+        await pilot.pause()
+        assert text_of(stage, 0) == "row 3"
+        assert stage.world.head == (0, 0)
+        await pilot.press("x")
+        assert text_of(stage, 0) == "xrow 0"
+
+
+async def test_edits_above_the_view_do_not_make_it_jump() -> None:
+    stage = Stage(ROWS)
+    async with playing(stage) as pilot:
+        await pilot.press("ctrl+end", "pageup")
+        before = [text_of(stage, row) for row in range(11)]
+        head = stage.world.head
+        stage.world.edit_elsewhere(0, 0, "one\ntwo\n")
+        await pilot.pause()
+        assert [text_of(stage, row) for row in range(11)] == before
+        assert stage.world.head == (head[0] + 2, head[1])
+        stage.world.edit_elsewhere(0, 8, "")
+        await pilot.pause()
+        assert [text_of(stage, row) for row in range(11)] == before
+
+
+async def test_edits_of_others_in_view_are_shown() -> None:
+    stage = Stage("one\ntwo\nthree")
+    async with playing(stage) as pilot:
+        stage.world.edit_elsewhere(3, 0, "\nnew")
+        await pilot.pause()
+        assert [text_of(stage, row) for row in range(5)] == ["one", "new", "two", "three", ""]
+        stage.world.edit_elsewhere(3, 4, "")
+        await pilot.pause()
+        assert [text_of(stage, row) for row in range(4)] == ["one", "two", "three", ""]
+
+
+async def test_people_are_drawn_with_names_that_go() -> None:
+    clock = Clock()
+    stage = Stage("one\ntwo\nthree", clock=clock)
+    ana = palette_of(Theme.DARK).people[4]
+    async with playing(stage) as pilot:
+        stage.world.place("ana", (2, 1), (2, 4), colour=4)
+        await pilot.pause()
+        assert "".join(c for c, colour in stage.styles(2) if colour == ana) == "Ah ana "
+        assert " ana " in stage.rows()[2]
+        assert "A  ana" in stage.rows()[-1]
+        clock.now += NAME_SHOWN_S
+        stage.world.place("bo", (0, 3), session=8)
+        await pilot.pause()
+        assert " ana " not in stage.rows()[2]
+        assert " bo " in stage.rows()[0]
+        stage.world.place("ana", (2, 1), colour=4, activity=Activity.GONE)
+        await pilot.pause()
+        assert not [c for c, colour in stage.styles(2) if colour == ana]
+        assert "ana" not in stage.rows()[-1]
+
+
+async def test_the_name_goes_by_itself() -> None:
+    stage = Stage("one\ntwo\nthree")
+    async with playing(stage):
+        stage.world.place("ana", (1, 3))
+        await until(lambda: " ana " in stage.rows()[0] + stage.rows()[1])
+        await until(lambda: " ana " not in stage.rows()[0] + stage.rows()[1])
+
+
+async def test_only_rows_that_changed_are_painted(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Stage(ROWS)
+    async with playing(stage) as pilot:
+        painted: list[int] = []
+        original = Editor.render_line
+
+        def watched(self: Editor, y: int) -> object:
+            painted.append(y)
+            return original(self, y)
+
+        monkeypatch.setattr(Editor, "render_line", watched)
+        await pilot.press("x")
+        assert set(painted) == {0}
+        painted.clear()
+        await pilot.press("down")
+        assert set(painted) == {0, 1}
+        painted.clear()
+        stage.world.edit_elsewhere(30, 0, "y")
+        await pilot.pause()
+        assert len(set(painted)) == 1
+        painted.clear()
+        stage.world.edit_elsewhere(500, 0, "y")
+        await pilot.pause()
+        assert painted == []
+
+
+async def test_the_gutter_grows_with_the_text() -> None:
+    stage = Stage("\n".join(["x"] * 999))
+    async with playing(stage) as pilot:
+        assert stage.rows()[0].startswith("  1  x")
+        await pilot.press("enter")
+        assert stage.rows()[1].startswith("   2  x")
+
+
+@pytest.mark.parametrize("size", [(20, 3), (8, 2), (250, 60)])
+async def test_any_size_will_do(size: tuple[int, int]) -> None:
+    stage = Stage(ROWS)
+    async with playing(stage, size) as pilot:
+        stage.world.place("ana", (50, 1))
+        await pilot.press("x", "ctrl+end", "y")
+        await pilot.resize_terminal(40, 10)
+        await pilot.pause()
+        assert len(stage.rows()) == 10

@@ -1,0 +1,113 @@
+"""The status line: what is said, and what gives way when there is no room."""
+
+from __future__ import annotations
+
+import pytest
+from textual.app import App, ComposeResult
+
+from collab_client import status as say
+from collab_client.status import Status, StatusKind
+from collab_protocol.presence import Activity
+from collab_tui.palette import Theme, palette_of
+from collab_tui.widgets.status_line import Person, StatusLine
+
+PALETTE = palette_of(Theme.DARK)
+PEOPLE = [Person("ana", "A", 0), Person("bo", "B", 1), Person("cyd", "C", 2), Person("dee", "D", 3)]
+
+
+class Shown(App[None]):
+    def __init__(self, line: StatusLine) -> None:
+        super().__init__()
+        self.line = line
+
+    def compose(self) -> ComposeResult:
+        yield self.line
+
+
+async def shown(line: StatusLine, width: int = 80) -> str:
+    async with Shown(line).run_test(size=(width, 1)):
+        strip = line.render_line(0)
+        assert strip.cell_length == width
+        return "".join(segment.text for segment in strip)
+
+
+def made(status: Status | None = None, people: list[Person] | None = None, **options: bool) -> StatusLine:
+    line = StatusLine(PALETTE, "notes", **options)
+    line.show(status=status or say.saved(is_durable=True), people=people or [])
+    return line
+
+
+async def test_room_status_and_people() -> None:
+    assert (await shown(made(people=PEOPLE))).rstrip() == (
+        " notes  ✓ saved    A  ana   B  bo   C  cyd   D  dee"
+    )
+
+
+@pytest.mark.parametrize(
+    ("width", "line"),
+    [
+        (50, " notes  ✓ saved    A  ana   B  bo   C  cyd  +1"),
+        (40, " notes  ✓ saved    A  ana   B  bo  +2"),
+        (20, " notes  ✓ saved   +4"),
+        (17, " notes  ✓ saved"),
+        (12, " notes  ✓ s"),
+    ],
+)
+async def test_people_give_way_first(width: int, line: str) -> None:
+    assert (await shown(made(people=PEOPLE), width)).startswith(line[:width])
+
+
+async def test_a_long_room_name_gives_way_to_the_status() -> None:
+    line = StatusLine(PALETTE, "x" * 64)
+    line.show(status=say.offline(3, 7))
+    text = await shown(line)
+    assert "! offline – 3 changes only in this window · retry in 7 s" in text
+    assert text.startswith(" xxxxxx")
+
+
+async def test_the_badge_is_always_there() -> None:
+    line = made(say.offline(3, 7), PEOPLE, is_read_only=True)
+    assert "read-only" in await shown(line)
+
+
+async def test_people_who_are_away_or_twice_here_are_told_in_words() -> None:
+    people = [Person("ana", "A", 0, Activity.AWAY), Person("bo", "B", 1, count=2)]
+    assert "ana (away)   B  bo ×2" in await shown(made(people=people))
+
+
+async def test_ascii_stands_in_for_signs() -> None:
+    for status in (
+        say.connecting(),
+        say.loading(),
+        say.saving(2),
+        say.saved(is_durable=True),
+        say.saved(is_durable=False),
+        say.offline(1, 3),
+        say.busy(1, 3),
+        say.refused(1, "no – such · room…"),
+    ):
+        text = await shown(made(status, [Person("bo", "B", 1, count=2)], is_ascii=True))
+        assert text.isascii(), text
+
+
+async def test_what_a_server_says_is_made_safe() -> None:
+    line = made(Status(StatusKind.REFUSED, "✗ \x1b[31m\u202ebad\n"), [Person("\x1b]0;x\x07", "\u2460", 0)])
+    line.show(notice="\x9b1m")
+    assert (await shown(line)).isprintable()
+    line.show(question="\x1b[2J?")
+    assert (await shown(line)).isprintable()
+
+
+async def test_a_notice_stands_in_for_people_and_a_question_for_all() -> None:
+    line = made(people=PEOPLE)
+    line.show(notice="new room")
+    assert "new room" in await shown(line)
+    line.show(question="Quit?")
+    assert (await shown(line)).strip() == "Quit?"
+    line.show(question="", notice="")
+    assert "ana" in await shown(line)
+
+
+@pytest.mark.parametrize("kind", StatusKind)
+async def test_every_status_has_an_ink(kind: StatusKind) -> None:
+    assert "words" in await shown(made(Status(kind, "words")))

@@ -183,6 +183,9 @@ class Connection:
         self._outbox.encoder = opened.encoder
         with guard(opened.room):
             opened.room.join(self, hello, self._admit(hello))
+        if opened.room.is_over:
+            # It broke down before this one had a seat, and so could say nothing to it.
+            self.deliver(Fault(FaultCode.STORE, f"{self._room_name} is loaded again", _STORE_RETRY_MS))
 
     async def _write(self) -> None:
         splitter = Splitter()

@@ -7,6 +7,7 @@ import contextlib
 import logging
 import secrets
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Final
 
@@ -109,6 +110,7 @@ class Registry:
         self._is_durable = is_durable
         self._rooms: dict[str, OpenRoom] = {}
         self._loads: dict[str, asyncio.Task[OpenRoom]] = {}
+        self._callers: Counter[str] = Counter()
         self._chores: set[asyncio.Task[None]] = set()
         self._is_closing = False
 
@@ -133,7 +135,12 @@ class Registry:
                 self._loads[name] = load
                 load.add_done_callback(lambda done: self._loaded(name, done))
             # Shielded: one who gives up waiting must not end the load that others wait for.
-            await asyncio.shield(load)
+            self._callers[name] += 1
+            try:
+                await asyncio.shield(load)
+            finally:
+                self._callers[name] -= 1
+                self._callers += Counter()  # drops those at 0
 
     def left(self, opened: OpenRoom) -> None:
         """Note that somebody left; a room that stays empty is unloaded."""
@@ -238,7 +245,7 @@ class Registry:
         room = opened.room
         if self._rooms.get(room.name) is not opened:
             return
-        if not room.is_idle:
+        if not room.is_idle or self._callers[room.name]:
             self.left(opened)
             return
         if room.seq - opened.covered >= _SNAPSHOT_AFTER_ROWS:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from collab_protocol.text import Replica
-from tests.e2e.terminal import Terminal
+from tests.e2e.terminal import Terminal, wait_until
 
 COMMAND_DEADLINE_S: Final = 20.0
 _IDLE_EXIT_S: Final = "120"
@@ -114,6 +114,10 @@ class Home:
             return replica.text()
         finally:
             replica.close()
+
+    def wait_stored(self, room: str, text: str, *terminals: Terminal) -> None:
+        """Wait until the database holds `text`, reading from `terminals` meanwhile."""
+        wait_until(terminals, lambda: self.stored_text(room) == text, f"{text!r} to be stored")
 
     def server_pid(self) -> int | None:
         """Return the process that server.json names."""

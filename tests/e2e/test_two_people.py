@@ -76,8 +76,8 @@ def test_two_joins_share_one_private_server_and_see_each_other_type(home: Home) 
     both_saved(ana, bo)
 
     text = "plain ascii\n日本語と한국어\nemoji 🙂🎉 e\u0301 n\u0303 x\u0323 end"
-    assert home.stored_text("notes") == text
     all_hold(text, ana, bo)
+    home.wait_stored("notes", text, ana, bo)
     leave(ana)
     leave(bo)
 
@@ -113,7 +113,7 @@ def test_keys_typed_before_the_room_is_there_are_not_lost(home: Home) -> None:
     ana.send("typed early")
     ana.wait_for("typed early")
     ana.wait_for(SAVED)
-    assert home.stored_text("notes") == "typed early"
+    home.wait_stored("notes", "typed early", ana)
 
 
 @pytest.mark.deadline(120)
@@ -143,7 +143,7 @@ def test_a_killed_server_stops_nobody_and_loses_nothing(home: Home) -> None:
         both_show(ana, bo, "together", "ana-alone", "bo-alone-日")
         ana.send(" again")
         both_show(ana, bo, "again")
-        both_saved(ana, bo)
+        wait_until([ana, bo], lambda: "again" in home.stored_text("notes"), "it to be stored")
         stored = home.stored_text("notes")
         all_hold(stored, ana, bo)
         assert all(stored.count(text) == 1 for text in ("together", "ana-alone", "bo-alone-日", "again"))
@@ -172,9 +172,8 @@ def test_a_private_server_that_dies_is_started_again_by_those_it_served(home: Ho
 def test_what_was_typed_is_there_after_quitting_and_joining_again(home: Home) -> None:
     ana = home.open("join", "notes")
     ana.wait_for("new room")
-    ana.send("kept for later")  # and Ctrl-Q at once: leaving waits for the receipt
-    ana.wait_for("kept for later")
-    leave(ana)
+    ana.send("kept for later" + QUIT)  # in one go: leaving waits for the receipt
+    assert ana.wait_exit() == 0
     assert home.stored_text("notes") == "kept for later"
     again = home.open("join")
     again.wait_for("kept for later")
@@ -221,8 +220,7 @@ def test_a_paste_is_one_edit_and_brings_no_escapes(home: Home) -> None:
     ana.wait_for(SAVED)
     ana.paste("one\ntwo\nthree")
     ana.wait_for(lambda t: document(t)[:3] == ["one", "two", "three"])
-    ana.wait_for(SAVED)
-    assert home.stored_text("notes") == "one\ntwo\nthree"
+    home.wait_stored("notes", "one\ntwo\nthree", ana)
     ana.send("\x1a")
     ana.wait_for(lambda t: "one" not in t.text)
 

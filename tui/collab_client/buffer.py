@@ -258,6 +258,7 @@ class Buffer:
     def receipted(self, n: int, seq: int) -> None:
         """Note that own rows up to number `n` are in the log, the last of them at `seq`."""
         self._ring.receipted(n, seq)
+        self._peers.receipted(seq)
 
     def place(self, presence: Presence, now: float) -> None:
         """Take what another session says of itself; `now` in seconds."""

@@ -248,6 +248,18 @@ class PeerCarets(Mapping[int, Peer]):
             if span is not None:
                 self._peers[session] = replace(self._peers[session], head=span.head, anchor=span.anchor)
 
+    def receipted(self, seq: int) -> None:
+        """Note that own rows turn out to stand at `seq` at most, as the ring knows by now.
+
+        After a reconnect the roster may count them as seen before their receipt has come; until then
+        they were taken for unseen, and carets brought through them once too often.
+        """
+        for session, presence in self._said.items():
+            if presence.seen >= seq and session not in self._typing:
+                span = self._span(presence)
+                if span is not None:
+                    self._peers[session] = replace(self._peers[session], head=span.head, anchor=span.anchor)
+
     def clear(self) -> None:
         """Let everybody go."""
         self._peers.clear()

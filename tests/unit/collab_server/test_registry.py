@@ -1,0 +1,275 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from collab_protocol.errors import StoreError
+from collab_protocol.messages import Bye, Receipt, Welcome
+from collab_protocol.presence import Role
+from collab_protocol.text import Replica
+from collab_server import registry as registry_module
+from collab_server.committer import Committer
+from collab_server.registry import Registry
+from collab_server.room import Joiner, Room
+from collab_server.store.base import Snapshot, StoredRoom
+from collab_server.store.sqlite import SqliteStore
+
+from .rooms import Guest, Writer, hello
+from .wire import DEADLINE_S, config
+
+WRITER = Joiner("device:ana", Role.WRITE)
+
+
+class Bench:
+    """A registry over a real file."""
+
+    def __init__(self, folder: Path, room_idle_s: float) -> None:
+        self.store = SqliteStore(folder / "rooms.sqlite3")
+        self.committer = Committer(self.store, asyncio.get_running_loop())
+        self.registry = Registry(
+            config(folder, room_idle_s=room_idle_s), self.committer, epoch=self.store.epoch, is_durable=True
+        )
+
+    async def stored(self, room: str = "notes") -> StoredRoom:
+        """Return what is on disk by now."""
+        found = await self.committer.run(lambda store: store.load(room))
+        assert found is not None
+        return found
+
+    async def write(self, room: Room, guest: Guest, writer: Writer, count: int) -> None:
+        """Let a guest type so many rows, each in a turn of its own, all on disk at the end."""
+        for _ in range(count):
+            room.update(guest, len(writer.rows) + 1, writer.type("x"))
+            room.flush()
+        await self.committer.run(lambda _: None)
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        async with asyncio.timeout(DEADLINE_S):
+            while not holds():
+                await asyncio.sleep(0)
+
+
+async def bench(folder: Path, room_idle_s: float) -> AsyncIterator[Bench]:
+    made = Bench(folder, room_idle_s)
+    yield made
+    await made.registry.close("over")
+    made.registry.dispose()
+    await made.committer.close()
+
+
+@pytest.fixture
+async def keeping(tmp_path: Path) -> AsyncIterator[Bench]:
+    """A registry that keeps rooms loaded."""
+    async for made in bench(tmp_path, 3600):
+        yield made
+
+
+@pytest.fixture
+async def unloading(tmp_path: Path) -> AsyncIterator[Bench]:
+    """A registry that unloads a room as soon as nobody is there."""
+    async for made in bench(tmp_path, 0):
+        yield made
+
+
+def enter(room: Room, session: int = 7) -> Guest:
+    guest = Guest(session)
+    room.join(guest, hello("ana", nonce=session.to_bytes(16, "big")), WRITER)
+    return guest
+
+
+async def test_those_who_come_at_once_share_one_load(keeping: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    loads: list[str] = []
+    load = SqliteStore.load
+    monkeypatch.setattr(SqliteStore, "load", lambda store, room: loads.append(room) or load(store, room))
+    opened = await asyncio.gather(*(keeping.registry.open("notes") for _ in range(20)))
+    assert len({id(each.room) for each in opened}) == 1
+    assert loads == ["notes"]
+
+
+async def test_one_who_gives_up_waiting_does_not_end_the_load(keeping: Bench) -> None:
+    first = asyncio.ensure_future(keeping.registry.open("notes"))
+    second = asyncio.ensure_future(keeping.registry.open("notes"))
+    await asyncio.sleep(0)
+    first.cancel()
+    async with asyncio.timeout(DEADLINE_S):
+        assert (await second).room.name == "notes"
+    assert first.cancelled()
+
+
+async def test_a_failed_load_is_told_to_each_and_tried_anew_by_the_next(
+    keeping: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise StoreError("disk I/O error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(SqliteStore, "load", broken)
+        outcomes = await asyncio.gather(
+            *(keeping.registry.open("notes") for _ in range(3)), return_exceptions=True
+        )
+        assert [type(outcome) for outcome in outcomes] == [StoreError] * 3
+    assert (await keeping.registry.open("notes")).room.text() == ""
+
+
+async def test_a_room_that_nobody_is_in_is_unloaded_and_comes_back_with_its_text(unloading: Bench) -> None:
+    opened = await unloading.registry.open("notes")
+    guest, writer = enter(opened.room), Writer(11)
+    await unloading.write(opened.room, guest, writer, 3)
+    opened.room.leave(guest)
+    unloading.registry.left(opened)
+    await unloading.until(lambda: opened.room.is_over)
+    again = await unloading.registry.open("notes")
+    assert again is not opened
+    assert again.room.text() == "xxx"
+    assert again.room.seq == 3
+
+
+async def test_a_room_is_not_unloaded_under_those_who_came_back(keeping: Bench) -> None:
+    opened = await keeping.registry.open("notes")
+    guest = enter(opened.room)
+    opened.room.leave(guest)
+    keeping.registry.left(opened)
+    assert opened.unload_timer is not None
+    again = await keeping.registry.open("notes")
+    assert again is opened
+    assert opened.unload_timer is None
+
+
+async def test_a_room_whose_only_caller_vanished_during_the_load_is_unloaded_too(unloading: Bench) -> None:
+    calling = asyncio.ensure_future(unloading.registry.open("notes"))
+    await asyncio.sleep(0)
+    calling.cancel()
+    await unloading.until(lambda: not unloading.registry._loads)
+    await unloading.until(lambda: not unloading.registry._rooms)
+
+
+async def test_a_room_with_rows_under_way_is_unloaded_once_they_are_on_disk(
+    unloading: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = threading.Event()
+    write = SqliteStore.write
+
+    def slow(store: SqliteStore, *entries: object) -> None:
+        assert gate.wait(DEADLINE_S)
+        write(store, *entries)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(SqliteStore, "write", slow)
+    opened = await unloading.registry.open("notes")
+    guest = enter(opened.room)
+    opened.room.update(guest, 1, Writer(11).type("kept"))
+    opened.room.leave(guest)
+    unloading.registry.left(opened)
+    for _ in range(20):
+        await asyncio.sleep(0.001)
+    assert not opened.room.is_over
+    gate.set()
+    await unloading.until(lambda: opened.room.is_over)
+    assert (await unloading.registry.open("notes")).room.text() == "kept"
+
+
+async def test_unloading_after_many_rows_leaves_a_snapshot_that_stands_for_them(unloading: Bench) -> None:
+    opened = await unloading.registry.open("notes")
+    guest, writer = enter(opened.room), Writer(11)
+    await unloading.write(opened.room, guest, writer, 150)
+    opened.room.leave(guest)
+    unloading.registry.left(opened)
+    await unloading.until(lambda: opened.room.is_over)
+    stored = await unloading.stored()
+    assert stored.snapshot is not None
+    assert (stored.snapshot.covered, stored.rows) == (150, ())
+    again = await unloading.registry.open("notes")
+    assert (again.room.seq, again.room.text()) == (150, "x" * 150)
+
+
+async def test_a_room_in_use_gets_a_snapshot_now_and_then(keeping: Bench) -> None:
+    opened = await keeping.registry.open("notes")
+    guest, writer = enter(opened.room), Writer(11)
+    await keeping.write(opened.room, guest, writer, 600)
+    snapshot = (await keeping.stored()).snapshot
+    assert snapshot is not None
+    assert 500 <= snapshot.covered <= 600
+    copy = Replica(12)
+    copy.apply(snapshot.data)
+    assert copy.text() == "x" * snapshot.covered
+    assert not opened.room.is_over
+
+
+async def test_a_snapshot_never_holds_what_is_not_on_disk(
+    keeping: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry_module, "_SNAPSHOT_EVERY_ROWS", 5)
+    taken: list[tuple[Snapshot, int]] = []
+    save = SqliteStore.save_snapshot
+
+    def watched(store: SqliteStore, room: str, snapshot: Snapshot) -> None:
+        last = store._db.execute("SELECT max(last) FROM row").fetchone()[0]
+        taken.append((snapshot, last))
+        save(store, room, snapshot)
+
+    monkeypatch.setattr(SqliteStore, "save_snapshot", watched)
+    opened = await keeping.registry.open("notes")
+    guest, writer = enter(opened.room), Writer(11)
+    for _ in range(30):
+        await keeping.write(opened.room, guest, writer, 4)
+    await keeping.until(lambda: len(taken) > 3)
+    assert all(snapshot.covered <= last for snapshot, last in taken)
+
+
+async def test_a_failed_commit_gives_the_room_up_and_the_next_one_loads_what_is_on_disk(
+    keeping: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise StoreError("database or disk is full")
+
+    opened = await keeping.registry.open("notes")
+    guest, writer = enter(opened.room), Writer(11)
+    await keeping.write(opened.room, guest, writer, 1)
+    with monkeypatch.context() as patched:
+        patched.setattr(SqliteStore, "write", full)
+        await keeping.write(opened.room, guest, writer, 2)
+    assert isinstance(guest.told[-1], Bye)
+    assert [message.n for message in guest.told if isinstance(message, Receipt)] == [1]
+    again = await keeping.registry.open("notes")
+    assert again is not opened
+    assert (again.room.seq, again.room.text()) == (1, "x")
+    newcomer = enter(again.room, 8)
+    again.room.update(newcomer, 3, writer.replica.update_since())
+    again.room.flush()
+    await keeping.committer.run(lambda _: None)
+    assert (await keeping.stored()).rows[-1].last == 2
+    assert again.room.text() == "xxx"
+
+
+async def test_closing_receipts_what_was_sent_and_lets_nobody_in(tmp_path: Path) -> None:
+    made = Bench(tmp_path, 3600)
+    opened = await made.registry.open("notes")
+    guest = enter(opened.room)
+    opened.room.update(guest, 1, Writer(11).type("last words"))
+    await made.registry.close("stopping")
+    assert [type(message) for message in guest.told[-2:]] == [Receipt, Bye]
+    with pytest.raises(StoreError, match="stopping"):
+        await made.registry.open("notes")
+    made.registry.dispose()
+    await made.committer.close()
+
+
+async def test_closing_waits_for_a_load_that_is_under_way(tmp_path: Path) -> None:
+    made = Bench(tmp_path, 3600)
+    calling = asyncio.ensure_future(made.registry.open("notes"))
+    await asyncio.sleep(0)
+    await made.registry.close("stopping")
+    with pytest.raises(StoreError):
+        await calling
+    made.registry.dispose()
+    await made.committer.close()
+
+
+async def test_only_the_one_who_made_a_room_is_told_that_it_is_new(keeping: Bench) -> None:
+    opened = await keeping.registry.open("notes")
+    new = [message.is_new for message in enter(opened.room).told if isinstance(message, Welcome)]
+    old = [message.is_new for message in enter(opened.room, 8).told if isinstance(message, Welcome)]
+    assert (new, old) == ([True], [False])

@@ -314,7 +314,7 @@ class ClientSync:
     def _batch(self, batch: Batch) -> None:
         if self._is_resyncing or batch.last <= self._seq:
             return
-        if batch.first > self._seq + 1:
+        if batch.first > self._seq + 1 or not batch.entries:
             self._resync()
             return
         self._seq = batch.last

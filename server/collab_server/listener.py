@@ -159,7 +159,9 @@ def _clear_the_way(path: Path) -> None:
     """
     try:
         if not stat.S_ISSOCK(path.lstat().st_mode):
-            raise StoreError(f"{path} exists and is no socket: it was left as it is, give another with --unix")
+            raise StoreError(
+                f"{path} exists and is no socket: it was left as it is, give another with --unix"
+            )
         with socket.socket(socket.AF_UNIX) as probe:
             probe.settimeout(_PROBE_S)
             try:
@@ -167,7 +169,9 @@ def _clear_the_way(path: Path) -> None:
             except ConnectionRefusedError:
                 path.unlink()
             else:
-                raise PortTaken(f"another server listens on {path}: stop it first, or give another with --unix")
+                raise PortTaken(
+                    f"another server listens on {path}: stop it first, or give another with --unix"
+                )
     except FileNotFoundError:
         return
     except OSError as error:

@@ -41,10 +41,13 @@ class BatchEncoder:
 class Outbox:
     """The queue between a room and one connection's writer."""
 
-    def __init__(self, encoder: BatchEncoder, on_ready: Callable[[], None]) -> None:
-        """`on_ready` is called whenever something has been put."""
+    def __init__(
+        self, encoder: BatchEncoder, on_ready: Callable[[], None], *, lag_bytes: int = LAG_BYTES
+    ) -> None:
+        """`on_ready` is called whenever something has been put; `lag_bytes` of text may wait."""
         self.encoder = encoder
         self._on_ready = on_ready
+        self._lag_bytes = lag_bytes
         self._queue: deque[tuple[Message, bytes]] = deque()
         self._urgent: deque[bytes] = deque(maxlen=_URGENT)
         self._text_bytes = 0
@@ -110,7 +113,7 @@ class Outbox:
             self._missed_to = batch.last
             return
         encoded = self.encoder.encode(batch)
-        if self._text_bytes and self._text_bytes + len(encoded) > LAG_BYTES:
+        if self._text_bytes and self._text_bytes + len(encoded) > self._lag_bytes:
             self._drop_batches()
             self._missed_to = batch.last
             return

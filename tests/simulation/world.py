@@ -39,8 +39,12 @@ from collab_protocol.sync import (
     Synced,
 )
 from collab_protocol.text import Replica
+from collab_server.outbox import BatchEncoder, Outbox
 from collab_server.room import Joiner, Room, RoomState
 from collab_server.store.base import Row
+
+LAG_BYTES = 300
+"""So little text may wait for one reader that many fall behind."""
 
 MARKER = re.compile(r"‹\d+\.\d+›")
 FILLERS = ["", "\n", "日", "🙂", "é", "e\u0301", "a b"]
@@ -67,6 +71,7 @@ class Peer:
         self.link = link
         self.sync = PeerSync(session=session)
         self.is_closed = False
+        self.outbox = Outbox(BatchEncoder(), lambda: None, lag_bytes=LAG_BYTES)
         self._assembler = Assembler()
         self._splitter = Splitter()
 
@@ -75,10 +80,19 @@ class Peer:
         self.flush()
         if isinstance(message, Fault | Bye):
             self.is_closed = True
+            self.write()
 
     def flush(self) -> None:
         for message in self.sync.to_send():
-            self.link.down.extend(self._splitter.frames(message))
+            self.outbox.put(message)
+
+    def write(self, count: int | None = None) -> bool:
+        """Let the connection's writer send `count` messages, or all; returns whether there were any."""
+        written = 0
+        while written != count and (encoded := self.outbox.take()) is not None:
+            self.link.down.extend(self._splitter.split(encoded))
+            written += 1
+        return written > 0
 
     def feed(self, room: Room, frame: bytes) -> None:
         message = self._assembler.feed(frame)
@@ -373,6 +387,9 @@ class World:
                     peer.feed(self.server.room, peer.link.up.popleft())
 
     def deliver_down(self, client: Client, count: int) -> None:
+        for peer in self.server.peers:
+            if peer.link is client.link:
+                peer.write(count)
         for _ in range(count):
             if client.link is not None and client.link.down:
                 client.feed(client.link.down.popleft())
@@ -427,6 +444,8 @@ class World:
             self.server.turn()
             self.server.commit(len(self.server.uncommitted))
             moved = True
+        for peer in self.server.peers:
+            moved |= peer.write()
         for client in self.clients:
             while client.link is not None and client.link.down:
                 self.deliver_down(client, 1)

@@ -159,6 +159,13 @@ def test_a_batch_moves_the_position_and_a_gap_asks_for_resync() -> None:
     assert sync.seq == 9
 
 
+def test_an_empty_batch_is_a_gap_even_at_the_next_position() -> None:
+    sync, _ = live(seq=4)
+    sync.receive(Batch(5, 5, ()))
+    assert sync.seq == 4
+    assert any(isinstance(message, Resync) for message in sync.to_send())
+
+
 def test_only_a_receipt_that_is_alone_moves_the_position() -> None:
     sync, replica = live(seq=4)
     replica.edit(0, 0, "ab")

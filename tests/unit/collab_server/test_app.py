@@ -321,20 +321,19 @@ async def test_a_reader_that_stalls_holds_up_neither_the_others_nor_the_end(
     folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(app, "_DRAIN_S", 0.5)
-    async with running(config(folder)) as endpoints:
-        async with joined(endpoints, "ana") as ana:
-            await ana.type("x" * 4_000_000)
-            await ana.wait_for(Receipt)
-            async with dial(endpoints, max_queue=1) as stalled:
-                await stalled.send(hello("bo"))
-                await ana.wait_for(Presence)
-                for _ in range(20):
-                    n = await ana.type("y")
-                    assert (await ana.wait_for(Receipt)).n == n
-                stalled.websocket.transport.pause_reading()
-                stop_is_bounded = asyncio.timeout(DEADLINE_S)
-                async with stop_is_bounded:
-                    await _leave(ana)
+    async with running(config(folder)) as endpoints, joined(endpoints, "ana") as ana:
+        await ana.type("x" * 4_000_000)
+        await ana.wait_for(Receipt)
+        async with dial(endpoints, max_queue=1) as stalled:
+            await stalled.send(hello("bo"))
+            await ana.wait_for(Presence)
+            for _ in range(20):
+                n = await ana.type("y")
+                assert (await ana.wait_for(Receipt)).n == n
+            stalled.websocket.transport.pause_reading()
+            stop_is_bounded = asyncio.timeout(DEADLINE_S)
+            async with stop_is_bounded:
+                await _leave(ana)
     assert not [r for r in caplog.records if re.search("never retrieved|was destroyed", r.getMessage())]
 
 

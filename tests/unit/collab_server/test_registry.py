@@ -163,8 +163,9 @@ async def test_a_room_with_rows_under_way_is_unloaded_once_they_are_on_disk(
     opened.room.update(guest, 1, Writer(11).type("kept"))
     opened.room.leave(guest)
     unloading.registry.left(opened)
-    for _ in range(20):
-        await asyncio.sleep(0.001)
+    assert opened.unload_timer is not None
+    first_timer = opened.unload_timer
+    await unloading.until(lambda: opened.unload_timer is not first_timer)
     assert not opened.room.is_over
     gate.set()
     await unloading.until(lambda: opened.room.is_over)
@@ -177,7 +178,7 @@ async def test_unloading_after_many_rows_leaves_a_snapshot_that_stands_for_them(
     await unloading.write(opened.room, guest, writer, 150)
     opened.room.leave(guest)
     unloading.registry.left(opened)
-    await unloading.until(lambda: opened.room.is_over)
+    await unloading.until(lambda: opened.room.is_over and not unloading.registry._chores)
     stored = await unloading.stored()
     assert stored.snapshot is not None
     assert (stored.snapshot.covered, stored.rows) == (150, ())
@@ -189,6 +190,7 @@ async def test_a_room_in_use_gets_a_snapshot_now_and_then(keeping: Bench) -> Non
     opened = await keeping.registry.open("notes")
     guest, writer = enter(opened.room), Writer(11)
     await keeping.write(opened.room, guest, writer, 600)
+    await keeping.until(lambda: not keeping.registry._chores)
     snapshot = (await keeping.stored()).snapshot
     assert snapshot is not None
     assert 500 <= snapshot.covered <= 600

@@ -134,7 +134,9 @@ class Client:
 
 
 @contextlib.asynccontextmanager
-async def dial(endpoints: Endpoints, room: str = "notes", *, tcp: bool = False, **options: Any) -> AsyncIterator[Client]:
+async def dial(
+    endpoints: Endpoints, room: str = "notes", *, tcp: bool = False, **options: Any
+) -> AsyncIterator[Client]:
     """Open a link; nothing has been said on it yet."""
     options = {
         "subprotocols": [Subprotocol(SUBPROTOCOL)],
@@ -159,7 +161,9 @@ async def dial(endpoints: Endpoints, room: str = "notes", *, tcp: bool = False, 
 
 
 @contextlib.asynccontextmanager
-async def joined(endpoints: Endpoints, name: str = "ana", room: str = "notes", **options: Any) -> AsyncIterator[Client]:
+async def joined(
+    endpoints: Endpoints, name: str = "ana", room: str = "notes", **options: Any
+) -> AsyncIterator[Client]:
     """Open a link and enter the room."""
     async with dial(endpoints, room, **options) as client:
         await client.enter(hello(name))

@@ -14,6 +14,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from textual.pilot import Pilot
+
 from collab_client.buffer import Buffer
 from collab_client.link import Address, open_link
 from collab_client.session import Session
@@ -23,7 +25,6 @@ from collab_protocol.text import Replica
 from collab_server.app import serve
 from collab_server.config import ServerConfig
 from collab_tui.app import AppConfig, CollabApp, Outcome
-from textual.pilot import Pilot
 
 PICTURE = Path(__file__).with_name("two-terminals.svg")
 SIZE = (64, 15)
@@ -77,8 +78,8 @@ def side_by_side(left: str, right: str) -> str:
     width, height = sum(box[0] for box in boxes) + GAP, max(box[1] for box in boxes)
     parts, at = [], 0.0
     for svg, (wide, high) in zip((left, right), boxes, strict=True):
-        svg = re.sub(r"@font-face \{.*?\}", "", svg, flags=re.DOTALL)
-        parts.append(svg.replace("<svg ", f'<svg x="{at}" width="{wide}" height="{high}" ', 1))
+        fontless = re.sub(r"@font-face \{.*?\}", "", svg, flags=re.DOTALL)
+        parts.append(fontless.replace("<svg ", f'<svg x="{at}" width="{wide}" height="{high}" ', 1))
         at += wide + GAP
     body = "\n".join(parts)
     return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}">\n{body}\n</svg>\n'

@@ -76,14 +76,12 @@ class Listener:
         finally:
             os.umask(before)
         self._servers.append(server)
-        made = path.stat()
+        made = _stat(path)
         try:
             yield server
         finally:
             server.close(close_connections=False)
-            with contextlib.suppress(OSError):
-                if os.path.samestat(path.stat(), made):
-                    path.unlink()
+            _unlink(path, made)
 
     @contextlib.asynccontextmanager
     async def on_tcp(self, host: str, port: int) -> AsyncIterator[Server]:
@@ -148,6 +146,17 @@ class Listener:
             self.connections.discard(connection)
             if not self.connections:
                 self.nobody_here.set()
+
+
+def _stat(path: Path) -> os.stat_result:
+    return path.stat()
+
+
+def _unlink(path: Path, made: os.stat_result) -> None:
+    """Remove the socket, unless another one stands there by now."""
+    with contextlib.suppress(OSError):
+        if os.path.samestat(path.stat(), made):
+            path.unlink()
 
 
 def _clear_the_way(path: Path) -> None:

@@ -365,7 +365,7 @@ class World:
         client.flush()
 
     def break_link(self, client: Client) -> None:
-        """Lose a random tail each way. What was under way upwards may still arrive, even after a reconnect."""
+        """Lose a random tail each way. What was under way upwards may arrive even after a reconnect."""
         link = client.link
         if link is None:
             return

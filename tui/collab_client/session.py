@@ -16,9 +16,8 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from collab_client.buffer import Buffer
-
 from collab_client import status as say
+from collab_client.buffer import Buffer
 from collab_client.link import Link
 from collab_client.status import Status, StatusKind
 from collab_protocol import limits

@@ -14,7 +14,18 @@ from collab_client.status import Status, StatusKind
 from collab_protocol.codec import Assembler, Splitter
 from collab_protocol.errors import FaultCode, LinkError
 from collab_protocol.limits import RoomLimits
-from collab_protocol.messages import Batch, Bye, Fault, Hello, Message, Presence, Receipt, Sync, Update, Welcome
+from collab_protocol.messages import (
+    Batch,
+    Bye,
+    Fault,
+    Hello,
+    Message,
+    Presence,
+    Receipt,
+    Sync,
+    Update,
+    Welcome,
+)
 from collab_protocol.presence import Role
 from collab_protocol.sync import Identity
 from collab_protocol.text import EMPTY_STATE_VECTOR, EMPTY_UPDATE, Replica
@@ -59,11 +70,15 @@ class ScriptedLink:
                 if isinstance(message, kind):
                     return message
 
-    async def welcome(self, *, is_new: bool = False, role: Role = Role.WRITE, is_durable: bool = True) -> Hello:
+    async def welcome(
+        self, *, is_new: bool = False, role: Role = Role.WRITE, is_durable: bool = True
+    ) -> Hello:
         hello = await self.expect(Hello)
         limits = RoomLimits(text_bytes=100)
         self.say(
-            Welcome(1, 7, b"l" * 16, b"e" * 16, 0, role, limits, is_durable, is_new, (), (), EMPTY_STATE_VECTOR),
+            Welcome(
+                1, 7, b"l" * 16, b"e" * 16, 0, role, limits, is_durable, is_new, (), (), EMPTY_STATE_VECTOR
+            ),
             Sync(0, EMPTY_STATE_VECTOR, EMPTY_UPDATE),
         )
         return hello

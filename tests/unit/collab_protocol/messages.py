@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from collab_protocol import limits, messages as m
+from collab_protocol import limits
+from collab_protocol import messages as m
 from collab_protocol.errors import FaultCode
 from collab_protocol.limits import RoomLimits
 from collab_protocol.presence import Activity, Caret, Person, Role

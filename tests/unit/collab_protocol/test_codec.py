@@ -111,7 +111,7 @@ def test_small_messages_come_between_parts() -> None:
         [Part(1, 0, 2, b"x"), Part(2, 1, 2, b"x")],
         [Part(1, 0, 2, b"x"), Part(1, 1, 3, b"x")],
         [Part(1, 0, 1, encode(Part(2, 0, 1, encode(Receipt(1, 1, True)))))],
-        [Part(1, 0, 9, bytes(limits.PART_BYTES))] + [Part(1, 1, 9, bytes(limits.PART_BYTES))],
+        [Part(1, 0, 9, bytes(limits.PART_BYTES)), Part(1, 1, 9, b"x")],
     ],
 )
 def test_parts_out_of_order_nested_or_too_large_are_refused(parts: list[Part]) -> None:

@@ -245,20 +245,19 @@ class CollabApp(App[Outcome], inherit_bindings=False):
 
     # -- leaving
 
-    async def on_editor_quit_requested(self) -> None:
+    def on_editor_quit_requested(self) -> None:
         """Leave at once when everything is saved; else wait a moment for the receipt, and then ask."""
         if self._session is None or self._is_leaving:
             self._leave()
-            return
-        self._is_leaving = True
-        session = self._session
-        is_saved = session.unsaved == 0
-        if not is_saved and session.status.kind in _RECEIPT_IS_NEAR:
-            is_saved = await session.settle(_SETTLE_S)
-        if is_saved:
-            self._leave()
         else:
-            self._ask()
+            self._is_leaving = True
+            self.run_worker(self._leave_in_order(self._session), name="leave", exit_on_error=False)
+
+    async def _leave_in_order(self, session: Session) -> None:
+        if session.unsaved and session.status.kind is StatusKind.SAVING:
+            await session.settle(_SETTLE_S)
+        self._ask()
+        if self._is_asking:
             self._editor.divert(self._answer)
 
     def _ask(self) -> None:

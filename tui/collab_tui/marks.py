@@ -15,7 +15,6 @@ from rich.cells import cell_len
 
 from collab_protocol.presence import Activity
 from collab_tui.cells import cell_at, cells_of, cluster_end
-from collab_tui.initials import initials
 from collab_tui.painting import Chip, RowMarks, Span
 from collab_tui.palette import Ink, Palette
 from collab_tui.safe_text import safe_name
@@ -90,8 +89,10 @@ class MarksLayout:
         self._up, self._down = ("^", "v") if is_ascii else ("▲", "▼")
         self._drafts: dict[int, _Draft] = {}
 
-    def lay_out(self, own: OwnCaret, peers: Mapping[int, Peer], now: float) -> dict[int, RowMarks]:
-        """Return the marks of every visible row that has any."""
+    def lay_out(
+        self, own: OwnCaret, peers: Mapping[int, Peer], signs: Mapping[str, str], now: float
+    ) -> dict[int, RowMarks]:
+        """Return the marks of every visible row that has any; `signs` are the initials of principals."""
         placed = sorted(
             (peer for peer in peers.values() if peer.head is not None), key=lambda peer: peer.moved_at
         )
@@ -99,7 +100,7 @@ class MarksLayout:
             self._select(peer.head, peer.anchor, self._palette.person_selection(peer.person.colour))
         self._own_selection(own)
         if placed:
-            self._people(placed, own, initials(peer.person for peer in peers.values()), now)
+            self._people(placed, own, signs, now)
         self._own_caret(own)
         return {row: draft.finish() for row, draft in self._drafts.items()}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -52,6 +52,40 @@ SELECTION_BLEND: Final = 0.24
 _IDLE_BLEND: Final = 0.5
 
 
+def blend(colour: str, into: str, share: float) -> str:
+    """Return `share` of `colour` mixed into `into`."""
+    return "#" + "".join(
+        f"{round(b + (a - b) * share):02x}" for a, b in zip(_rgb(colour), _rgb(into), strict=True)
+    )
+
+
+def contrasting(colour: str) -> str:
+    """Return near-black or white, whichever is easier to read on `colour`."""
+    light = luminance(colour)
+    return "#101114" if (light + 0.05) / 0.056 >= 1.05 / (light + 0.05) else "#ffffff"
+
+
+def luminance(colour: str) -> float:
+    """Return the relative luminance of `colour` (WCAG 2.2)."""
+    red, green, blue = (
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4
+        for part in (value / 255 for value in _rgb(colour))
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def _rgb(colour: str) -> tuple[int, int, int]:
+    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
+
+
+class _PersonInks(NamedTuple):
+    """One person's colour in its three uses."""
+
+    caret: Ink
+    faint_caret: Ink
+    selection: Ink
+
+
 @dataclass(frozen=True, slots=True)
 class Palette:
     """One set of colours as inks. `people` are caret colours by the index that the room gives."""
@@ -70,6 +104,11 @@ class Palette:
     bar_bad: Ink
     badge: Ink
     people: tuple[str, ...]
+    _people_inks: tuple[_PersonInks, ...] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        inks = tuple(_person_inks(colour, self.background) for colour in self.people)
+        object.__setattr__(self, "_people_inks", inks)
 
     @property
     def background(self) -> str:
@@ -77,14 +116,21 @@ class Palette:
 
     def person(self, colour: int, *, is_faint: bool = False) -> Ink:
         """Return the ink of a person's caret and name: their colour, with text that stands out on it."""
-        own = self.people[colour % len(self.people)]
-        if is_faint:
-            own = blend(own, self.background, _IDLE_BLEND)
-        return Ink(fg=contrasting(own), bg=own)
+        inks = self._people_inks[colour % len(self.people)]
+        return inks.faint_caret if is_faint else inks.caret
 
     def person_selection(self, colour: int) -> Ink:
         """Return the ink of what a person has selected."""
-        return Ink(bg=blend(self.people[colour % len(self.people)], self.background, SELECTION_BLEND))
+        return self._people_inks[colour % len(self.people)].selection
+
+
+def _person_inks(colour: str, background: str) -> _PersonInks:
+    faint = blend(colour, background, _IDLE_BLEND)
+    return _PersonInks(
+        caret=Ink(contrasting(colour), colour),
+        faint_caret=Ink(contrasting(faint), faint),
+        selection=Ink(bg=blend(colour, background, SELECTION_BLEND)),
+    )
 
 
 _DARK: Final = Palette(
@@ -140,32 +186,6 @@ class Styles:
             )
             self._made[ink] = style
         return style
-
-
-def blend(colour: str, into: str, share: float) -> str:
-    """Return `share` of `colour` mixed into `into`."""
-    return "#" + "".join(
-        f"{round(b + (a - b) * share):02x}" for a, b in zip(_rgb(colour), _rgb(into), strict=True)
-    )
-
-
-def contrasting(colour: str) -> str:
-    """Return near-black or white, whichever is easier to read on `colour`."""
-    light = luminance(colour)
-    return "#101114" if (light + 0.05) / 0.056 >= 1.05 / (light + 0.05) else "#ffffff"
-
-
-def luminance(colour: str) -> float:
-    """Return the relative luminance of `colour` (WCAG 2.2)."""
-    red, green, blue = (
-        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4
-        for part in (value / 255 for value in _rgb(colour))
-    )
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-
-def _rgb(colour: str) -> tuple[int, int, int]:
-    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
 
 
 def dimmed(ink: Ink, background: str) -> Ink:

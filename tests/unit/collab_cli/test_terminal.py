@@ -17,8 +17,8 @@ import os, pathlib, sys, termios, tty
 from collab_cli.terminal import take_screen
 
 def draw(screen):
-    screen.write("\\x1b[?1049h" + "drawn \\u2713"); screen.flush()
     tty.setraw(0)
+    screen.write("\\x1b[?1049h" + "drawn \\u2713"); screen.flush()
     os.write(2, b"native panic")
     print("stray warning", file=sys.stderr, flush=True)
 

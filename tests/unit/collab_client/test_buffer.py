@@ -389,7 +389,8 @@ def test_undo_and_redo_restore_text_caret_and_selection(data: st.DataObject) -> 
         for _ in range(data.draw(st.integers(1, 15))):
             d.clock.now += data.draw(st.sampled_from((0.1, 0.1, 0.6)))
             before, depth = shown(), buffer.replica.undo_depth
-            change(buffer, data)
+            if change(buffer, data):
+                d.clock.now += 0.6  # or the next one might take back all of it, which leaves no step
             if buffer.replica.undo_depth > depth:
                 befores.append(before)
                 afters.append(shown())
@@ -405,8 +406,8 @@ def test_undo_and_redo_restore_text_caret_and_selection(data: st.DataObject) -> 
         assert not buffer.redo()
 
 
-def change(buffer: Buffer, data: st.DataObject) -> None:
-    """Let the person do something other than undo."""
+def change(buffer: Buffer, data: st.DataObject) -> bool:
+    """Let the person do something other than undo; returns whether it was a `replace`."""
     here = st.integers(0, buffer.lines.size_utf8).map(buffer.lines.position)
     match data.draw(st.integers(0, 7)):
         case 0:
@@ -422,8 +423,42 @@ def change(buffer: Buffer, data: st.DataObject) -> None:
         case 5:
             start, end = sorted((data.draw(here), data.draw(here)))
             buffer.replace(start, end, data.draw(st.text(ALPHABET, max_size=5)))
+            return True
         case _:
             buffer.type_text(data.draw(st.text(ALPHABET, max_size=2)))
+    return False
+
+
+def test_steps_that_left_nothing_are_passed_over() -> None:
+    with desk("one") as d:
+        d.buffer.move_to(Position(0, 1))
+        d.buffer.paste("é")
+        d.buffer.replace(START, START, "x")
+        d.buffer.replace(START, Position(0, 1), "")
+        d.buffer.document_end()
+        assert d.buffer.undo()
+        assert (d.text, d.buffer.head) == ("one", (0, 1))
+        assert not d.buffer.undo()
+        assert d.buffer.redo()
+        assert (d.text, d.buffer.head) == ("oéne", (0, 2))
+
+
+def test_a_step_whose_text_others_deleted_is_passed_over() -> None:
+    with desk("one") as d:
+        other = Replica(500)
+        other.apply(d.buffer.replica.update_since())
+        d.buffer.move_to(Position(0, 1))
+        d.buffer.paste("a")
+        d.buffer.move_to(Position(0, 4))
+        d.buffer.paste("b")
+        before = d.buffer.replica.state_vector()
+        other.apply(*d.updates)
+        other.edit(4, 1, "")
+        d.buffer.apply_remote(other.update_since(before), 7, 3)
+        assert d.text == "oane"
+        assert d.buffer.undo()
+        assert (d.text, d.buffer.head) == ("one", (0, 1))
+        other.close()
 
 
 @settings(max_examples=100)

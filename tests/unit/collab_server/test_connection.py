@@ -27,6 +27,7 @@ from collab_protocol.messages import (
 )
 from collab_protocol.presence import Activity
 from collab_protocol.text import EMPTY_STATE_VECTOR
+from collab_server import connection
 from collab_server.lock import Endpoints
 from collab_server.room import Room
 from collab_server.store.sqlite import SqliteStore
@@ -158,6 +159,24 @@ async def _answer_pings(client: Client) -> None:
     while True:
         await client.send(Ping(1))
         await client.receive()
+
+
+async def test_one_that_talks_but_takes_nothing_is_given_up(
+    server: Endpoints, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "SERVER_PING_S", 0.05)
+    monkeypatch.setattr(connection, "_PROGRESS_S", 0.3)
+    async with joined(server, "ana") as ana:
+        await ana.type("x" * 4_000_000)
+        await ana.wait_for(Receipt)
+        async with dial(server, max_queue=1) as bo:
+            await bo.send(hello("bo"))
+            with contextlib.suppress(ConnectionClosed):
+                async with asyncio.timeout(DEADLINE_S):
+                    while not bo.websocket.close_code:
+                        await bo.send(Ping(1))
+            while (await ana.wait_for(Presence)).activity is not Activity.GONE:
+                pass
 
 
 async def test_a_reconnect_with_the_same_nonce_ends_the_older_link(server: Endpoints) -> None:

@@ -93,12 +93,16 @@ class PlayedSession:
         self.unsaved = 0
         self.moves = 0
         self.retries = 0
+        self.is_settling = False
+        self.saved = asyncio.Event()
         self.ended = asyncio.Event()
         self.error: Exception | None = None
         buffer.on_local_update = lambda _: None
 
     def say(self, status: Status) -> None:
         self.status, self.unsaved = status, status.unsaved
+        if not status.unsaved:
+            self.saved.set()
         self.on_status(status)
 
     def caret_moved(self) -> None:
@@ -108,6 +112,8 @@ class PlayedSession:
         self.retries += 1
 
     async def settle(self, timeout_s: float) -> bool:
+        self.is_settling = True
+        await self.saved.wait()
         return self.unsaved == 0
 
     def leave(self) -> None:
@@ -192,5 +198,5 @@ async def until(claim: Callable[[], object], *, deadline_s: float = 5.0) -> None
         TimeoutError: it does not within the deadline.
     """
     async with asyncio.timeout(deadline_s):
-        while not claim():  # noqa: ASYNC110  # the app has no event for what a test looks at
+        while not claim():  # the app has no event for what a test looks at
             await asyncio.sleep(0)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from textual import events
 
 from collab_client import status as say
 from collab_protocol.errors import LinkError
@@ -130,13 +131,37 @@ async def test_quitting_before_the_buffer_came_is_immediate() -> None:
         await until(lambda: stage.app.return_value is not None)
 
 
+async def test_what_was_typed_before_the_buffer_came_is_in_the_text_before_one_leaves() -> None:
+    stage = Stage("!")
+    stage.gate.clear()
+    async with stage.app.run_test(size=(80, 10)) as pilot:
+        await pilot.press("h", "i", "ctrl+q")
+        assert stage.app.return_value is None
+        stage.gate.set()
+        await until(lambda: stage.app.return_value is not None)
+    assert stage.world.text == "hi!"
+
+
+async def test_the_receipt_under_way_is_waited_for() -> None:
+    stage = Stage("text")
+    async with stage.app.run_test(size=(80, 10)) as pilot:
+        await begun(stage)
+        stage.session.say(say.saving(1))
+        await pilot.press("ctrl+q")
+        await until(lambda: stage.session.is_settling)
+        assert "Quit" not in bar(stage)
+        stage.session.say(say.saved(is_durable=True))
+        await until(lambda: stage.app.return_value is not None)
+
+
 async def test_quitting_with_unsaved_changes_asks() -> None:
     stage = Stage("text")
     async with stage.app.run_test(size=(80, 10)) as pilot:
         await begun(stage)
         stage.session.say(say.offline(2, 7))
-        await pilot.press("ctrl+q", "x")
-        await pilot.pause()
+        await pilot.press("ctrl+q")
+        await until(lambda: "Quit" in bar(stage))
+        await pilot.press("x")
         assert "Quit with 2 unsaved changes? They are only in this window.  y / n" in bar(stage)
         await pilot.press("n", "z")
         assert "Quit" not in bar(stage)
@@ -152,8 +177,6 @@ async def test_the_answer_never_lands_in_the_text() -> None:
         await begun(stage)
         stage.session.say(say.offline(2, 7))
         editor = stage.app.query_one(Editor)
-        from textual import events
-
         for key in ("ctrl+q", "y"):
             editor.post_message(events.Key(key, key if len(key) == 1 else None))
         await until(lambda: stage.app.return_value is not None)

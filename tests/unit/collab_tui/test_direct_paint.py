@@ -32,7 +32,7 @@ async def on_a_terminal(stage: Stage, size: tuple[int, int] = (60, 12)) -> Async
         driver = stage.app._driver
         assert isinstance(driver, RecordingDriver)
         editor = await _editor(stage)
-        await until(lambda: not editor._is_holding)
+        await until(lambda: editor._inbox.is_open)
         await until(lambda: "saved" in "".join(driver.written))
         yield driver
     finally:

@@ -23,7 +23,7 @@ ROWS = "\n".join(f"row {n}" for n in range(100))
 @asynccontextmanager
 async def playing(stage: Stage, size: tuple[int, int] = (60, 12)) -> AsyncIterator[Pilot[object]]:
     async with stage.app.run_test(size=size) as pilot:
-        await until(lambda: not editor(stage)._is_holding)
+        await until(lambda: editor(stage)._inbox.is_open)
         await pilot.pause()
         yield pilot
 
@@ -134,7 +134,7 @@ async def test_what_is_typed_before_the_buffer_comes_is_kept() -> None:
         stage.app.post_message(events.Paste("x"))
         await pilot.pause()
         stage.gate.set()
-        await until(lambda: not editor(stage)._is_holding)
+        await until(lambda: editor(stage)._inbox.is_open)
         assert stage.world.text == "hix\n!"
 
 

@@ -46,9 +46,9 @@ def lay_out(
     lines = Lines(text)
     window = Window(top, left, height, width, lines.row_count, lines.line)
     own = own or OwnCaret(FAR, None)
-    return MarksLayout(window, PALETTE, is_ascii=is_ascii).lay_out(
-        own, {p.person.session: p for p in peers}, now
-    )
+    layout = MarksLayout(window, PALETTE, is_ascii=is_ascii)
+    signs = initials(p.person for p in peers)
+    return layout.lay_out(own, {p.person.session: p for p in peers}, signs, now)
 
 
 def chips(marks: dict[int, RowMarks], row: int) -> list[tuple[int, str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 from collections.abc import Callable
 from signal import SIGINT
@@ -30,6 +29,8 @@ def run_command(command: Callable[[], int]) -> int:
 def say(line: str) -> None:
     """Write one line to stderr, with nothing that a terminal would obey; nobody may be there to read it."""
     printable = "".join(c if c.isprintable() else "·" for c in " ".join(line.split()))
-    with contextlib.suppress(OSError):
+    try:
         sys.stderr.write(f"collab: {printable}\n")
         sys.stderr.flush()
+    except OSError:
+        sys.stderr = None  # what it holds cannot be written at exit either, and would change the exit code

@@ -8,34 +8,37 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final
 
 from textual import events
 from textual.geometry import Offset, Region
 from textual.message import Message
 from textual.strip import Strip
 from textual.timer import Timer
-from textual.widget import Widget
 
 from collab_protocol.errors import EditError
 from collab_tui.cells import cell_at, column_at
+from collab_tui.initials import initials
 from collab_tui.marks import NAME_SHOWN_S, MarksLayout, OwnCaret, Window
 from collab_tui.painting import GUTTER_EXTRA, NO_MARKS, Painter, RowMarks
 from collab_tui.palette import Palette
 from collab_tui.widgets import keys
 from collab_tui.widgets.direct_paint import can_paint_now, paint_now
+from collab_tui.widgets.inbox import Inbox, Typed
 from collab_tui.widgets.mouse import Mouse
+from collab_tui.widgets.rows import RowsWidget
 from collab_tui.widgets.view import View
 
 if TYPE_CHECKING:
     from collab_client.buffer import Buffer, Change
     from collab_client.lines import Position
+    from collab_protocol.presence import Activity, Person
 
 _DIGITS_LEAST: Final = 3
 _WHEEL_ROWS: Final = 3
 
 
-class Editor(Widget, can_focus=True):
+class Editor(RowsWidget, can_focus=True):
     """Shows one buffer. Until `attach` it keeps what is typed, and does it all then."""
 
     ALLOW_SELECT = False
@@ -57,7 +60,7 @@ class Editor(Widget, can_focus=True):
             return isinstance(message, Editor.PeersChanged)
 
     class QuitRequested(Message):
-        """The person wants to leave. Keys are held until `resume` or `divert`."""
+        """The person wants to leave. Keys wait until `resume` or `divert`."""
 
     class Refused(Message):
         """An edit was not made; `reason` says why."""
@@ -85,13 +88,13 @@ class Editor(Widget, can_focus=True):
         self._view = View()
         self._mouse = Mouse()
         self._marks: dict[int, RowMarks] = {}
-        self._strips: dict[int, Strip] = {}
-        self._strips_width = 0
         self._gutter = _DIGITS_LEAST + GUTTER_EXTRA
-        self._held: list[events.Key | events.Paste] = []
-        self._divert: Callable[[events.Key], None] | None = None
-        self._is_holding = True
+        self._inbox = Inbox(self._do_typed, asks_to_quit=self._asks_to_quit, on_quit=self._request_quit)
         self._can_paint_now = False
+        self._is_acting = False
+        self._is_update_due = False
+        self._roster: tuple[tuple[Person, Activity], ...] = ()
+        self._signs: dict[str, str] = {}
         self._names_timer: Timer | None = None
         self._drag_timer: Timer | None = None
 
@@ -107,31 +110,13 @@ class Editor(Widget, can_focus=True):
         self._update(reveal=True)
         self.resume()
 
-    @property
-    def has_held(self) -> bool:
-        """Whether something was typed that could not be done yet."""
-        return bool(self._held)
-
-    def hold(self) -> None:
-        """Keep what is typed until `resume` or `divert`."""
-        self._is_holding = True
-
     def resume(self) -> None:
-        """Do what was typed while holding, in order, and everything after it."""
-        self._divert = None
-        self._is_holding = False
-        while self._held and not self._is_holding:
-            self._take(self._held.pop(0))
+        """Do what was typed meanwhile, in order, and everything after it."""
+        self._inbox.open()
 
-    def divert(self, to: Callable[[events.Key], None]) -> None:
-        """Give keys, held ones first, to `to` instead, until `resume`; pastes are dropped."""
-        self._divert = to
-        held, self._held = self._held, []
-        for event in held:
-            if self._divert is None:
-                self._take(event)
-            elif isinstance(event, events.Key):
-                to(event)
+    def divert(self, answer: Callable[[events.Key], None]) -> None:
+        """Give keys to `answer`, a question on the screen, until `resume`."""
+        self._inbox.divert(answer)
 
     def on_mount(self) -> None:
         self._can_paint_now = can_paint_now(self)
@@ -149,30 +134,6 @@ class Editor(Widget, can_focus=True):
         self._update()
 
     # -- drawing
-
-    def refresh(
-        self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False
-    ) -> Self:
-        if repaint and regions:
-            for region in regions:
-                for y in region.line_range:
-                    self._strips.pop(y, None)
-        elif repaint:
-            self._strips.clear()
-        return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
-
-    def render_lines(self, crop: Region) -> list[Strip]:
-        # Textual asks for every row where one is to be painted: those that it has seen come from here.
-        if crop.column_span != (0, self.size.width):
-            return super().render_lines(crop)
-        if self._strips_width != crop.width:
-            self._strips_width = crop.width
-            self._strips.clear()
-        strips = self._strips
-        for y in crop.line_range:
-            if y not in strips:
-                strips[y] = super().render_lines(Region(0, y, crop.width, 1))[0]
-        return [strips[y] for y in crop.line_range]
 
     def render_line(self, y: int) -> Strip:
         width = self.size.width
@@ -206,7 +167,8 @@ class Editor(Widget, can_focus=True):
             self.refresh(Region(0, start, self.size.width, end - start))
 
     def _update(self, *, reveal: bool = False) -> None:
-        """Bring the screen up to date with carets, peers and view, and tell who listens."""
+        """Bring the screen up to date with carets, peers and view."""
+        self._is_update_due = False
         buffer = self._buffer
         if buffer is None or not self.is_mounted:
             return
@@ -218,7 +180,7 @@ class Editor(Widget, can_focus=True):
         window = Window(view.top, view.left, view.height, view.width, lines.row_count, lines.line)
         own = OwnCaret(head, buffer.selection, self.has_focus)
         layout = MarksLayout(window, self._palette, is_ascii=self._is_ascii)
-        marks = layout.lay_out(own, buffer.peers, self._clock())
+        marks = layout.lay_out(own, buffer.peers, self._signs, self._clock())
         for row in marks.keys() | self._marks.keys():
             if marks.get(row) != self._marks.get(row):
                 self._refresh_rows(row, row)
@@ -250,12 +212,25 @@ class Editor(Widget, can_focus=True):
         else:
             self._refresh_rows(change.first_row, None if grew else change.new_last_row)
         if not change.is_local:
-            self._update()
+            self._update_soon()
 
     def _carets_changed(self) -> None:
-        self._update()
+        buffer = self._buffer
+        if buffer is None:
+            return
+        roster = tuple((peer.person, peer.activity) for peer in buffer.peers.values())
+        if roster != self._roster:
+            self._roster = roster
+            self._signs = initials(person for person, _ in roster)
+            self.post_message(self.PeersChanged())
+        self._update_soon()
         self._expire_names()
-        self.post_message(self.PeersChanged())
+
+    def _update_soon(self) -> None:
+        """Update once for all that comes within this turn of the loop."""
+        if not self._is_acting and not self._is_update_due:
+            self._is_update_due = True
+            self.call_later(self._update)
 
     def _expire_names(self) -> None:
         """Come back when the next name has stood long enough."""
@@ -277,28 +252,25 @@ class Editor(Widget, can_focus=True):
     def on_key(self, event: events.Key) -> None:
         # Looked up here and not by Textual's bindings: those run when the event has bubbled to the app,
         # and by then the next key may have been typed into the text.
-        is_ours = event.key in self._actions or keys.text_of(event) is not None
-        if not is_ours and self._divert is None:
+        if self._inbox.is_open and event.key not in self._actions and keys.text_of(event) is None:
             return
         event.stop()
         event.prevent_default()
-        self._take(event)
+        self._inbox.put(event)
 
     def on_paste(self, event: events.Paste) -> None:
         event.stop()
         event.prevent_default()
-        self._take(event)
+        self._inbox.put(event)
 
-    def _take(self, event: events.Key | events.Paste) -> None:
-        if self._divert is not None:
-            if isinstance(event, events.Key):
-                self._divert(event)
-        elif self._is_holding:
-            if isinstance(event, events.Key) and self._actions.get(event.key) == keys.QUIT:
-                self.post_message(self.QuitRequested())
-            else:
-                self._held.append(event)
-        elif isinstance(event, events.Paste):
+    def _asks_to_quit(self, event: Typed) -> bool:
+        return isinstance(event, events.Key) and self._actions.get(event.key) == keys.QUIT
+
+    def _request_quit(self) -> None:
+        self.post_message(self.QuitRequested())
+
+    def _do_typed(self, event: Typed) -> None:
+        if isinstance(event, events.Paste):
             self._do(lambda buffer: buffer.paste(event.text))
         elif (action := self._actions.get(event.key)) is not None:
             self._act(action)
@@ -308,8 +280,8 @@ class Editor(Widget, can_focus=True):
     def _act(self, action: str) -> None:
         match action:
             case keys.QUIT:
-                self.hold()
-                self.post_message(self.QuitRequested())
+                self._inbox.close()
+                self._request_quit()
             case keys.COPY:
                 self._do(lambda buffer: self._copy(keys.copied(buffer)))
             case keys.CUT:
@@ -327,10 +299,13 @@ class Editor(Widget, can_focus=True):
         buffer = self._buffer
         if buffer is None:
             return
+        self._is_acting = True
         try:
             command(buffer)
         except EditError as error:
             self.post_message(self.Refused(str(error)))
+        finally:
+            self._is_acting = False
         self._update(reveal=True)
         if self._can_paint_now:
             paint_now(self)
@@ -344,7 +319,7 @@ class Editor(Widget, can_focus=True):
 
     def on_mouse_down(self, event: events.MouseDown) -> None:
         buffer = self._buffer
-        if buffer is None or self._is_holding or event.button != 1:
+        if buffer is None or not self._inbox.is_open or event.button != 1:
             return
         self.capture_mouse()
         self._mouse.press()

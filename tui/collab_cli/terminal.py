@@ -89,6 +89,16 @@ class Screen(io.TextIOWrapper):
             except OSError:
                 self._lose()
 
+    def take_keys(self) -> None:
+        """Keep what is typed from here on for the app: no echo, no waiting for Enter, no flow control.
+
+        Until the app has the terminal, Ctrl-Q would be eaten as "go on", and Ctrl-S would stop the output.
+        """
+        modes = termios.tcgetattr(0)
+        modes[0] &= ~(termios.IXON | termios.ICRNL)
+        modes[3] &= ~(termios.ECHO | termios.ICANON)
+        termios.tcsetattr(0, termios.TCSANOW, modes)
+
     def watch(self) -> None:
         """Look out for the end of the terminal, which its reader would take for silence."""
         threading.Thread(target=self._wait_for_hangup, name="hangup", daemon=True).start()
@@ -131,6 +141,7 @@ def take_screen(log_file: Path) -> Iterator[Screen]:
     kept_name = sys.__stderr__
     sys.__stderr__ = screen  # type: ignore[misc]  # "Final" to typeshed, a plain name to Python
     try:
+        screen.take_keys()
         yield screen
     finally:
         with contextlib.suppress(OSError, ValueError):

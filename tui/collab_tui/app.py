@@ -25,7 +25,7 @@ from collab_tui.initials import initials
 from collab_tui.palette import Theme, palette_of
 from collab_tui.safe_text import safe_name
 from collab_tui.widgets.editor import Editor
-from collab_tui.widgets.status_line import Bar, CaretPosition, Person, StatusLine
+from collab_tui.widgets.status_line import Bar, CaretPosition, PersonShown, StatusLine
 
 if TYPE_CHECKING:
     from collab_client.buffer import Buffer
@@ -121,6 +121,7 @@ class CollabApp(App[Outcome], inherit_bindings=False):
         self._is_leaving = False
         self._is_asking = False
         self.title = safe_name(config.room)
+        self.set_keymap(dict(config.keymap))
 
     @property
     def outcome(self) -> Outcome:
@@ -222,17 +223,17 @@ class CollabApp(App[Outcome], inherit_bindings=False):
         if self._buffer is not None:
             self._position.show(self._buffer.head)
 
-    def _people(self) -> list[Person]:
+    def _people(self) -> list[PersonShown]:
         """Return the others, one for each principal, in the order in which they came."""
         if self._buffer is None:
             return []
         sessions = sorted(self._buffer.peers.values(), key=lambda peer: peer.person.session)
         signs = initials(peer.person for peer in sessions)
-        people: dict[str, Person] = {}
+        people: dict[str, PersonShown] = {}
         for peer in sessions:
             who = peer.person
             known = people.get(who.principal)
-            people[who.principal] = Person(
+            people[who.principal] = PersonShown(
                 name=who.name,
                 sign=signs[who.principal],
                 colour=who.colour,
@@ -251,10 +252,10 @@ class CollabApp(App[Outcome], inherit_bindings=False):
             self._leave()
         else:
             self._is_leaving = True
-            self.run_worker(self._leave_in_order(self._session), name="leave", exit_on_error=False)
+            self.run_worker(self._leave_in_order(self._session), name="leave")
 
     async def _leave_in_order(self, session: Session) -> None:
-        if session.unsaved and session.status.kind is StatusKind.SAVING:
+        if session.unsaved and session.status.kind in _RECEIPT_IS_NEAR:
             await session.settle(_SETTLE_S)
         self._ask()
         if self._is_asking:
@@ -270,7 +271,7 @@ class CollabApp(App[Outcome], inherit_bindings=False):
         changes = "1 unsaved change" if session.unsaved == 1 else f"{session.unsaved} unsaved changes"
         are = "It is" if session.unsaved == 1 else "They are"
         self._is_asking = True
-        self._line.show(question=f"Quit with {changes}? {are} only in this window.  y / n")
+        self._line.show(question=f"Quit with {changes}?  y / n  {are} only in this window.")
 
     def _answer(self, event: events.Key) -> None:
         match event.key:

@@ -124,9 +124,9 @@ class SqliteStore:
                 (room, snapshot.covered, snapshot.data, digest),
             )
             db.execute(
-                "DELETE FROM snapshot WHERE room = ?1 AND covered NOT IN"
-                " (SELECT covered FROM snapshot WHERE room = ?1 ORDER BY covered DESC LIMIT ?2)",
-                (room, _SNAPSHOTS_KEPT),
+                "DELETE FROM snapshot WHERE room = ? AND covered NOT IN"
+                " (SELECT covered FROM snapshot WHERE room = ? ORDER BY covered DESC LIMIT ?)",
+                (room, room, _SNAPSHOTS_KEPT),
             )
 
     def room_names(self) -> list[str]:

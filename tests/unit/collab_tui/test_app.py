@@ -162,7 +162,7 @@ async def test_quitting_with_unsaved_changes_asks() -> None:
         await pilot.press("ctrl+q")
         await until(lambda: "Quit" in bar(stage))
         await pilot.press("x")
-        assert "Quit with 2 unsaved changes? They are only in this window.  y / n" in bar(stage)
+        assert "Quit with 2 unsaved changes?  y / n  They are only in this window." in bar(stage)
         await pilot.press("n", "z")
         assert "Quit" not in bar(stage)
         assert stage.world.text == "ztext"
@@ -215,6 +215,8 @@ async def test_one_can_ask_to_connect_now(key: str) -> None:
         await until(lambda: stage.session.retries == 1)
         await pilot.click("StatusLine")
         await until(lambda: stage.session.retries == 2)
+        await pilot.press("x")
+        assert stage.world.text == "x"
 
 
 async def test_the_light_theme_is_light() -> None:

@@ -87,6 +87,16 @@ async def test_selecting_cutting_copying_pasting() -> None:
         assert stage.app.is_running
 
 
+async def test_a_copy_too_large_for_the_terminal_can_still_be_pasted() -> None:
+    stage = Stage("x" * 600_000)
+    async with playing(stage, (120, 12)) as pilot:
+        await pilot.press("ctrl+a", "ctrl+c", "end", "ctrl+v")
+        await pilot.pause()
+        assert len(stage.world.text) == 1_200_000
+        assert stage.app.clipboard == ""
+        assert "too large for the terminal's clipboard" in stage.rows()[-1]
+
+
 async def test_a_selection_is_drawn_and_escape_ends_it() -> None:
     stage = Stage("hello")
     selection = palette_of(Theme.DARK).selection.bg
@@ -288,6 +298,15 @@ async def test_only_rows_that_changed_are_painted(monkeypatch: pytest.MonkeyPatc
         stage.world.edit_elsewhere(500, 0, "y")
         await pilot.pause()
         assert painted == []
+
+
+async def test_rows_are_never_drawn_with_marks_of_an_older_text() -> None:
+    stage = Stage("one\ntwo\nthree")
+    caret = palette_of(Theme.DARK).caret.bg
+    async with playing(stage) as pilot:
+        await pilot.press("down")
+        stage.world.edit_elsewhere(0, 0, "new\n")
+        assert [row for row in range(4) if caret in {colour for _, colour in stage.styles(row)}] == [2]
 
 
 async def test_the_gutter_grows_with_the_text() -> None:

@@ -9,10 +9,15 @@ from collab_client import status as say
 from collab_client.status import Status, StatusKind
 from collab_protocol.presence import Activity
 from collab_tui.palette import Theme, palette_of
-from collab_tui.widgets.status_line import Person, StatusLine
+from collab_tui.widgets.status_line import PersonShown, StatusLine
 
 PALETTE = palette_of(Theme.DARK)
-PEOPLE = [Person("ana", "A", 0), Person("bo", "B", 1), Person("cyd", "C", 2), Person("dee", "D", 3)]
+PEOPLE = [
+    PersonShown("ana", "A", 0),
+    PersonShown("bo", "B", 1),
+    PersonShown("cyd", "C", 2),
+    PersonShown("dee", "D", 3),
+]
 
 
 class Shown(App[None]):
@@ -31,7 +36,9 @@ async def shown(line: StatusLine, width: int = 80) -> str:
         return "".join(segment.text for segment in strip)
 
 
-def made(status: Status | None = None, people: list[Person] | None = None, **options: bool) -> StatusLine:
+def made(
+    status: Status | None = None, people: list[PersonShown] | None = None, **options: bool
+) -> StatusLine:
     line = StatusLine(PALETTE, "notes", **options)
     line.show(status=status or say.saved(is_durable=True), people=people or [])
     return line
@@ -71,7 +78,7 @@ async def test_the_badge_is_always_there() -> None:
 
 
 async def test_people_who_are_away_or_twice_here_are_told_in_words() -> None:
-    people = [Person("ana", "A", 0, Activity.AWAY), Person("bo", "B", 1, count=2)]
+    people = [PersonShown("ana", "A", 0, Activity.AWAY), PersonShown("bo", "B", 1, count=2)]
     assert "ana (away)   B  bo ×2" in await shown(made(people=people))
 
 
@@ -86,12 +93,14 @@ async def test_ascii_stands_in_for_signs() -> None:
         say.busy(1, 3),
         say.refused(1, "no – such · room…"),
     ):
-        text = await shown(made(status, [Person("bo", "B", 1, count=2)], is_ascii=True))
+        text = await shown(made(status, [PersonShown("bo", "B", 1, count=2)], is_ascii=True))
         assert text.isascii(), text
 
 
 async def test_what_a_server_says_is_made_safe() -> None:
-    line = made(Status(StatusKind.REFUSED, "✗ \x1b[31m\u202ebad\n"), [Person("\x1b]0;x\x07", "\u2460", 0)])
+    line = made(
+        Status(StatusKind.REFUSED, "✗ \x1b[31m\u202ebad\n"), [PersonShown("\x1b]0;x\x07", "\u2460", 0)]
+    )
     line.show(notice="\x9b1m")
     assert (await shown(line)).isprintable()
     line.show(question="\x1b[2J?")

@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 _DIGITS_LEAST: Final = 3
 _WHEEL_ROWS: Final = 3
 
+_CLIPBOARD_MOST: Final = 500_000
+"""Characters sent to the terminal's clipboard (OSC 52); terminals cut or drop larger ones."""
+
 
 class Editor(RowsWidget, can_focus=True):
     """Shows one buffer. Until `attach` it keeps what is typed, and does it all then."""
@@ -45,10 +48,6 @@ class Editor(RowsWidget, can_focus=True):
 
     class Moved(Message):
         """The caret is elsewhere, or the text around it changed."""
-
-        def __init__(self, position: Position) -> None:
-            super().__init__()
-            self.position = position
 
         def can_replace(self, message: Message) -> bool:
             return isinstance(message, Editor.Moved)
@@ -63,7 +62,7 @@ class Editor(RowsWidget, can_focus=True):
         """The person wants to leave. Keys wait until `resume` or `divert`."""
 
     class Refused(Message):
-        """An edit was not made; `reason` says why."""
+        """Something was not done, or not all of it; `reason` says why."""
 
         def __init__(self, reason: str) -> None:
             super().__init__()
@@ -90,6 +89,7 @@ class Editor(RowsWidget, can_focus=True):
         self._marks: dict[int, RowMarks] = {}
         self._gutter = _DIGITS_LEAST + GUTTER_EXTRA
         self._inbox = Inbox(self._do_typed, asks_to_quit=self._asks_to_quit, on_quit=self._request_quit)
+        self._copied = ""
         self._can_paint_now = False
         self._is_acting = False
         self._is_update_due = False
@@ -134,6 +134,11 @@ class Editor(RowsWidget, can_focus=True):
         self._update()
 
     # -- drawing
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        if self._is_update_due:
+            self._update()  # rows are about to be drawn: their marks must fit the text that they have now
+        return super().render_lines(crop)
 
     def render_line(self, y: int) -> Strip:
         width = self.size.width
@@ -287,7 +292,7 @@ class Editor(RowsWidget, can_focus=True):
             case keys.CUT:
                 self._do(lambda buffer: self._copy(keys.cut(buffer)))
             case keys.PASTE:
-                self._do(lambda buffer: buffer.paste(self.app.clipboard))
+                self._do(lambda buffer: buffer.paste(self._copied))
             case _:
                 page = max(1, self.size.height - 1)
                 if action in keys.PAGES:
@@ -309,11 +314,14 @@ class Editor(RowsWidget, can_focus=True):
         self._update(reveal=True)
         if self._can_paint_now:
             paint_now(self)
-        self.post_message(self.Moved(buffer.head))
+        self.post_message(self.Moved())
 
     def _copy(self, text: str) -> None:
-        if text:
+        self._copied = text
+        if len(text) <= _CLIPBOARD_MOST:
             self.app.copy_to_clipboard(text)
+        else:
+            self.post_message(self.Refused("too large for the terminal's clipboard; Ctrl-V pastes it here"))
 
     # -- mouse
 

@@ -38,7 +38,10 @@ class RowsWidget(Widget):
         if self._kept_width != crop.width:
             self._kept_width = crop.width
             self._kept.clear()
+        rows: list[Strip] = []
         for y in crop.line_range:
-            if y not in self._kept:
-                self._kept[y] = super().render_lines(Region(0, y, crop.width, 1))[0]
-        return [self._kept[y] for y in crop.line_range]
+            strip = self._kept.get(y)
+            if strip is None:
+                strip = self._kept[y] = super().render_lines(Region(0, y, crop.width, 1))[0]
+            rows.append(strip)
+        return rows

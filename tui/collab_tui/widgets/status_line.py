@@ -35,7 +35,7 @@ _GAP: Final = "  "
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class PersonShown:
     """Somebody else in the room, as the line names them; `count` is in how many windows they are."""
 
     name: str
@@ -62,7 +62,7 @@ class StatusLine(Widget):
         self._is_ascii = is_ascii
         self._room = safe_name(room, 64)
         self._status: Status = connecting()
-        self._people: tuple[Person, ...] = ()
+        self._people: tuple[PersonShown, ...] = ()
         self._notice = ""
         self._question = ""
         self.is_read_only = is_read_only
@@ -71,7 +71,7 @@ class StatusLine(Widget):
         self,
         *,
         status: Status | None = None,
-        people: Sequence[Person] | None = None,
+        people: Sequence[PersonShown] | None = None,
         notice: str | None = None,
         question: str | None = None,
         is_read_only: bool | None = None,
@@ -153,7 +153,7 @@ class StatusLine(Widget):
             shown += parts
         return shown
 
-    def _person_parts(self, person: Person) -> list[tuple[str, Ink]]:
+    def _person_parts(self, person: PersonShown) -> list[tuple[str, Ink]]:
         bar = self._palette.bar
         is_here = person.activity is Activity.ACTIVE
         name = safe_name(person.name, _NAME_CELLS)

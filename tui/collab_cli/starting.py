@@ -45,6 +45,7 @@ async def start_session(target: Target, settings: JoinSettings, device: bytes) -
     from collab_protocol.text import Replica
 
     buffer = Buffer(Replica(int.from_bytes(os.urandom(_CLIENT_ID_BYTES), "big"), undo_clock=time.monotonic))
+    buffer.read_only = settings.is_read_only
     session = Session(
         buffer,
         Identity(nonce=os.urandom(_NONCE_BYTES), device=device, name=settings.name, colour=settings.colour),

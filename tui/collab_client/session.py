@@ -59,7 +59,10 @@ class JoinRefused(CollabError):
 
 
 class Session:
-    """Keeps `buffer` in step with its room. Set the callbacks before `run`."""
+    """Keeps `buffer` in step with its room. Set the callbacks before `run`.
+
+    A buffer that is read-only from the start stays so, whatever the server would allow.
+    """
 
     def __init__(
         self,
@@ -74,6 +77,7 @@ class Session:
         self.on_status: Callable[[Status], None] = lambda _: None
         self.on_notice: Callable[[str], None] = lambda _: None
         self._buffer = buffer
+        self._asked_read_only = buffer.read_only
         self._sync = ClientSync(
             identity, client_id=buffer.replica.client_id, state_vector=buffer.replica.state_vector
         )
@@ -297,7 +301,7 @@ class Session:
             self._pacer.passed(self._clock())
             return
         self._buffer.set_roster(welcome.roster, welcome.session, event.seq, self._clock())
-        self._buffer.read_only = not welcome.role.may_write
+        self._buffer.read_only = self._asked_read_only or not welcome.role.may_write
         self._buffer.max_text_bytes = welcome.limits.text_bytes
         self._pacer.moved()
         if welcome.is_new:

@@ -87,8 +87,9 @@ class ScriptedLink:
 class Stage:
     """A session, what it said, and the links it was given."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, read_only: bool = False) -> None:
         self.buffer = Buffer(Replica(11, undo_clock=lambda: 1.0))
+        self.buffer.read_only = read_only
         self.links: asyncio.Queue[Link | LinkError] = asyncio.Queue()
         self.statuses: list[Status] = []
         self.notices: list[str] = []
@@ -250,6 +251,15 @@ async def test_rights_and_limits_reach_the_buffer() -> None:
         await stage.until(StatusKind.SAVED)
         assert stage.buffer.read_only
         assert stage.buffer.max_text_bytes == 100
+
+
+async def test_who_asked_to_read_only_may_not_write_whatever_the_server_allows() -> None:
+    stage = Stage(read_only=True)
+    link = stage.link()
+    async with running(stage):
+        await link.welcome(role=Role.WRITE)
+        await stage.until(StatusKind.SAVED)
+        assert stage.buffer.read_only
 
 
 async def test_remote_rows_reach_the_text_and_own_caret_is_told() -> None:

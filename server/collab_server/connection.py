@@ -32,7 +32,7 @@ from collab_protocol.messages import Bye, Fault, Hello, Message, Presence, Resyn
 from collab_protocol.sync import PeerSync
 from collab_server.outbox import BatchEncoder, Outbox
 from collab_server.registry import OpenRoom, Registry, guard
-from collab_server.room import Joiner
+from collab_server.roster import Joiner
 
 _log = logging.getLogger(__name__)
 

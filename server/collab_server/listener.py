@@ -30,7 +30,7 @@ from collab_protocol.presence import Role
 from collab_protocol.versions import SUBPROTOCOL
 from collab_server.connection import Connection
 from collab_server.registry import Registry
-from collab_server.room import Joiner
+from collab_server.roster import Joiner
 
 _log = logging.getLogger(__name__)
 

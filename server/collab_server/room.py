@@ -12,10 +12,9 @@ takes rows and somebody calls `committed` or `failed` later.
 
 from __future__ import annotations
 
-import hashlib
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 from collab_protocol import limits
@@ -26,21 +25,16 @@ from collab_protocol.messages import (
     Bye,
     Fault,
     Hello,
-    Message,
     Presence,
     Receipt,
     Setting,
     Sync,
     Welcome,
 )
-from collab_protocol.names import clean_person_name
-from collab_protocol.presence import Activity, Person, Role
 from collab_protocol.text import EMPTY_STATE_VECTOR, Replica, check_update, merge_rows
 from collab_protocol.versions import VERSIONS
+from collab_server.roster import Joiner, Member, Roster, Seat
 from collab_server.store.base import Row
-
-COLOURS: Final = 12
-"""How many colours a person can be told apart by; see the palettes of collab_tui."""
 
 _UPDATES_A_TURN: Final = 100
 """Updates of one author in one transaction: squashing at commit is quadratic in them."""
@@ -52,17 +46,6 @@ _COME_BACK_MS: Final = 200
 """After it a client sends again all that it has no receipt for, from the start."""
 
 
-class Member(Protocol):
-    """What a room sees of one session: a connection, whatever its wire."""
-
-    @property
-    def session(self) -> int:
-        """Unique while the server runs."""
-
-    def deliver(self, message: Message) -> None:
-        """Take a message for the client; never waits. Fault and Bye are the last."""
-
-
 class RoomLog(Protocol):
     """Where rows go. Each `append` is answered by `Room.committed`, or all by `Room.failed`."""
 
@@ -71,14 +54,6 @@ class RoomLog(Protocol):
 
     def set_setting(self, room: str, key: str, value: str, seq: int) -> None:
         """Take a setting to disk; answered by `Room.setting_committed`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Joiner:
-    """What the server knows of who joins: who, and what they may do."""
-
-    principal: str
-    role: Role
 
 
 @dataclass(slots=True)
@@ -94,26 +69,11 @@ class RoomState:
     is_new: bool
 
 
-@dataclass(slots=True, eq=False)
-class _Seat:
-    """One member: who it is, what of it waits, and the caret it showed last."""
-
-    member: Member
-    person: Person
-    nonce: bytes
-    device_hash: bytes
-    presence: Presence
-    is_live: bool = False
-    pending: list[tuple[int, bytes]] = field(default_factory=list)
-    next_presence: Presence | None = None
-    presence_token: int = 0
-
-
 @dataclass(frozen=True, slots=True)
 class _Written:
     """One author's part of a batch: its row, and the number of the last update in it."""
 
-    seat: _Seat
+    seat: Seat
     n: int
     data: bytes
 
@@ -145,7 +105,7 @@ class Room:
         self._is_durable = is_durable
         self._limits = limits
         self._draw_retry_ms = draw_retry_ms
-        self._seats: dict[Member, _Seat] = {}
+        self._roster = Roster(state.seq)
         self._seq = state.seq
         self._committed = state.seq
         self._waiting: deque[tuple[int, Callable[[], None]]] = deque()
@@ -153,7 +113,6 @@ class Room:
         self._is_over = False
         self._loaded_seq = state.seq
         self._last_row_of: dict[bytes, int] = {}
-        self._newest_row = self._newest_by_another = (0, state.seq)
         self._whole: tuple[int, bytes] | None = None
         self._encoded_most = len(self.whole_update())
         self._setting_keys = set(state.settings)
@@ -177,13 +136,13 @@ class Room:
     def is_idle(self) -> bool:
         """Whether nobody is here and everything is on disk."""
         return (
-            not self._seats and not self._waiting and self._committed == self._seq and not self._is_flush_due
+            not self._roster and not self._waiting and self._committed == self._seq and not self._is_flush_due
         )
 
     @property
     def is_empty(self) -> bool:
         """Whether nobody is here."""
-        return not self._seats
+        return not self._roster
 
     @property
     def settings(self) -> Mapping[str, str]:
@@ -215,31 +174,17 @@ class Room:
         if self._is_over:
             member.deliver(Fault(FaultCode.STORE, "the room is being loaded again", 200))
             return
-        for other in [seat.member for seat in self._seats.values() if seat.nonce == hello.nonce]:
-            self.leave(other)
+        for other in [seat for seat in self._roster if seat.nonce == hello.nonce]:
+            self._roster.remove(other, self._committed)
             # It may be the living one, when the Hello of a link long dead arrives late: it comes back.
-            other.deliver(Fault(FaultCode.REPLACED, "this session went on over another link", 0))
-        if len(self._seats) >= limits.PEOPLE:
+            other.member.deliver(Fault(FaultCode.REPLACED, "this session went on over another link", 0))
+        if len(self._roster) >= limits.PEOPLE:
             member.deliver(Fault(FaultCode.BUSY, f"{self.name} is full", 5000))
             return
         sync = self._sync_from(hello.state_vector)
-        person = Person(
-            session=member.session,
-            principal=joiner.principal,
-            name=clean_person_name(hello.name, limits.NAME_CELLS),
-            role=joiner.role,
-            colour=self._colour(joiner.principal, hello.colour),
-        )
         is_new, self._state.is_new = self._state.is_new, False
-        seat = _Seat(
-            member=member,
-            person=person,
-            nonce=hello.nonce,
-            device_hash=hashlib.sha256(hello.device).digest(),
-            presence=Presence(person, (), self._seq, Activity.ACTIVE),
-        )
-        self._seats[member] = seat
-        self._when_on_disk(self._seq, lambda: self._seat(seat, sync, is_new=is_new))
+        seat = self._roster.add(member, hello, joiner, self._seq)
+        self._when_on_disk(self._seq, lambda: self._welcome(seat, sync, is_new=is_new))
 
     def update(self, member: Member, n: int, data: bytes) -> None:
         """Take rows of `member` up to its number `n`; they are applied at the end of this turn.
@@ -247,7 +192,7 @@ class Room:
         Raises:
             UpdateError: `data` is no update.
         """
-        seat = self._seats.get(member)
+        seat = self._roster.find(member)
         if seat is None or self._is_over:
             return
         if not seat.person.role.may_write:
@@ -266,7 +211,7 @@ class Room:
 
     def present(self, member: Member, presence: Presence) -> None:
         """Take the carets of `member`; others see the newest, after the edits that they rest on."""
-        seat = self._seats.get(member)
+        seat = self._roster.find(member)
         if seat is None or self._is_over:
             return
         seen = min(presence.seen, self._seq)
@@ -275,7 +220,7 @@ class Room:
 
     def set(self, member: Member, key: str, value: str) -> None:
         """Change a setting for everyone; shown when it is on disk."""
-        seat = self._seats.get(member)
+        seat = self._roster.find(member)
         if seat is None or self._is_over or not seat.person.role.may_write:
             return
         # Those under way count too: a Welcome with more of them than `limits.SETTINGS` cannot be read.
@@ -289,7 +234,7 @@ class Room:
         Raises:
             UpdateError: it is malformed.
         """
-        seat = self._seats.get(member)
+        seat = self._roster.find(member)
         if seat is None or self._is_over:
             return
         self._flush()
@@ -299,9 +244,9 @@ class Room:
     def leave(self, member: Member) -> None:
         """Forget `member`; what it had sent is kept. The others are told at once."""
         self._flush()
-        seat = self._seats.get(member)
+        seat = self._roster.find(member)
         if seat is not None:
-            self._remove(seat)
+            self._roster.remove(seat, self._committed)
 
     def committed(self, seq: int) -> None:
         """Hear from the log that every row up to `seq` is on disk."""
@@ -312,16 +257,13 @@ class Room:
     def setting_committed(self, key: str, value: str) -> None:
         """Hear from the log that a setting is on disk."""
         self._state.settings[key] = value
-        for seat in list(self._seats.values()):
-            if seat.is_live:
-                seat.member.deliver(Setting(key, value))
+        self._roster.tell_others(None, Setting(key, value))
 
     def fail(self, reason: str) -> None:
         """Give this room object up: it may be ahead of the disk. Everyone is sent away to come back."""
         self._is_over = True
         self._waiting.clear()
-        seats, self._seats = list(self._seats.values()), {}
-        for seat in seats:
+        for seat in self._roster.clear():
             seat.member.deliver(Bye(reason, self._draw_retry_ms()))
 
     def flush(self) -> None:
@@ -344,7 +286,7 @@ class Room:
             return
         written: list[_Written] = []
         first = self._seq + 1
-        for seat in list(self._seats.values()):
+        for seat in self._roster:
             if seat.pending and not self._is_over:
                 self._apply(seat, written)
         if self._is_over:
@@ -352,13 +294,13 @@ class Room:
         if written:
             batch = Batch(first, self._seq, tuple((part.seat.member.session, part.data) for part in written))
             self._when_on_disk(self._seq, lambda: self._share(batch, written))
-        for seat in self._seats.values():
+        for seat in self._roster:
             if seat.pending:
                 self._flush_later()
             elif seat.next_presence is not None:
                 self._queue_presence(seat, seat.next_presence)
 
-    def _apply(self, seat: _Seat, written: list[_Written]) -> None:
+    def _apply(self, seat: Seat, written: list[_Written]) -> None:
         taken, seat.pending = seat.pending[:_UPDATES_A_TURN], seat.pending[_UPDATES_A_TURN:]
         n = taken[-1][0]
         try:
@@ -378,7 +320,7 @@ class Room:
             # It says where the last of it stands, or may stand at most: what came after may not count
             # as unseen by those who had seen the author's rows.
             seq = self._last_row_of.get(seat.nonce, self._loaded_seq)
-            self._when_on_disk(self._seq, lambda: self._tell(seat, Receipt(n, seq, alone=False)))
+            self._when_on_disk(self._seq, lambda: self._roster.tell(seat, Receipt(n, seq, alone=False)))
             return
         self._seq += 1
         self._encoded_most += len(data)
@@ -416,7 +358,7 @@ class Room:
         # What is left of an update begins with the number of clients that it has new text of.
         return any(merge_rows([update], state_vector)[:1] != b"\x00" for update in updates)
 
-    def _queue_presence(self, seat: _Seat, presence: Presence) -> None:
+    def _queue_presence(self, seat: Seat, presence: Presence) -> None:
         seat.next_presence = None
         seat.presence_token += 1
         token = seat.presence_token
@@ -426,10 +368,9 @@ class Room:
         self._waiting.append((seq, action))
         self.committed(self._committed)
 
-    def _seat(self, seat: _Seat, sync: Sync, *, is_new: bool) -> None:
-        if self._seats.get(seat.member) is not seat:
+    def _welcome(self, seat: Seat, sync: Sync, *, is_new: bool) -> None:
+        if seat not in self._roster:
             return
-        others = [other for other in self._seats.values() if other.is_live]
         seat.is_live = True
         seat.member.deliver(
             Welcome(
@@ -442,79 +383,42 @@ class Room:
                 limits=self._limits,
                 is_durable=self._is_durable,
                 is_new=is_new,
-                roster=tuple(self._as_seen_at(other, sync.seq) for other in others),
+                roster=self._roster.others_as_seen_at(seat, sync.seq),
                 settings=tuple(self._state.settings.items()),
                 state_vector=sync.state_vector,
             )
         )
         seat.member.deliver(sync)
-        self._tell_others(seat, seat.presence)
+        self._roster.tell_others(seat, seat.presence)
 
-    def _resynced(self, seat: _Seat, sync: Sync) -> None:
-        self._tell(seat, sync)
-        for other in self._seats.values():
-            if other is not seat and other.is_live:
-                self._tell(seat, self._as_seen_at(other, sync.seq))
-
-    def _as_seen_at(self, seat: _Seat, seq: int) -> Presence:
-        """Return the presence of `seat` for someone who has every row up to `seq` and none of the deltas."""
-        shown = seat.presence
-        is_newest = self._newest_row[0] == seat.member.session
-        if shown.seen < (self._newest_by_another if is_newest else self._newest_row)[1]:
-            return Presence(shown.person, (), seq, shown.activity)
-        return Presence(shown.person, shown.carets, seq, shown.activity)
+    def _resynced(self, seat: Seat, sync: Sync) -> None:
+        self._roster.tell(seat, sync)
+        for presence in self._roster.others_as_seen_at(seat, sync.seq):
+            self._roster.tell(seat, presence)
 
     def _share(self, batch: Batch, written: list[_Written]) -> None:
         authors = {part.seat for part in written}
         for part in written:
-            session = part.seat.member.session
-            if self._newest_row[0] != session:
-                self._newest_by_another = self._newest_row
-            self._newest_row = (session, batch.last)
+            self._roster.wrote(part.seat.member.session, batch.last)
         is_alone = len(authors) == 1
-        for seat in list(self._seats.values()):
+        for seat in self._roster:
             if seat.is_live and not (is_alone and seat in authors):
                 seat.member.deliver(batch)
         for part in written:
-            self._tell(part.seat, Receipt(part.n, batch.last, alone=is_alone))
+            self._roster.tell(part.seat, Receipt(part.n, batch.last, alone=is_alone))
 
-    def _show(self, seat: _Seat, presence: Presence, token: int) -> None:
-        if seat.presence_token == token and self._seats.get(seat.member) is seat:
+    def _show(self, seat: Seat, presence: Presence, token: int) -> None:
+        if seat.presence_token == token and seat in self._roster:
             seat.presence = presence
-            self._tell_others(seat, presence)
+            self._roster.tell_others(seat, presence)
 
-    def _tell(self, seat: _Seat, message: Message) -> None:
-        if self._seats.get(seat.member) is seat:
-            seat.member.deliver(message)
-
-    def _tell_others(self, seat: _Seat, message: Message) -> None:
-        for other in list(self._seats.values()):
-            if other is not seat and other.is_live:
-                other.member.deliver(message)
-
-    def _remove(self, seat: _Seat) -> None:
-        del self._seats[seat.member]
-        if seat.is_live:
-            self._tell_others(seat, Presence(seat.person, (), self._committed, Activity.GONE))
-
-    def _dismiss(self, seat: _Seat, code: FaultCode, message: str, retry_ms: int | None = None) -> None:
+    def _dismiss(self, seat: Seat, code: FaultCode, message: str, retry_ms: int | None = None) -> None:
         # No flush in here: this runs in the midst of one, where another would log out of turn.
         seat.pending = []
-        self._remove(seat)
+        self._roster.remove(seat, self._committed)
         seat.member.deliver(Fault(code, message, retry_ms))
 
     def _sync_from(self, state_vector: bytes) -> Sync:
         is_empty = state_vector == EMPTY_STATE_VECTOR
         update = self.whole_update() if is_empty else self._replica.update_since(state_vector)
         return Sync(self._seq, self._replica.state_vector(), update)
-
-    def _colour(self, principal: str, wish: int | None) -> int:
-        """Return a colour: the same for one principal, no two alike while there are free ones."""
-        taken: dict[int, int] = {}
-        for seat in self._seats.values():
-            if seat.person.principal == principal:
-                return seat.person.colour
-            taken[seat.person.colour] = taken.get(seat.person.colour, 0) + 1
-        first = wish if wish is not None else int.from_bytes(hashlib.sha256(principal.encode()).digest()[:4])
-        candidates = [(first + step) % COLOURS for step in range(COLOURS)]
-        return min(candidates, key=lambda colour: taken.get(colour, 0))

@@ -40,7 +40,8 @@ from collab_protocol.sync import (
 )
 from collab_protocol.text import Replica
 from collab_server.outbox import BatchEncoder, Outbox
-from collab_server.room import Joiner, Room, RoomState
+from collab_server.room import Room, RoomState
+from collab_server.roster import Joiner
 from collab_server.store.base import Row
 
 LAG_BYTES = 300

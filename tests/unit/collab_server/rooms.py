@@ -9,7 +9,8 @@ from collab_protocol.messages import Hello, Message
 from collab_protocol.presence import Role
 from collab_protocol.text import EMPTY_STATE_VECTOR, Replica
 from collab_protocol.versions import VERSIONS
-from collab_server.room import Joiner, Room, RoomState
+from collab_server.room import Room, RoomState
+from collab_server.roster import Joiner
 from collab_server.store.base import Row
 
 LINEAGE = b"l" * 16

@@ -14,7 +14,8 @@ from collab_protocol.text import Replica
 from collab_server import registry as registry_module
 from collab_server.committer import Committer
 from collab_server.registry import Registry
-from collab_server.room import Joiner, Room
+from collab_server.room import Room
+from collab_server.roster import Joiner
 from collab_server.store.base import Snapshot, StoredRoom
 from collab_server.store.sqlite import SqliteStore
 

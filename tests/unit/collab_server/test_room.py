@@ -9,7 +9,7 @@ from collab_protocol.limits import RoomLimits
 from collab_protocol.messages import Batch, Bye, Fault, Presence, Receipt, Setting, Sync, Welcome
 from collab_protocol.presence import Activity, Caret, Role
 from collab_protocol.text import EMPTY_STATE_VECTOR, Replica, merge_rows
-from collab_server.room import COLOURS, Joiner
+from collab_server.roster import COLOURS, Joiner
 
 from .rooms import EPOCH, LINEAGE, Bench, Guest, Writer, hello
 

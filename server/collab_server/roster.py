@@ -1,0 +1,143 @@
+"""Who is in a room: their seats, their colours, and what each may be shown of the others."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from collab_protocol import limits
+from collab_protocol.messages import Hello, Message, Presence
+from collab_protocol.names import clean_person_name
+from collab_protocol.presence import Activity, Person, Role
+
+COLOURS: Final = 12
+"""How many colours a person can be told apart by; see the palettes of collab_tui."""
+
+
+class Member(Protocol):
+    """What a room sees of one session: a connection, whatever its wire."""
+
+    @property
+    def session(self) -> int:
+        """Unique while the server runs."""
+
+    def deliver(self, message: Message) -> None:
+        """Take a message for the client; never waits. Fault and Bye are the last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Joiner:
+    """What the server knows of who joins: who, and what they may do."""
+
+    principal: str
+    role: Role
+
+
+@dataclass(slots=True, eq=False)
+class Seat:
+    """One member: who it is, what of it waits, and the caret it showed last."""
+
+    member: Member
+    person: Person
+    nonce: bytes
+    device_hash: bytes
+    presence: Presence
+    is_live: bool = False
+    pending: list[tuple[int, bytes]] = field(default_factory=list)
+    next_presence: Presence | None = None
+    presence_token: int = 0
+
+
+class Roster:
+    """The seats of one room. A member is live once its Welcome and Sync have left."""
+
+    def __init__(self, seq: int) -> None:
+        """`seq`: where the room's log stands."""
+        self._seats: dict[Member, Seat] = {}
+        self._newest_row = self._newest_by_another = (0, seq)
+
+    def __iter__(self) -> Iterator[Seat]:
+        """Iterate over the seats as they are now: members may come and go meanwhile."""
+        return iter(list(self._seats.values()))
+
+    def __len__(self) -> int:
+        return len(self._seats)
+
+    def __contains__(self, seat: object) -> bool:
+        return isinstance(seat, Seat) and self._seats.get(seat.member) is seat
+
+    def find(self, member: Member) -> Seat | None:
+        """Return the seat of `member`, or None."""
+        return self._seats.get(member)
+
+    def add(self, member: Member, hello: Hello, joiner: Joiner, seq: int) -> Seat:
+        """Give `member` a seat, not live yet."""
+        person = Person(
+            session=member.session,
+            principal=joiner.principal,
+            name=clean_person_name(hello.name, limits.NAME_CELLS),
+            role=joiner.role,
+            colour=self._colour(joiner.principal, hello.colour),
+        )
+        seat = self._seats[member] = Seat(
+            member=member,
+            person=person,
+            nonce=hello.nonce,
+            device_hash=hashlib.sha256(hello.device).digest(),
+            presence=Presence(person, (), seq, Activity.ACTIVE),
+        )
+        return seat
+
+    def remove(self, seat: Seat, seq: int) -> None:
+        """Take a seat away and tell the others."""
+        del self._seats[seat.member]
+        if seat.is_live:
+            self.tell_others(seat, Presence(seat.person, (), seq, Activity.GONE))
+
+    def clear(self) -> list[Seat]:
+        """Take every seat away, telling nobody; returns them."""
+        seats, self._seats = list(self._seats.values()), {}
+        return seats
+
+    def tell(self, seat: Seat, message: Message) -> None:
+        """Deliver `message` if that member is still here."""
+        if seat in self:
+            seat.member.deliver(message)
+
+    def tell_others(self, seat: Seat | None, message: Message) -> None:
+        """Deliver `message` to every live member but that one."""
+        for other in self:
+            if other is not seat and other.is_live:
+                other.member.deliver(message)
+
+    def wrote(self, session: int, seq: int) -> None:
+        """Note that a row of `session` at `seq` is being shown."""
+        if self._newest_row[0] != session:
+            self._newest_by_another = self._newest_row
+        self._newest_row = (session, seq)
+
+    def others_as_seen_at(self, seat: Seat, seq: int) -> tuple[Presence, ...]:
+        """Return the other live members for one who has every row up to `seq` and none of the deltas.
+
+        A caret that another's row has passed since it was said is left out: its owner says it again.
+        """
+        return tuple(self._as_seen_at(other, seq) for other in self if other.is_live and other is not seat)
+
+    def _as_seen_at(self, seat: Seat, seq: int) -> Presence:
+        shown = seat.presence
+        is_newest = self._newest_row[0] == seat.member.session
+        was_passed = shown.seen < (self._newest_by_another if is_newest else self._newest_row)[1]
+        return Presence(shown.person, () if was_passed else shown.carets, seq, shown.activity)
+
+    def _colour(self, principal: str, wish: int | None) -> int:
+        """Return a colour: the same for one principal, no two alike while there are free ones."""
+        taken: dict[int, int] = {}
+        for seat in self:
+            if seat.person.principal == principal:
+                return seat.person.colour
+            taken[seat.person.colour] = taken.get(seat.person.colour, 0) + 1
+        first = wish if wish is not None else int.from_bytes(hashlib.sha256(principal.encode()).digest()[:4])
+        candidates = [(first + step) % COLOURS for step in range(COLOURS)]
+        return min(candidates, key=lambda colour: taken.get(colour, 0))

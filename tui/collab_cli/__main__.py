@@ -6,6 +6,7 @@ does not wait for it; it means the same either way.
 
 from __future__ import annotations
 
+import gc
 import sys
 from typing import Final
 
@@ -22,6 +23,8 @@ collab --help lists all commands
 
 def main() -> int:
     """Run `collab` with the arguments of this process; returns its exit code."""
+    # What is loaded is no garbage, and looking through it costs 15 ms of a start. Whoever stays turns it on.
+    gc.disable()
     arguments = sys.argv[1:]
     match arguments:
         case []:
@@ -39,7 +42,7 @@ def main() -> int:
 
             return run(arguments)
 
-    from collab_cli.commands.run import run_command
+    from collab_cli.exits import run_command
 
     def join() -> int:
         from collab_cli.commands import join

@@ -1,8 +1,11 @@
-"""Exit codes, and the error that ends a command with one line and one of them."""
+"""How a command ends: one line on stderr that says what to do, and an exit code."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from enum import IntEnum
+from signal import SIGINT
 from typing import Final
 
 from collab_protocol.errors import CollabError
@@ -34,3 +37,33 @@ class UsageError(CommandError):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, ExitCode.USAGE)
+
+
+def run_command(command: Callable[[], int]) -> int:
+    """Return the exit code of `command`; what is raised on purpose is said in one line.
+
+    Anything else is a fault of ours and crashes, loudly.
+    """
+    try:
+        return command()
+    except CommandError as error:
+        say(str(error))
+        return error.code
+    except CollabError as error:
+        say(str(error))
+        return ExitCode.REFUSED
+    except KeyboardInterrupt:
+        return SIGNAL + SIGINT
+    except BrokenPipeError:
+        sys.stdout = None  # nobody reads it any more: nothing to flush at exit
+        return ExitCode.INTERNAL
+
+
+def say(line: str) -> None:
+    """Write one line to stderr, with nothing that a terminal would obey; nobody may be there to read it."""
+    printable = "".join(c if c.isprintable() else "·" for c in " ".join(line.split()))
+    try:
+        sys.stderr.write(f"collab: {printable}\n")
+        sys.stderr.flush()
+    except OSError:
+        sys.stderr = None  # what it holds cannot be written at exit either, and would change the exit code

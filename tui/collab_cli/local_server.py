@@ -67,6 +67,7 @@ class LocalServer:
         self._private_socket = private_socket
         self._output_file = output_file
         self._command = private_command(data) if command is None else tuple(command)
+        self._output_from = 0
         self._child: int | None = None
         self._start_at = 0.0
         self._may_start = True
@@ -80,6 +81,7 @@ class LocalServer:
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + _START_DEADLINE_S
+        self._child_exit_code()  # one that has served, and died since, is no failure to start
         while True:
             running = await asyncio.to_thread(read_endpoints, self._data)
             if running is not None:
@@ -104,18 +106,27 @@ class LocalServer:
     async def _keep_starting(self, now: float) -> None:
         """Start a server, unless one that we started may still become it."""
         if self._child is not None:
-            pid, status = os.waitpid(self._child, os.WNOHANG)  # noqa: ASYNC222  # does not wait
-            if pid == 0:
+            code = self._child_exit_code()
+            if code is None:
                 return
-            self._child = None
-            code = os.waitstatus_to_exitcode(status)
             if code == ExitCode.REFUSED:
                 self._start_at = now + _TRY_AGAIN_S
             elif code != ExitCode.OK:
-                raise LinkError(f"the private server ended with exit code {code}; {self._see}")
+                reason = self._last_words() or f"it ended with exit code {code}"
+                raise LinkError(f"cannot start a private server: {reason}; {self._see}")
         if now >= self._start_at:
             self._child = await asyncio.to_thread(self._spawn)
             _log.info("started a private server for %s, pid %d", self._data, self._child)
+
+    def _child_exit_code(self) -> int | None:
+        """Return how the server that we started ended, once; None while it runs or if there is none."""
+        if self._child is None:
+            return None
+        pid, status = os.waitpid(self._child, os.WNOHANG)
+        if pid == 0:
+            return None
+        self._child = None
+        return os.waitstatus_to_exitcode(status)
 
     def _spawn(self) -> int:
         """Start the command in a session of its own; returns its pid.
@@ -125,8 +136,10 @@ class LocalServer:
         make_folder(self._output_file.parent)
         appended = os.O_WRONLY | os.O_APPEND | os.O_CREAT
         try:
-            if self._output_file.exists() and self._output_file.stat().st_size > _OUTPUT_BYTES:
+            self._output_file.touch(mode=0o600)
+            if self._output_file.stat().st_size > _OUTPUT_BYTES:
                 os.truncate(self._output_file, 0)
+            self._output_from = self._output_file.stat().st_size
             return os.posix_spawn(
                 self._command[0],
                 self._command,
@@ -141,9 +154,18 @@ class LocalServer:
         except OSError as error:
             raise LinkError(f"cannot start a private server: {error.strerror or error}") from error
 
+    def _last_words(self) -> str:
+        """Return what the server said last: the reason, when it could not start."""
+        try:
+            output = self._output_file.read_bytes()[self._output_from :]
+        except OSError:
+            return ""
+        lines = output.decode("utf-8", "replace").splitlines()
+        return lines[-1].removeprefix("collab: ") if lines else ""
+
     @property
     def _see(self) -> str:
-        return f"its log is {self._output_file.with_suffix('.log')}, its output {self._output_file}"
+        return f"its log is {self._output_file.with_suffix('.log')}"
 
 
 def _check_version(data: Path, running: Endpoints) -> None:

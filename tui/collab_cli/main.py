@@ -9,8 +9,7 @@ from typing import Annotated, Final
 import typer
 
 from collab_cli import __version__
-from collab_cli.commands.run import run_command, say
-from collab_cli.exits import ExitCode
+from collab_cli.exits import ExitCode, run_command, say
 from collab_cli.flags import COLOURS, DEFAULT_HOST, DEFAULT_PORT, JoinFlags, ServeFlags
 
 app: Final = typer.Typer(

@@ -13,6 +13,7 @@ outlives that. They go where tmux puts its own, and nobody has to guess the path
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import stat
@@ -109,16 +110,18 @@ def make_folder(folder: Path) -> Path:
     """Make `folder` and what lies above it, new ones for us alone (0700); returns it.
 
     Raises:
-        UsageError: it cannot be made.
+        UsageError: it cannot be made, or nothing can be written there.
     """
     missing = [folder, *folder.parents]
     try:
         for each in reversed([f for f in missing if not f.exists()]):
             each.mkdir(mode=_PRIVATE, exist_ok=True)
         if not folder.is_dir():
-            raise NotADirectoryError(20, os.strerror(20))
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
-        raise UsageError(f"cannot make the folder {folder}: {error.strerror or error}") from error
+        raise UsageError(f"cannot keep anything in {folder}: {error.strerror or error}") from error
     return folder
 
 

@@ -86,7 +86,7 @@ class Window:
         for task in asyncio.all_tasks():
             task.add_done_callback(self._task_ended)
         buffer, self._session = await start_session(self._target, self._settings, self._device)
-        gc.freeze()  # all that was loaded stays: no collection need ever look at it again
+        gc.freeze()  # all that was loaded stays
         gc.enable()
         return buffer, self._session
 

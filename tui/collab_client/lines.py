@@ -15,7 +15,8 @@ from typing import Final, NamedTuple
 from collab_protocol.text import utf8_length
 
 _BLOCK_LINES: Final = 256
-"""Measured at 100,000 lines: 128 to 512 cost the same; fewer make the lists of totals long."""
+"""Measured at 100,000 lines: with 128 a newline and a far edit cost a quarter more, with 512 finding an
+offset 1.7 times as much."""
 
 _BLOCK_MOST: Final = 2 * _BLOCK_LINES
 _BLOCK_LEAST: Final = _BLOCK_LINES // 4

@@ -116,8 +116,12 @@ async def test_a_dead_servers_note_is_no_server(folders: Folders) -> None:
         await local(folders, "/bin/false").reach(nobody)
 
 
-async def test_a_server_that_cannot_start_names_its_log(folders: Folders) -> None:
-    with pytest.raises(LinkError, match=r"server\.log"):
+async def test_a_server_that_cannot_start_names_its_reason_and_its_log(folders: Folders) -> None:
+    with pytest.raises(LinkError, match=r"exit code 1; its log is .*server\.log"):
+        await local(folders, "/bin/false").reach(nobody)
+    with pytest.raises(LinkError, match=r"server: the disk is full; its log"):
+        await local(folders, "/bin/sh", "-c", "echo collab: the disk is full >&2; exit 1").reach(nobody)
+    with pytest.raises(LinkError, match="exit code 1"):  # what another one said is not its reason
         await local(folders, "/bin/false").reach(nobody)
     with pytest.raises(LinkError, match="cannot start"):
         await local(folders, "/nonexistent/program").reach(nobody)
@@ -169,6 +173,27 @@ async def test_a_private_server_is_started_again_after_a_crash(folders: Folders)
     await server.reach(open_socket)
     with pytest.raises(LinkError, match="exit code 1"):
         await server.reach(nobody)
+
+
+async def test_one_that_served_and_died_is_no_failure_to_start(folders: Folders) -> None:
+    note(folders, unix=str(folders.run() / "private.sock"))
+    note_file, pid_file = folders.data / "server.json", folders.data / "pid"
+    text = note_file.read_text()
+    script = f"echo $$ > {pid_file}; printf '%s' '{text}' > {note_file}; exec tail -f /dev/null"
+    server = local(folders, "/bin/sh", "-c", script)
+
+    async def open_socket(path: Path) -> Path:
+        return path
+
+    pids = []
+    for _ in range(2):
+        note_file.unlink()
+        async with asyncio.timeout(DEADLINE_S):
+            await server.reach(open_socket)
+        pids.append(int(pid_file.read_text()))
+        os.kill(pids[-1], signal.SIGKILL)
+        os.waitid(os.P_PID, pids[-1], os.WEXITED | os.WNOWAIT)
+    assert pids[0] != pids[1]
 
 
 async def test_who_lost_the_race_waits_for_the_winner(folders: Folders) -> None:

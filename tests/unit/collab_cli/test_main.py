@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -82,7 +83,7 @@ def test_help_is_on_stdout(arguments: list[str], tmp_path: Path) -> None:
         (["join"], 2, "which room?"),
         (["serve", "--port", "8765"], 2, "--insecure"),
         (["serve", "--host", "0.0.0.0", "--insecure"], 2, "other machines"),
-        (["serve", "/dev/null/x"], 2, "cannot make the folder"),
+        (["serve", "/dev/null/x"], 2, "cannot keep anything in"),
         (["serve", "--unix", "/nonexistent/x.sock"], 3, "/nonexistent/x.sock"),
     ],
 )
@@ -131,6 +132,9 @@ def test_plain_join_means_the_same_without_typer(
     seen: list[JoinFlags] = []
     monkeypatch.setattr(join, "run", lambda flags: seen.append(flags) or 0)
     monkeypatch.setattr(sys, "argv", ["collab", *arguments])
-    __main__.main()
+    try:
+        __main__.main()
+    finally:
+        gc.enable()
     run(arguments)
     assert seen[0] == seen[1]

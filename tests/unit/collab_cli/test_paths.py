@@ -99,5 +99,5 @@ def test_folders_are_made_private_all_the_way(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for path in (tmp_path / "file", tmp_path / "file" / "below"):
-        with pytest.raises(UsageError, match="cannot make the folder"):
+        with pytest.raises(UsageError, match="cannot keep anything in"):
             make_folder(path)

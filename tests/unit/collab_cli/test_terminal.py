@@ -10,7 +10,7 @@ import pytest
 
 from collab_cli.exits import UsageError
 from collab_cli.terminal import check_terminal
-from tests.unit.collab_cli.terminal import Terminal
+from tests.e2e.terminal import Terminal
 
 PROGRAM = """
 import os, pathlib, sys, termios, tty
@@ -33,12 +33,16 @@ def here(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     return monkeypatch
 
 
+def start(body: str, log: Path) -> Terminal:
+    environ = {**os.environ, "TERM": "xterm", "LOG": str(log)}
+    return Terminal([sys.executable, "-c", PROGRAM.format(body=body)], env=environ)
+
+
 def run(body: str, log: Path) -> tuple[int, bytes, bool]:
     """Return the exit code, what the terminal got, and whether its modes are as they were."""
-    environ = {**os.environ, "TERM": "xterm", "LOG": str(log)}
-    with Terminal([sys.executable, "-c", PROGRAM.format(body=body)], environ) as terminal:
-        code = terminal.wait_for_exit()
-        return code, terminal.output, terminal.modes == terminal.modes_before
+    with start(body, log) as terminal:
+        code = terminal.wait_exit()
+        return code, bytes(terminal.raw), terminal.attributes() == terminal.initial_attributes
 
 
 def test_a_terminal_that_will_do(here: pytest.MonkeyPatch) -> None:
@@ -115,6 +119,7 @@ def test_a_terminal_that_is_gone_is_told_once_and_harms_nobody(tmp_path: Path) -
 report = pathlib.Path(os.environ['LOG']).with_name('report')
 gone = []
 with take_screen(pathlib.Path(os.environ['LOG'])) as screen:
+    import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)
     screen.on_gone = lambda: gone.append(1)
     draw(screen)
     try:
@@ -125,9 +130,8 @@ with take_screen(pathlib.Path(os.environ['LOG'])) as screen:
         screen.write('more'); screen.flush()
 report.write_text(f'{len(gone)} told')
 """
-    environ = {**os.environ, "TERM": "xterm", "LOG": str(tmp_path / "log")}
-    with Terminal([sys.executable, "-c", PROGRAM.format(body=body)], environ) as terminal:
+    with start(body, tmp_path / "log") as terminal:
         terminal.wait_for("drawn")
-        terminal.close()
-        assert terminal.wait_for_exit() == 0
+        terminal.hang_up()
+        assert terminal.wait_exit() == 0
     assert (tmp_path / "report").read_text() == "1 told"

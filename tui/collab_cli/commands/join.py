@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 from typing import TYPE_CHECKING, Final
 
-from collab_cli.commands.run import say
 from collab_cli.config import JoinSettings, join_settings
-from collab_cli.exits import SIGNAL, ExitCode, UsageError
+from collab_cli.exits import SIGNAL, CommandError, ExitCode, UsageError, say
 from collab_cli.flags import JoinFlags
 from collab_cli.identity import load_device
 from collab_cli.logs import log_to_file
@@ -45,7 +43,6 @@ def run(flags: JoinFlags) -> int:
     log_to_file(log_file)
     device = load_device(settings.folders.device_file)
     os.environ.setdefault("TEXTUAL_FPS", _FRAMES_PER_S)  # read when textual is imported
-    gc.disable()  # until all is loaded: nothing of it is garbage, and looking costs 15 ms
     with take_screen(log_file) as screen:
         from collab_cli.window import Window
 
@@ -107,6 +104,8 @@ def _ending(window: Window, target: Target) -> tuple[int, str | None]:
     if window.ended_by is not None:
         return SIGNAL + window.ended_by, f"ended by {window.ended_by.name}" + (f"; {lost}" if lost else "")
     match outcome.error:
+        case CommandError() as error:
+            return error.code, str(error)
         case JoinRefused() as error:
             return ExitCode.REFUSED, f"{target.room}: {error}"
         case LinkError(is_final=True) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -11,9 +12,8 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final
 
 from collab_cli import __version__
-from collab_cli.commands.run import say
 from collab_cli.config import ServeSettings, serve_settings
-from collab_cli.exits import SIGNAL, CommandError, ExitCode
+from collab_cli.exits import SIGNAL, CommandError, ExitCode, say
 from collab_cli.flags import ServeFlags
 from collab_cli.logs import log_to_file, log_to_stderr
 from collab_cli.paths import make_folder
@@ -31,7 +31,7 @@ def run(flags: ServeFlags) -> int:
     """Serve until told to stop; returns the exit code.
 
     Raises:
-        CommandError: it cannot be done; the text says what to do.
+        CollabError: it cannot be done; the text says what to do.
     """
     os.umask(0o077)
     settings = serve_settings(flags, os.environ)
@@ -46,9 +46,17 @@ def run(flags: ServeFlags) -> int:
     try:
         return _run_loop(_serve(settings))
     except CollabError as error:
-        if settings.is_private:  # whose stderr nobody reads
+        if settings.is_private:
             _log.warning("not serving: %s", error)
-        raise CommandError(str(error), ExitCode.REFUSED) from error
+            if not _is_taken(error):  # else 3, by which `join` knows that another server has the folder
+                raise CommandError(str(error), ExitCode.INTERNAL) from error
+        raise
+
+
+def _is_taken(error: CollabError) -> bool:
+    from collab_server.lock import FolderTaken
+
+    return isinstance(error, FolderTaken)
 
 
 async def _serve(settings: ServeSettings) -> int:
@@ -75,6 +83,8 @@ async def _serve(settings: ServeSettings) -> int:
         idle_exit_s=settings.idle_exit_s,
         version=__version__,
     )
+    gc.freeze()  # all that was loaded stays
+    gc.enable()
     await serve(config, ready=_announce(settings), stop=stop)
     return SIGNAL + stopped_by[0] if stopped_by else ExitCode.OK
 

@@ -41,6 +41,10 @@ _CLIPBOARD_MOST: Final = 500_000
 """Characters sent to the terminal's clipboard (OSC 52); terminals cut or drop larger ones."""
 
 
+_OTHERS_FRAME_S: Final = 1 / 60
+"""How often what others type is painted ahead of the throttle: a lone key then saves half a frame."""
+
+
 class Editor(RowsWidget, can_focus=True):
     """Shows one buffer. Until `attach` it keeps what is typed, and does it all then."""
 
@@ -93,6 +97,7 @@ class Editor(RowsWidget, can_focus=True):
         self._can_paint_now = False
         self._is_acting = False
         self._is_update_due = False
+        self._others_painted_at = float("-inf")
         self._roster: tuple[tuple[Person, Activity], ...] = ()
         self._signs: dict[str, str] = {}
         self._names_timer: Timer | None = None
@@ -235,7 +240,15 @@ class Editor(RowsWidget, can_focus=True):
         """Update once for all that comes within this turn of the loop."""
         if not self._is_acting and not self._is_update_due:
             self._is_update_due = True
-            self.call_later(self._update)
+            self.call_later(self._update_for_others)
+
+    def _update_for_others(self) -> None:
+        """Show what came from elsewhere: at once when little comes, on the throttle when much does."""
+        self._update()
+        now = self._clock()
+        if self._can_paint_now and now - self._others_painted_at >= _OTHERS_FRAME_S:
+            self._others_painted_at = now
+            paint_now(self)
 
     def _expire_names(self) -> None:
         """Come back when the next name has stood long enough."""

@@ -62,6 +62,13 @@ _TAGS: Final[dict[type[Any], int]] = {
 }
 
 
+_MAY_BE_LARGE: Final = frozenset(_TAGS[kind] for kind in (Hello, Welcome, Update, Batch, Resync, Sync))
+"""Tags of what may come in Parts, looked at before anything is unpacked."""
+
+_ARRAY_16: Final = 0xDC
+"""Begins an array of more than 15 items, whose head has three bytes instead of one (MessagePack spec)."""
+
+
 def encode(message: Message) -> bytes:
     """Return `message` as one frame, however large; `Splitter` cuts it to the wire's size."""
     packed: bytes = msgpack.packb([_TAGS[type(message)], *_fields(message)])
@@ -74,6 +81,8 @@ def decode(frame: bytes) -> Message | None:
     Raises:
         FrameError: `frame` is not MessagePack within the limits, or no message of ours.
     """
+    if len(frame) > limits.FRAME_BYTES and frame[3 if frame[0] == _ARRAY_16 else 1] not in _MAY_BE_LARGE:
+        raise FrameError("a message that is never so large")
     try:
         items = msgpack.unpackb(
             frame,

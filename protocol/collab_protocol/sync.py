@@ -20,6 +20,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import Final
 
 from collab_protocol import limits
 from collab_protocol.errors import FaultCode, SequenceError
@@ -43,6 +44,9 @@ from collab_protocol.messages import (
 from collab_protocol.presence import Activity, Caret
 from collab_protocol.text import merge_rows
 from collab_protocol.versions import VERSIONS, negotiate
+
+_RETRY_MOST_S: Final = 3600.0
+"""A server's wish beyond it is taken for a mistake."""
 
 
 class Phase(Enum):
@@ -156,11 +160,13 @@ class ClientSync:
         self._rows: deque[tuple[int, bytes]] = deque()
         self._last_n = 0
         self._sent_n = 0
+        self._offered_n = 0
         self._trim_to_n = 0
         self._server_state_vector = b""
         self._is_resyncing = False
         self._has_synced = False
         self._presence: Presence | None = None
+        self._is_leaving = False
         self._out: list[Message] = []
         self._events: list[Event] = []
 
@@ -233,8 +239,11 @@ class ClientSync:
         self._out.append(Ping(number))
 
     def leave(self) -> None:
-        """Say goodbye, so that nobody takes us for a lost link."""
-        self._out.append(Bye("left", None))
+        """Say goodbye, behind every row made so far, so that nobody takes us for a lost link."""
+        if self._phase is Phase.LIVE:
+            self._is_leaving = True
+        else:
+            self._out.append(Bye("left", None))
 
     def to_send(self) -> list[Message]:
         """Return what to send now; call until it returns nothing.
@@ -248,6 +257,9 @@ class ClientSync:
             if self._sent_n == self._last_n and self._presence is not None:
                 out.append(self._presence)
                 self._presence = None
+            if self._sent_n == self._last_n and self._is_leaving:
+                out.append(Bye("left", None))
+                self._is_leaving = False
         return out
 
     def events(self) -> list[Event]:
@@ -321,8 +333,8 @@ class ClientSync:
         self._events += [RowsArrived(author, batch.last, data) for author, data in batch.entries]
 
     def _receipt(self, receipt: Receipt) -> None:
-        if receipt.n > self._last_n:
-            raise SequenceError(f"a receipt for row {receipt.n} of {self._last_n}")
+        if receipt.n > self._offered_n:
+            raise SequenceError(f"a receipt for row {receipt.n}, of which {self._offered_n} were sent")
         while self._rows and self._rows[0][0] <= receipt.n:
             self._rows.popleft()
         self._sent_n = max(self._sent_n, receipt.n)
@@ -348,6 +360,7 @@ class ClientSync:
         count = min(len(self._rows) - begin, limits.MERGED_ROWS)
         rows = [self._rows[begin + i] for i in range(count)]
         self._sent_n = rows[-1][0]
+        self._offered_n = max(self._offered_n, self._sent_n)
         if len(rows) == 1 and self._sent_n > self._trim_to_n:
             return Update(self._sent_n, rows[0][1])
         return Update(self._sent_n, merge_rows([data for _, data in rows], self._server_state_vector))
@@ -447,4 +460,4 @@ class PeerSync:
 
 
 def _seconds(retry_ms: int | None) -> float | None:
-    return None if retry_ms is None else retry_ms / 1000
+    return None if retry_ms is None else min(retry_ms / 1000, _RETRY_MOST_S)

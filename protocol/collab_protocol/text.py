@@ -66,6 +66,7 @@ class Replica:
         self._text: Text = self._doc.get(ROOT, type=Text)
         self._size = 0
         self._applying = False
+        self._is_foreign = False
         self._editing = False
         self._squashed: bytes | None = None
         self._splices: list[Splice] = []
@@ -152,12 +153,13 @@ class Replica:
             UpdateError: one of them cannot be applied. Those before it may have been: give the replica up.
         """
         self._applying = True
+        self._is_foreign = False
         self._squashed = None
         try:
             with self._doc.transaction(origin=_REMOTE):
                 for update in updates:
                     self._doc.apply_update(update)
-        except ValueError as error:
+        except (ValueError, RuntimeError) as error:
             raise UpdateError(f"malformed update: {error}") from error
         except (KeyboardInterrupt, SystemExit, GeneratorExit):
             raise
@@ -167,6 +169,8 @@ class Replica:
             raise UpdateError("an update made the CRDT panic") from error
         finally:
             self._applying = False
+        if self._is_foreign:
+            raise UpdateError("an update holds something that is no text")
         return self._squashed
 
     def undo(self) -> bool:
@@ -208,6 +212,12 @@ class Replica:
                 offset += step["retain"]
             elif "insert" in step:
                 inserted = step["insert"]
+                if not isinstance(inserted, str):
+                    # An embed: takes one place, and has none in a plain text. Raising here would not undo it.
+                    self._is_foreign = True
+                    offset += 1
+                    self._size += 1
+                    continue
                 added = utf8_length(inserted)
                 splices.append(Splice(offset, 0, inserted))
                 offset += added

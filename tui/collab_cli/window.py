@@ -16,7 +16,6 @@ from collab_cli.exits import SIGNAL
 from collab_cli.starting import start_session
 from collab_cli.targets import Target
 from collab_cli.terminal import Screen
-from collab_client.status import StatusKind
 from collab_tui.app import AppConfig, CollabApp, Outcome
 from collab_tui.palette import Theme
 
@@ -125,8 +124,7 @@ class Window:
     async def _leave(self) -> None:
         session = self._session
         if session is not None:
-            if session.status.kind is StatusKind.SAVING:
-                await session.settle(_SETTLE_S)
+            await session.settle(_SETTLE_S)
             session.leave()
             await asyncio.sleep(_GOODBYE_S)  # the end of the session ends the app before
         self._app.exit(self._app.outcome)

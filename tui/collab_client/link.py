@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import email.utils
 import ssl
 import time
@@ -10,7 +12,13 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from websockets.asyncio.client import ClientConnection, connect, unix_connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
+from websockets.exceptions import (
+    ConnectionClosed,
+    InvalidHandshake,
+    InvalidMessage,
+    InvalidStatus,
+    InvalidURI,
+)
 from websockets.typing import Subprotocol
 
 from collab_protocol import limits
@@ -20,6 +28,7 @@ from collab_protocol.versions import SUBPROTOCOL
 
 _OPEN_TIMEOUT_S: Final = 10.0
 _CLOSE_TIMEOUT_S: Final = 1.0
+_RETRY_AFTER_MOST_S: Final = 3600.0
 
 
 class Link(Protocol):
@@ -67,7 +76,11 @@ class WebSocketLink:
         return frame
 
     async def close(self) -> None:
-        await self._websocket.close()
+        # Closing waits for what is still to be written, for ever where nobody takes it.
+        with contextlib.suppress(Exception):
+            async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+                await self._websocket.close()
+        self._websocket.transport.abort()
 
 
 async def open_link(address: Address) -> WebSocketLink:
@@ -93,7 +106,9 @@ async def open_link(address: Address) -> WebSocketLink:
             websocket = await connect(url, **options)
     except InvalidStatus as error:
         raise _refused(address, error) from error
-    except (InvalidHandshake, InvalidURI, EOFError) as error:
+    except (InvalidMessage, EOFError) as error:
+        raise LinkError(f"{address} closed the connection before it answered") from error
+    except (InvalidHandshake, InvalidURI, ValueError) as error:
         raise LinkError(f"{address} is no collab server: {error}", is_final=True) from error
     except ssl.SSLCertVerificationError as error:
         raise LinkError(
@@ -123,12 +138,15 @@ def _retry_after_s(header: str | None) -> float | None:
     """Return the seconds in a Retry-After header: a number or a date (RFC 9110 section 10.2.3)."""
     if header is None:
         return None
-    if header.isdigit():
-        return float(header)
     try:
-        return max(0.0, email.utils.parsedate_to_datetime(header).timestamp() - time.time())
-    except ValueError:
+        wish_s = float(header) if header.isdecimal() else _until_date_s(header)
+    except (ValueError, OverflowError):
         return None
+    return min(max(0.0, wish_s), _RETRY_AFTER_MOST_S)
+
+
+def _until_date_s(date: str) -> float:
+    return email.utils.parsedate_to_datetime(date).timestamp() - time.time()
 
 
 def _closed(error: ConnectionClosed) -> LinkError:

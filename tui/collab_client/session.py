@@ -123,7 +123,12 @@ class Session:
         self._retry.set()
 
     async def settle(self, timeout_s: float) -> bool:
-        """Wait until everything typed is saved, at most `timeout_s`; returns whether it is."""
+        """Wait until everything typed is saved, at most `timeout_s`; returns whether it is.
+
+        Without a link there is nothing to wait for: it returns at once.
+        """
+        if self._sync.phase is not Phase.LIVE:
+            return self._sync.unsaved == 0
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
                 await self._settled.wait()
@@ -149,13 +154,19 @@ class Session:
                 if self._is_closing:
                     return
                 if self._refusal is not None:
-                    self._publish()
-                    await self._retry.wait()
+                    await self._stay_refused()
                     return
                 await self._wait(self._backoff.next_delay_s(hint_s))
         finally:
             if self._saving_timer is not None:
                 self._saving_timer.cancel()
+
+    async def _stay_refused(self) -> None:
+        """Keep the window, and what was typed in it, until the person leaves."""
+        self._publish()
+        while not self._is_closing:
+            self._retry.clear()
+            await self._retry.wait()
 
     async def _one_link(self) -> float | None:
         """Live through one link; returns the server's wish in seconds for when to come back."""
@@ -169,7 +180,8 @@ class Session:
             _log.info("no link: %s", error)
             if not self._has_connected and self._sync.unsaved == 0:
                 raise
-            if error.is_final:
+            # Once it has worked, a proxy's 404 or a bad answer is a server that is being restarted.
+            if error.is_final and not self._has_connected:
                 self._refusal = Refused(FaultCode.BROKEN, str(error))
             if error.retry_after_s is not None:
                 self._dismissal = Dismissed(str(error), True, error.retry_after_s)
@@ -183,6 +195,7 @@ class Session:
             was_live = self._sync.phase is Phase.LIVE
             self._sync.disconnected()
             self._buffer.clear_peers()
+            self._publish()
             with contextlib.suppress(Exception):
                 await link.close()
         if was_live:
@@ -202,8 +215,12 @@ class Session:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._read(link), name="read")
                 tasks.create_task(self._write(link), name="write")
+                tasks.create_task(self._watch(), name="watch")
         except* LinkError as broken:
             _log.info("link ended: %s", broken.exceptions[0])
+            for error in broken.exceptions:
+                if isinstance(error, LinkError) and error.is_final:
+                    self._refusal = Refused(FaultCode.BROKEN, str(error))
         except* ProtocolError as broken:
             _log.warning("the server broke the protocol: %s", broken.exceptions[0])
 
@@ -225,7 +242,6 @@ class Session:
 
     async def _write(self, link: Link) -> None:
         splitter = Splitter()
-        pinged_at: float | None = None
         while True:
             self._wake.clear()
             now = self._clock()
@@ -240,24 +256,26 @@ class Session:
                 await asyncio.sleep(0)
             if self._is_closing:
                 raise LinkError("left")
+            rest_s = None
+            due_at = self._pacer.due_at()
+            if due_at is not None and self._sync.phase is Phase.LIVE:
+                rest_s = max(0.001, due_at - self._clock())
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(rest_s):
+                    await self._wake.wait()
+
+    async def _watch(self) -> None:
+        """Probe a silent link and give it up; apart from the writer, which a dead link may block."""
+        while True:
             silent_s = self._clock() - self._last_heard
             if silent_s >= limits.DEAD_AFTER_S:
                 raise LinkError(f"the server was silent for {silent_s:.0f} s")
-            if silent_s >= limits.PROBE_AFTER_S and (pinged_at is None or pinged_at < self._last_heard):
-                pinged_at = self._clock()
-                self._sync.ping(int(pinged_at * 1000) % 2**31)
+            if silent_s < limits.PROBE_AFTER_S:
+                await asyncio.sleep(limits.PROBE_AFTER_S - silent_s)
                 continue
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._writer_rest_s(silent_s)):
-                    await self._wake.wait()
-
-    def _writer_rest_s(self, silent_s: float) -> float:
-        until_probe = limits.PROBE_AFTER_S - silent_s
-        rest_s = until_probe if until_probe > 0 else limits.DEAD_AFTER_S - silent_s
-        due_at = self._pacer.due_at()
-        if due_at is not None and self._sync.phase is Phase.LIVE:
-            rest_s = min(rest_s, due_at - self._clock())
-        return max(0.001, rest_s)
+            self._sync.ping(int(self._clock() * 1000) % 2**31)
+            self._wake.set()
+            await asyncio.sleep(limits.DEAD_AFTER_S - silent_s)
 
     async def _wait(self, delay_s: float) -> None:
         self._retry.clear()

@@ -18,7 +18,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.timer import Timer
 
-from collab_client.status import Status, StatusKind
+from collab_client.status import Status
 from collab_protocol.errors import CollabError
 from collab_protocol.presence import Activity
 from collab_tui.initials import initials
@@ -38,9 +38,6 @@ _POSITION_DELAY_S: Final = 0.05
 
 _SETTLE_S: Final = 1.0
 """How long leaving waits for the receipt of what was just typed, before it asks."""
-
-_RECEIPT_IS_NEAR: Final = (StatusKind.SAVED, StatusKind.NOT_STORED, StatusKind.SAVING)
-"""States with a link; right after a key the line still says what was true before it."""
 
 _LIVELY: Final = (Activity.ACTIVE, Activity.IDLE, Activity.AWAY, Activity.GONE)
 _GOODBYE_S: Final = 0.5
@@ -129,6 +126,11 @@ class CollabApp(App[Outcome], inherit_bindings=False):
         if self.return_value is not None:
             return self.return_value
         return Outcome(unsaved=0 if self._session is None else self._session.unsaved)
+
+    def _fatal_error(self) -> None:
+        """End after a crash, the traceback in the log; Textual's own shows local variables: people's text."""
+        _log.error("the app crashed", exc_info=True)
+        self._close_messages_no_wait()
 
     def get_default_screen(self) -> RoomScreen:
         return RoomScreen(id="_default")
@@ -248,14 +250,14 @@ class CollabApp(App[Outcome], inherit_bindings=False):
 
     def on_editor_quit_requested(self) -> None:
         """Leave at once when everything is saved; else wait a moment for the receipt, and then ask."""
-        if self._session is None or self._is_leaving:
+        if self._session is None:
             self._leave()
-        else:
+        elif not self._is_leaving:  # a key that repeats must not answer a question that is still to come
             self._is_leaving = True
             self.run_worker(self._leave_in_order(self._session), name="leave")
 
     async def _leave_in_order(self, session: Session) -> None:
-        if session.unsaved and session.status.kind in _RECEIPT_IS_NEAR:
+        if session.unsaved:
             await session.settle(_SETTLE_S)
         self._ask()
         if self._is_asking:

@@ -83,6 +83,13 @@ def test_what_breaks_a_rule_is_refused(frame: bytes) -> None:
         decode(frame)
 
 
+def test_only_what_may_be_large_is_unpacked_when_it_is() -> None:
+    full = b"\xdc\x04\x00"
+    bomb = b"\x93" + msgpack.packb(13) + msgpack.packb(1) + full + (full + b"\x90" * 1024) * 1024
+    with pytest.raises(FrameError, match="never so large"):
+        decode(bomb)
+
+
 @given(st.integers(0, 3 * limits.PART_BYTES))
 def test_large_messages_come_out_of_their_parts(size: int) -> None:
     message = Sync(7, b"\x00", bytes(size))

@@ -93,6 +93,7 @@ def test_a_row_is_unsaved_until_its_receipt() -> None:
     for text in "abc":
         replica.edit(0, 0, text)
     assert sync.unsaved == 3
+    sync.to_send()
     sync.receive(Receipt(2, 1, alone=True))
     assert sync.unsaved == 1
     sync.receive(Receipt(3, 2, alone=True))
@@ -142,6 +143,27 @@ def test_a_long_upload_comes_in_pieces() -> None:
     assert isinstance(sent[-1], Presence)
 
 
+def test_a_receipt_for_what_was_never_sent_is_a_lie() -> None:
+    sync, replica = live()
+    replica.edit(0, 0, "a")
+    sync.to_send()
+    replica.edit(0, 0, "b")
+    with pytest.raises(SequenceError):
+        sync.receive(Receipt(2, 1, alone=True))
+    assert sync.unsaved == 2
+
+
+def test_a_goodbye_goes_behind_what_was_typed_before_it() -> None:
+    sync, replica = live()
+    for _ in range(limits.MERGED_ROWS + 1):
+        replica.edit(0, 0, "x")
+    sync.leave()
+    sent: list[Message] = []
+    while messages := sync.to_send():
+        sent += messages
+    assert [type(message) for message in sent] == [Update, Update, Bye]
+
+
 def test_a_batch_moves_the_position_and_a_gap_asks_for_resync() -> None:
     sync, _ = live(seq=4)
     sync.receive(Batch(5, 6, ((1, b"one"), (2, b"two"))))
@@ -169,6 +191,7 @@ def test_an_empty_batch_is_a_gap_even_at_the_next_position() -> None:
 def test_only_a_receipt_that_is_alone_moves_the_position() -> None:
     sync, replica = live(seq=4)
     replica.edit(0, 0, "ab")
+    sync.to_send()
     sync.receive(Receipt(1, 5, alone=False))
     assert sync.seq == 4
     sync.receive(Receipt(1, 5, alone=True))

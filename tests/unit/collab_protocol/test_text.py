@@ -7,10 +7,12 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pycrdt import Doc, Text
 
 from collab_protocol.errors import EditError, UpdateError
 from collab_protocol.text import (
     EMPTY_STATE_VECTOR,
+    ROOT,
     Replica,
     Splice,
     check_offset_unit,
@@ -89,6 +91,28 @@ def test_bytes_that_are_no_update_are_refused() -> None:
         replica.update_since(b"\xff")
     with pytest.raises(UpdateError):
         merge_rows([b"\xff"], EMPTY_STATE_VECTOR)
+
+
+@pytest.mark.parametrize(
+    "update",
+    [
+        # Found by mutation: it decodes, and then a parent is no text.
+        "0103630004010a636f64656d6972726f720261624463690004f09f998244630102c3a900",
+    ],
+)
+def test_an_update_that_decodes_and_cannot_be_applied_is_refused(update: str) -> None:
+    with pytest.raises(UpdateError):
+        Replica(11).apply(bytes.fromhex(update))
+
+
+def test_an_embed_is_refused_and_offsets_stay_right() -> None:
+    doc: Doc[Text] = Doc(client_id=12)
+    doc.get(ROOT, type=Text).insert_embed(0, 5)
+    replica = Replica(11)
+    replica.edit(0, 0, "text")
+    with pytest.raises(UpdateError):
+        replica.apply(doc.get_update())
+    assert replica.size_utf8 == 5
 
 
 def test_applying_what_is_known_returns_nothing() -> None:

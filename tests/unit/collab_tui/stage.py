@@ -11,7 +11,7 @@ from textual.drivers.headless_driver import HeadlessDriver
 from collab_client import status as say
 from collab_client.buffer import Buffer
 from collab_client.lines import Position
-from collab_client.status import Status
+from collab_client.status import Status, StatusKind
 from collab_protocol.messages import Presence
 from collab_protocol.presence import Activity, Caret, Person, Role
 from collab_protocol.text import Replica
@@ -112,6 +112,8 @@ class PlayedSession:
         self.retries += 1
 
     async def settle(self, timeout_s: float) -> bool:
+        if self.status.kind in (StatusKind.OFFLINE, StatusKind.CONNECTING, StatusKind.REFUSED):
+            return self.unsaved == 0
         self.is_settling = True
         await self.saved.wait()
         return self.unsaved == 0

@@ -11,6 +11,7 @@ from collab_client.buffer import Buffer
 from collab_client.link import Link
 from collab_client.session import JoinRefused, Session
 from collab_client.status import Status, StatusKind
+from collab_protocol import limits
 from collab_protocol.codec import Assembler, Splitter
 from collab_protocol.errors import FaultCode, LinkError
 from collab_protocol.limits import RoomLimits
@@ -39,28 +40,31 @@ class ScriptedLink:
 
     def __init__(self) -> None:
         self._up: asyncio.Queue[bytes] = asyncio.Queue()
-        self._down: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self._down: asyncio.Queue[bytes | LinkError] = asyncio.Queue()
         self._assembler = Assembler()
+        self.takes = asyncio.Event()
+        self.takes.set()
 
     async def send(self, frame: bytes) -> None:
+        await self.takes.wait()
         self._up.put_nowait(frame)
 
     async def receive(self) -> bytes:
         frame = await self._down.get()
-        if frame is None:
-            raise LinkError("broken by the test")
+        if isinstance(frame, LinkError):
+            raise frame
         return frame
 
     async def close(self) -> None:
-        self._down.put_nowait(None)
+        self.break_()
 
     def say(self, *messages: Message) -> None:
         for message in messages:
             for frame in Splitter().frames(message):
                 self._down.put_nowait(frame)
 
-    def break_(self) -> None:
-        self._down.put_nowait(None)
+    def break_(self, error: LinkError | None = None) -> None:
+        self._down.put_nowait(error or LinkError("broken by the test"))
 
     async def expect(self, kind: type[_Kind]) -> _Kind:
         """Return the next message of `kind`, passing over others."""
@@ -74,10 +78,10 @@ class ScriptedLink:
         self, *, is_new: bool = False, role: Role = Role.WRITE, is_durable: bool = True
     ) -> Hello:
         hello = await self.expect(Hello)
-        limits = RoomLimits(text_bytes=100)
+        allowed = RoomLimits(text_bytes=100)
         self.say(
             Welcome(
-                1, 7, b"l" * 16, b"e" * 16, 0, role, limits, is_durable, is_new, (), (), EMPTY_STATE_VECTOR
+                1, 7, b"l" * 16, b"e" * 16, 0, role, allowed, is_durable, is_new, (), (), EMPTY_STATE_VECTOR
             ),
             Sync(0, EMPTY_STATE_VECTOR, EMPTY_UPDATE),
         )
@@ -140,8 +144,8 @@ async def test_saved_is_said_after_the_text_is_here_and_after_each_receipt() -> 
     async with running(stage):
         await link.expect(Hello)
         assert stage.session.status.text == "… connecting"
-        limits = RoomLimits()
-        link.say(Welcome(1, 7, b"l" * 16, b"e" * 16, 0, Role.WRITE, limits, True, True, (), (), b"\x00"))
+        allowed = RoomLimits()
+        link.say(Welcome(1, 7, b"l" * 16, b"e" * 16, 0, Role.WRITE, allowed, True, True, (), (), b"\x00"))
         await stage.until(StatusKind.LOADING)
         link.say(Sync(0, EMPTY_STATE_VECTOR, EMPTY_UPDATE))
         assert (await stage.until(StatusKind.SAVED)).text == "✓ saved"
@@ -219,6 +223,49 @@ async def test_a_refusal_after_work_keeps_the_window_and_says_why() -> None:
         status = await stage.until(StatusKind.REFUSED)
         assert status.text == "✗ the room was made anew – 1 change only in this window"
         assert not task.done()
+
+
+async def test_trying_again_does_not_end_a_refused_window() -> None:
+    stage = Stage()
+    link = stage.link()
+    async with running(stage) as task:
+        await link.welcome()
+        await stage.until(StatusKind.SAVED)
+        stage.session.retry_now()  # while connected: it must not be remembered either
+        stage.buffer.type_text("x")
+        link.say(Fault(FaultCode.LINEAGE, "the room was made anew", None))
+        await stage.until(StatusKind.REFUSED)
+        stage.session.retry_now()
+        done, _ = await asyncio.wait([task], timeout=0.05)
+        assert not done
+        stage.session.leave()
+        async with asyncio.timeout(DEADLINE_S):
+            await task
+
+
+async def test_a_link_that_takes_nothing_is_given_up_even_while_sending(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "PROBE_AFTER_S", 0.05)
+    monkeypatch.setattr(limits, "DEAD_AFTER_S", 0.1)
+    stage = Stage()
+    link = stage.link()
+    async with running(stage):
+        await link.welcome()
+        await stage.until(StatusKind.SAVED)
+        link.takes.clear()
+        stage.buffer.type_text("x")
+        assert (await stage.until(StatusKind.OFFLINE)).unsaved == 1
+
+
+async def test_a_close_that_forbids_to_come_back_is_final() -> None:
+    stage = Stage()
+    link = stage.link()
+    async with running(stage):
+        await link.welcome()
+        await stage.until(StatusKind.SAVED)
+        link.break_(LinkError("hostile", is_final=True))
+        assert (await stage.until(StatusKind.REFUSED)).text == "✗ hostile"
 
 
 async def test_a_busy_server_is_named_and_its_wish_honoured() -> None:

@@ -24,6 +24,18 @@ from typing import Final
 
 from collab_protocol import limits
 from collab_protocol.errors import FaultCode, SequenceError
+from collab_protocol.events import (
+    Dismissed,
+    Entered,
+    Event,
+    Ponged,
+    Receipted,
+    Refused,
+    RowsArrived,
+    Seen,
+    SettingChanged,
+    Synced,
+)
 from collab_protocol.messages import (
     Batch,
     Bye,
@@ -68,81 +80,6 @@ class Identity:
     name: str
     colour: int | None = None
     token: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Entered:
-    """The server let us in; the text follows."""
-
-    welcome: Welcome
-
-
-@dataclass(frozen=True, slots=True)
-class RowsArrived:
-    """Committed rows up to `seq` by the session `author`, to be applied now."""
-
-    author: int
-    seq: int
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Synced:
-    """All that was missing up to `seq`, to be applied now. `is_first`: the first one of this link."""
-
-    seq: int
-    data: bytes
-    is_first: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Receipted:
-    """Own rows up to `n` are on the server's disk, the last of them at `seq`."""
-
-    n: int
-    seq: int
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """Somebody moved, came or went."""
-
-    presence: Presence
-
-
-@dataclass(frozen=True, slots=True)
-class SettingChanged:
-    """The room's setting `key` is now `value`."""
-
-    key: str
-    value: str
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """The server will not have us, and trying again cannot help."""
-
-    code: FaultCode
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Dismissed:
-    """The server ends this link; come back after `retry_s`, or as usual when that is None."""
-
-    reason: str
-    is_busy: bool
-    retry_s: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Ponged:
-    """Our Ping `id` came back."""
-
-    id: int
-
-
-Event = Entered | RowsArrived | Synced | Receipted | Seen | SettingChanged | Refused | Dismissed | Ponged
 
 
 class ClientSync:

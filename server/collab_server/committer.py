@@ -154,5 +154,5 @@ def _tell(entries: list[_Entry], failure: StoreError | None) -> None:
     for entry in entries:
         try:
             entry.done(failure)
-        except Exception:
+        except Exception:  # one room's breakdown must not keep the others from hearing of their rows
             _log.exception("room %s broke down when it was told of a commit", entry.write.room)

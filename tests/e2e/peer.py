@@ -14,8 +14,9 @@ from websockets.typing import Subprotocol
 
 from collab_protocol import limits
 from collab_protocol.codec import Assembler, Splitter
+from collab_protocol.events import RowsArrived, Synced
 from collab_protocol.names import ROOM_PATH
-from collab_protocol.sync import ClientSync, Identity, Phase, RowsArrived, Synced
+from collab_protocol.sync import ClientSync, Identity, Phase
 from collab_protocol.text import Replica, utf8_length
 from collab_protocol.versions import SUBPROTOCOL
 

@@ -21,23 +21,11 @@ from collab_client.buffer import Buffer
 from collab_client.clusters import next_boundary
 from collab_client.lines import Position
 from collab_protocol.codec import Assembler, Splitter
+from collab_protocol.events import Dismissed, Entered, Event, Receipted, Refused, RowsArrived, Seen, Synced
 from collab_protocol.limits import RoomLimits
 from collab_protocol.messages import Bye, Fault, Hello, Message, Presence, Resync, Setting, Update, Welcome
 from collab_protocol.presence import Activity, PresencePacer, Role
-from collab_protocol.sync import (
-    ClientSync,
-    Dismissed,
-    Entered,
-    Event,
-    Identity,
-    PeerSync,
-    Phase,
-    Receipted,
-    Refused,
-    RowsArrived,
-    Seen,
-    Synced,
-)
+from collab_protocol.sync import ClientSync, Identity, PeerSync, Phase
 from collab_protocol.text import Replica
 from collab_server.outbox import BatchEncoder, Outbox
 from collab_server.room import Room, RoomState

@@ -24,15 +24,10 @@ from collab_protocol import limits
 from collab_protocol.backoff import Backoff
 from collab_protocol.codec import Assembler, Splitter
 from collab_protocol.errors import CollabError, FaultCode, LinkError, ProtocolError
-from collab_protocol.messages import Welcome
-from collab_protocol.presence import Activity, PresencePacer
-from collab_protocol.sync import (
-    ClientSync,
+from collab_protocol.events import (
     Dismissed,
     Entered,
     Event,
-    Identity,
-    Phase,
     Ponged,
     Receipted,
     Refused,
@@ -41,6 +36,9 @@ from collab_protocol.sync import (
     SettingChanged,
     Synced,
 )
+from collab_protocol.messages import Welcome
+from collab_protocol.presence import Activity, PresencePacer
+from collab_protocol.sync import ClientSync, Identity, Phase
 
 _log = logging.getLogger(__name__)
 

@@ -4,6 +4,7 @@ import pytest
 
 from collab_protocol import limits
 from collab_protocol.errors import FaultCode, SequenceError, VersionRefused
+from collab_protocol.events import Dismissed, Receipted, Refused, RowsArrived, Synced
 from collab_protocol.limits import RoomLimits
 from collab_protocol.messages import (
     Batch,
@@ -22,18 +23,7 @@ from collab_protocol.messages import (
     Welcome,
 )
 from collab_protocol.presence import Activity, Caret, Role
-from collab_protocol.sync import (
-    ClientSync,
-    Dismissed,
-    Identity,
-    PeerPhase,
-    PeerSync,
-    Phase,
-    Receipted,
-    Refused,
-    RowsArrived,
-    Synced,
-)
+from collab_protocol.sync import ClientSync, Identity, PeerPhase, PeerSync, Phase
 from collab_protocol.text import EMPTY_STATE_VECTOR, EMPTY_UPDATE, Replica
 
 LINEAGE = b"l" * 16

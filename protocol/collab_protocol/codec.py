@@ -20,6 +20,7 @@ from collab_protocol.limits import RoomLimits
 from collab_protocol.messages import (
     Batch,
     Bye,
+    Check,
     Fault,
     Hello,
     Message,
@@ -31,6 +32,7 @@ from collab_protocol.messages import (
     Resync,
     Setting,
     Sync,
+    Trouble,
     Update,
     Welcome,
 )
@@ -59,6 +61,8 @@ _TAGS: Final[dict[type[Any], int]] = {
     Bye: 12,
     Ping: 13,
     Pong: 14,
+    Check: 15,
+    Trouble: 16,
 }
 
 
@@ -257,6 +261,14 @@ def _choice(kind: type[_Choice], value: Any) -> _Choice:
         raise FrameError(f"expected one of {[choice.value for choice in kind]}") from error
 
 
+def _fault_code(value: Any) -> FaultCode:
+    """Return the code of a Fault; UNKNOWN for one of a newer version; its message still counts."""
+    try:
+        return FaultCode(_string(value))
+    except ValueError:
+        return FaultCode.UNKNOWN
+
+
 def _optional(read: Callable[[Any], _Value], value: Any) -> _Value | None:
     return None if value is None else read(value)
 
@@ -398,10 +410,12 @@ _READERS: Final[dict[int, tuple[int, Callable[..., Message]]]] = {
     11: (
         3,
         lambda code, message, retry_ms: Fault(
-            _choice(FaultCode, code), _string(message), _optional(_integer, retry_ms)
+            _fault_code(code), _string(message), _optional(_integer, retry_ms)
         ),
     ),
     12: (2, lambda reason, retry_ms: Bye(_string(reason), _optional(_integer, retry_ms))),
     13: (1, lambda id_: Ping(_integer(id_))),
     14: (1, lambda id_: Pong(_integer(id_))),
+    15: (2, lambda seq, sha256: Check(_integer(seq), _binary(sha256, 32))),
+    16: (1, lambda message: Trouble(_string(message))),
 }

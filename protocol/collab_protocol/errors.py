@@ -44,6 +44,10 @@ class FaultCode(StrEnum):
     READ_ONLY = "read-only"
     TOO_LARGE = "too-large"
     BROKEN = "broken"
+    STALE = "stale"
+    IDENTITY = "identity"
+    DIVERGED = "diverged"
+    UNKNOWN = "unknown"
 
 
 class CollabError(Exception):

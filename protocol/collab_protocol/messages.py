@@ -108,7 +108,11 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Resync:
-    """Either way: I cannot go on from `from_seq`; send what I lack against `state_vector`."""
+    """Either way: I cannot go on from `from_seq`; send what I lack against `state_vector`.
+
+    The answer is a Sync. A client's holds no text: it says that all rows without a receipt come again
+    behind it, so that the server can tell them from those that it did not take (since version 2).
+    """
 
     from_seq: int
     state_vector: bytes
@@ -121,6 +125,29 @@ class Sync:
     seq: int
     state_vector: bytes
     update: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Client → server, with nothing unsent: at `seq` my lines have this SHA-256 (of the text in UTF-8).
+
+    A server whose committed head is `seq` and whose text has another answers with a Fault `diverged`;
+    in all other cases it says nothing. Since version 2.
+    """
+
+    seq: int
+    sha256: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Server → client: what keeps it from storing, in words for a person; empty when that is over.
+
+    Meanwhile it takes no Updates; behind the empty one comes a Resync, which asks for them again.
+    Since version 2.
+    """
+
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +201,8 @@ Message = (
     | Setting
     | Resync
     | Sync
+    | Check
+    | Trouble
     | Part
     | Fault
     | Bye

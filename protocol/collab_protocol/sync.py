@@ -39,6 +39,7 @@ from collab_protocol.events import (
 from collab_protocol.messages import (
     Batch,
     Bye,
+    Check,
     Fault,
     Hello,
     Message,
@@ -323,7 +324,7 @@ class PeerPhase(Enum):
     CLOSED = auto()
 
 
-Request = Hello | Update | Presence | Setting | Resync | Bye
+Request = Hello | Update | Presence | Setting | Resync | Sync | Check | Bye
 """What a client asks of its room."""
 
 
@@ -366,7 +367,7 @@ class PeerSync:
                 self._phase is PeerPhase.LIVE and activity is not Activity.GONE
             ):
                 return Presence(None, carets, seen, activity)
-            case Setting() | Resync() if self._phase is PeerPhase.LIVE:
+            case Setting() | Resync() | Sync() | Check() if self._phase is PeerPhase.LIVE:
                 return message
             case _ if self._phase is PeerPhase.CLOSED:
                 return None

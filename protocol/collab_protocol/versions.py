@@ -9,8 +9,12 @@ from collab_protocol.errors import VersionRefused
 SUBPROTOCOL: Final = "collab.v1"
 """The WebSocket subprotocol; its number is the major version, so another major never gets to Hello."""
 
-VERSIONS: Final = (1,)
-"""Versions of the messages that this end speaks, oldest first."""
+VERSIONS: Final = (1, 2)
+"""Versions of the messages that this end speaks, oldest first.
+
+2 adds Check, Trouble, the client's Sync in answer to a Resync, and the faults `stale`, `identity` and
+`diverged`. The version before the current one stays spoken: tests/wire holds what its ends said.
+"""
 
 
 def negotiate(theirs: tuple[int, ...], ours: tuple[int, ...] = VERSIONS) -> int:

@@ -28,7 +28,18 @@ from collab_protocol.errors import (
     StoreError,
     VersionRefused,
 )
-from collab_protocol.messages import Bye, Fault, Hello, Message, Presence, Resync, Setting, Update
+from collab_protocol.messages import (
+    Bye,
+    Check,
+    Fault,
+    Hello,
+    Message,
+    Presence,
+    Resync,
+    Setting,
+    Sync,
+    Update,
+)
 from collab_protocol.sync import PeerSync
 from collab_server.outbox import BatchEncoder, Outbox
 from collab_server.registry import OpenRoom, Registry, guard
@@ -171,6 +182,10 @@ class Connection:
                     room.set(self, key, value)
                 case Resync(_, state_vector):
                     room.resync(self, state_vector)
+                case Sync():
+                    room.sends_again(self)
+                case Check(seq, sha256):
+                    room.check(self, seq, sha256)
 
     async def _join(self, hello: Hello) -> None:
         try:

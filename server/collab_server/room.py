@@ -241,6 +241,12 @@ class Room:
         sync = self._sync_from(state_vector)
         self._when_on_disk(self._seq, lambda: self._resynced(seat, sync))
 
+    def sends_again(self, member: Member) -> None:
+        """Hear that `member` has got our Resync: its rows without a receipt come again from here on."""
+
+    def check(self, member: Member, seq: int, sha256: bytes) -> None:
+        """Hear what text `member` has at `seq`; one that has another than ours is told so."""
+
     def leave(self, member: Member) -> None:
         """Forget `member`; what it had sent is kept. The others are told at once."""
         self._flush()

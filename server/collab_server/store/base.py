@@ -9,7 +9,11 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One update in a room's log: positions `first`..`last`, by whom, when (UTC seconds)."""
+    """One update in a room's log: positions `first`..`last`, by whom, when (UTC seconds).
+
+    `new_ids` are the client ids that write in this room for the first time with this row; they are bound
+    to `device_hash` in the transaction that brings the row to disk.
+    """
 
     room: str
     first: int
@@ -20,6 +24,7 @@ class Row:
     device_hash: bytes
     at: float
     data: bytes
+    new_ids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +47,17 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class StoredRoom:
-    """A room as it lies on disk: its newest snapshot, and the rows after it in order."""
+    """A room as it lies on disk: its newest snapshot, and the rows after it in order.
+
+    `bindings` says for every client id that has written here which device (its hash) it belongs to.
+    """
 
     name: str
     lineage: bytes
     snapshot: Snapshot | None
     rows: tuple[Row, ...]
     settings: dict[str, str]
+    bindings: dict[int, bytes]
 
 
 class Store(Protocol):
@@ -73,6 +82,9 @@ class Store(Protocol):
 
     def save_snapshot(self, room: str, snapshot: Snapshot) -> None:
         """Keep `snapshot` beside the one before it."""
+
+    def probe(self) -> None:
+        """Write something small, durably, to learn whether the disk takes it again."""
 
     def room_names(self) -> list[str]:
         """Return the names of all rooms, in order."""

@@ -93,7 +93,11 @@ class SqliteStore:
             ).fetchall()
             settings = dict(db.execute("SELECT key, value FROM setting WHERE room = ?", (room,)).fetchall())
         _check_no_hole(room, covered, rows)
-        return StoredRoom(room, found[0], snapshot, tuple(Row(room, *row) for row in rows), settings)
+        return StoredRoom(room, found[0], snapshot, tuple(Row(room, *row) for row in rows), settings, {})
+
+    def probe(self) -> None:
+        with self._transaction() as db:
+            db.execute("UPDATE store SET epoch = epoch")
 
     def write(self, rows: Sequence[Row], settings: Sequence[SettingRow]) -> None:
         with self._transaction() as db:

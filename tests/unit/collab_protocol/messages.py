@@ -69,6 +69,8 @@ messages = st.one_of(
     st.builds(m.Part, seqs, st.integers(0, 100), st.integers(0, 100), blobs),
     st.builds(m.Fault, st.sampled_from(FaultCode), texts, retries),
     st.builds(m.Bye, texts, retries),
+    st.builds(m.Check, seqs, st.binary(min_size=32, max_size=32)),
+    st.builds(m.Trouble, texts),
     st.builds(m.Ping, seqs),
     st.builds(m.Pong, seqs),
 )

@@ -66,8 +66,14 @@ _TAGS: Final[dict[type[Any], int]] = {
 }
 
 
-_MAY_BE_LARGE: Final = frozenset(_TAGS[kind] for kind in (Hello, Welcome, Update, Batch, Resync, Sync))
+_LARGE_BY_ONE: Final = frozenset(_TAGS[kind] for kind in (Hello, Update, Resync, Sync))
+"""Tags of what may come in Parts because of bytes that it carries; all else in it is small."""
+
+_MAY_BE_LARGE: Final = _LARGE_BY_ONE | {_TAGS[Welcome], _TAGS[Batch]}
 """Tags of what may come in Parts, looked at before anything is unpacked."""
+
+_BINARY: Final = (0xC4, 0xC5, 0xC6)
+"""How bytes begin (MessagePack spec: bin 8, 16 and 32)."""
 
 _ARRAY_16: Final = 0xDC
 """Begins an array of more than 15 items, whose head has three bytes instead of one (MessagePack spec)."""
@@ -79,14 +85,18 @@ def encode(message: Message) -> bytes:
     return packed
 
 
-def decode(frame: bytes) -> Message | None:
+def decode(frame: bytes, *, is_from_client: bool = False) -> Message | None:
     """Return the message in `frame`, or None for a tag that only a newer version knows.
 
     Raises:
         FrameError: `frame` is not MessagePack within the limits, or no message of ours.
     """
-    if len(frame) > limits.FRAME_BYTES and frame[3 if frame[0] == _ARRAY_16 else 1] not in _MAY_BE_LARGE:
-        raise FrameError("a message that is never so large")
+    if len(frame) > limits.FRAME_BYTES:
+        tag = frame[3 if frame[0] == _ARRAY_16 else 1]
+        if tag not in (_LARGE_BY_ONE if is_from_client else _MAY_BE_LARGE):
+            raise FrameError("a message that is never so large")
+        if tag in _LARGE_BY_ONE:
+            _check_large(frame)
     try:
         items = msgpack.unpackb(
             frame,
@@ -111,6 +121,28 @@ def decode(frame: bytes) -> Message | None:
     if len(items) <= width:
         raise FrameError(f"message {tag} lacks fields")
     return read(*items[1 : width + 1])
+
+
+def _check_large(frame: bytes) -> None:
+    """Check that a large frame is large by its bytes: a million empty arrays would take 60 times its size.
+
+    Raises:
+        FrameError: it is not.
+    """
+    unpacker = msgpack.Unpacker(max_buffer_size=len(frame), max_ext_len=0, max_bin_len=len(frame))
+    unpacker.feed(frame)
+    try:
+        fields = unpacker.read_array_header()
+        other_bytes = 0
+        for _ in range(min(fields, _MOST_ITEMS)):
+            begin = unpacker.tell()
+            unpacker.skip()
+            if frame[begin] not in _BINARY:
+                other_bytes += unpacker.tell() - begin
+    except (ValueError, msgpack.UnpackException, RecursionError) as error:
+        raise FrameError(f"not a MessagePack frame within the limits: {error}") from error
+    if other_bytes > limits.FRAME_BYTES:
+        raise FrameError("a message that is large by something else than its bytes")
 
 
 class Splitter:
@@ -141,8 +173,9 @@ class Assembler:
     Messages in Parts come one after another, other frames may come between. Holds `max_bytes` at most.
     """
 
-    def __init__(self, max_bytes: int = limits.MESSAGE_BYTES) -> None:
+    def __init__(self, max_bytes: int = limits.MESSAGE_BYTES, *, is_from_client: bool = False) -> None:
         self._max_bytes = max_bytes
+        self._is_from_client = is_from_client
         self._id = 0
         self._of = 0
         self._pieces: list[bytes] = []
@@ -159,7 +192,7 @@ class Assembler:
         Raises:
             FrameError: the frame is broken, or Parts are out of order, too many or too large.
         """
-        message = decode(frame)
+        message = decode(frame, is_from_client=self._is_from_client)
         if not isinstance(message, Part):
             return message
         if not self._pieces:
@@ -175,7 +208,7 @@ class Assembler:
             return None
         whole = b"".join(self._pieces)
         self._pieces, self._held = [], 0
-        completed = decode(whole)
+        completed = decode(whole, is_from_client=self._is_from_client)
         if isinstance(completed, Part):
             raise FrameError("a part inside of parts")
         return completed

@@ -9,6 +9,7 @@ CollabError
 ├── VersionRefused         the two ends share no version of the protocol
 ├── EditError              a local edit that cannot be made; nothing was changed
 │   └── TextTooLarge       … because the room's limit would be passed
+├── ReplicaBroken          the CRDT broke down; its document must be given up
 ├── StoreError             the machine's fault: disk full, file broken, file newer than we are
 └── LinkError              the machine's or network's fault: nothing there, refused, dropped
 """
@@ -88,6 +89,10 @@ class EditError(CollabError):
 
 class TextTooLarge(EditError):
     """The edit would make the text larger than the room allows."""
+
+
+class ReplicaBroken(CollabError):
+    """The CRDT broke down over a document, which must be given up."""
 
 
 class StoreError(CollabError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum, auto
 
 from collab_protocol.errors import FaultCode
 from collab_protocol.messages import Presence, Welcome
@@ -64,6 +65,42 @@ class Refused:
     message: str
 
 
+class Displacement(Enum):
+    """Why the text here cannot go on as it is."""
+
+    ANOTHER_ROOM = auto()
+    """The room of that name was made anew: its text and ours are never mixed."""
+
+    RESTORED = auto()
+    """The server came back without rows that it had committed."""
+
+    DIVERGED = auto()
+    """The server's text at the same position is another."""
+
+    IDENTITY = auto()
+    """The server knows our client ids as another machine's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Displaced:
+    """The text must begin again with what the server sends; the link is over, the next may come at once."""
+
+    why: Displacement
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class AskedAgain:
+    """The server did not take our last rows and gets them again; nor did it take the caret behind them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Troubled:
+    """The server cannot store at present, for the reason in `message`; empty when it can again."""
+
+    message: str
+
+
 @dataclass(frozen=True, slots=True)
 class Dismissed:
     """The server ends this link; come back after `retry_s`, or as usual when that is None."""
@@ -80,4 +117,17 @@ class Ponged:
     id: int
 
 
-Event = Entered | RowsArrived | Synced | Receipted | Seen | SettingChanged | Refused | Dismissed | Ponged
+Event = (
+    Entered
+    | RowsArrived
+    | Synced
+    | Receipted
+    | Seen
+    | SettingChanged
+    | AskedAgain
+    | Troubled
+    | Refused
+    | Displaced
+    | Dismissed
+    | Ponged
+)

@@ -42,6 +42,9 @@ PRESENCE_INTERVAL_S: Final = 0.05
 CARET_SETTLE_S: Final = 0.3
 """A caret that remote edits passed is sent again after so much quiet (DESIGN section 9)."""
 
+CHECK_AFTER_S: Final = 30.0
+"""A client that has nothing unsent says so often which text it has (a Check), if it has moved on since."""
+
 PROBE_AFTER_S: Final = 2.0
 DEAD_AFTER_S: Final = 5.0
 SERVER_PING_S: Final = 5.0

@@ -1,4 +1,4 @@
-"""Both ends of a session as state machines, without I/O.
+"""The client's end of a session as a state machine, without I/O; the server's is `peer_sync`.
 
     ClientSync                                   PeerSync
     OFFLINE ── connected() ─▶ HELLO   ─ Hello ─▶ HELLO
@@ -20,12 +20,16 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Final
+from itertools import takewhile
+from typing import Final, NamedTuple
 
 from collab_protocol import limits
 from collab_protocol.errors import FaultCode, SequenceError
 from collab_protocol.events import (
+    AskedAgain,
     Dismissed,
+    Displaced,
+    Displacement,
     Entered,
     Event,
     Ponged,
@@ -35,7 +39,9 @@ from collab_protocol.events import (
     Seen,
     SettingChanged,
     Synced,
+    Troubled,
 )
+from collab_protocol.lib0 import decode_state_vector
 from collab_protocol.messages import (
     Batch,
     Bye,
@@ -43,7 +49,6 @@ from collab_protocol.messages import (
     Fault,
     Hello,
     Message,
-    Part,
     Ping,
     Pong,
     Presence,
@@ -51,15 +56,25 @@ from collab_protocol.messages import (
     Resync,
     Setting,
     Sync,
+    Trouble,
     Update,
     Welcome,
 )
 from collab_protocol.presence import Activity, Caret
-from collab_protocol.text import merge_rows
-from collab_protocol.versions import VERSIONS, negotiate
+from collab_protocol.text import EMPTY_STATE_VECTOR, EMPTY_UPDATE, merge_rows
+from collab_protocol.versions import VERSIONS
 
 _RETRY_MOST_S: Final = 3600.0
 """A server's wish beyond it is taken for a mistake."""
+
+
+_DISPLACING: Final = {
+    FaultCode.LINEAGE: Displacement.ANOTHER_ROOM,
+    FaultCode.IDENTITY: Displacement.IDENTITY,
+    FaultCode.DIVERGED: Displacement.DIVERGED,
+    # What was receipted here rests on text that the server has no more.
+    FaultCode.STALE: Displacement.RESTORED,
+}
 
 
 class Phase(Enum):
@@ -83,19 +98,41 @@ class Identity:
     token: str | None = None
 
 
+class _Row(NamedTuple):
+    n: int
+    client_id: int
+    data: bytes
+
+
 class ClientSync:
     """The client's end of a session; it outlives the links."""
 
-    def __init__(self, identity: Identity, *, client_id: int, state_vector: Callable[[], bytes]) -> None:
-        """`state_vector` gives the replica's own, at any time; `client_id` is the replica's."""
+    def __init__(
+        self,
+        identity: Identity,
+        *,
+        client_id: int,
+        state_vector: Callable[[], bytes],
+        lineage: bytes | None = None,
+        epoch: bytes | None = None,
+        seq: int = 0,
+    ) -> None:
+        """`state_vector` gives the replica's own, at any time; `client_id` is the replica's.
+
+        The rest is what an earlier process left in the journal. Give its rows to `local_update`.
+        """
         self._identity = identity
+        self.other_ids: frozenset[int] = frozenset()
+        """Client ids of own rows that are still to be given to `local_update`; Hello claims them too."""
         self._client_id = client_id
         self._state_vector = state_vector
-        self._lineage: bytes | None = None
-        self._epoch: bytes | None = None
+        self._lineage = lineage
+        self._epoch = epoch
+        self._version = 0
         self._phase = Phase.OFFLINE
-        self._seq = 0
-        self._rows: deque[tuple[int, bytes]] = deque()
+        self._seq = seq
+        self._rows: deque[_Row] = deque()
+        self._claimed: frozenset[int] = frozenset()
         self._last_n = 0
         self._sent_n = 0
         self._offered_n = 0
@@ -118,6 +155,21 @@ class ClientSync:
         return self._seq
 
     @property
+    def lineage(self) -> bytes | None:
+        """Which room it is; None while no server was ever reached."""
+        return self._lineage
+
+    @property
+    def first_unsaved(self) -> int:
+        """The number of the first own row without a receipt, or of the next one to be made."""
+        return self._rows[0].n if self._rows else self._last_n + 1
+
+    @property
+    def may_check(self) -> bool:
+        """Whether this end has all that the server had, and the server all that was made here."""
+        return self._phase is Phase.LIVE and not self._rows and not self._is_resyncing and self._version >= 2
+
+    @property
     def unsaved(self) -> int:
         """Own rows without a receipt; 0 says that the server has committed everything typed here."""
         return len(self._rows)
@@ -133,12 +185,14 @@ class ClientSync:
         self._out.clear()
         self._presence = None
         self._is_resyncing = False
+        client_ids = self._client_ids()
+        self._claimed = frozenset(client_ids)
         self._out.append(
             Hello(
                 versions=VERSIONS,
                 nonce=self._identity.nonce,
                 device=self._identity.device,
-                client_ids=(self._client_id,),
+                client_ids=client_ids,
                 name=self._identity.name,
                 colour=self._identity.colour,
                 token=self._identity.token,
@@ -156,10 +210,23 @@ class ClientSync:
         if self._phase is not Phase.REFUSED:
             self._phase = Phase.OFFLINE
 
-    def local_update(self, data: bytes) -> int:
-        """Take an own row, in the order rows are made; returns its number, which counts from 1."""
+    def restart(self, *, client_id: int, state_vector: Callable[[], bytes], lineage: bytes | None) -> None:
+        """Go on with another replica, an empty one. Rows without a receipt are forgotten: give them again."""
+        self._client_id = client_id
+        self._state_vector = state_vector
+        self._lineage = lineage
+        self._epoch = None
+        self._seq = 0
+        self._rows.clear()
+        self._sent_n = self._last_n
+
+    def local_update(self, data: bytes, *, client_id: int | None = None) -> int:
+        """Take an own row, in the order rows are made; returns its number, which counts from 1.
+
+        `client_id` is the one it was made under, where that is not the replica's.
+        """
         self._last_n += 1
-        self._rows.append((self._last_n, data))
+        self._rows.append(_Row(self._last_n, self._client_id if client_id is None else client_id, data))
         return self._last_n
 
     def present(self, carets: tuple[Caret, ...], activity: Activity) -> None:
@@ -171,6 +238,15 @@ class ClientSync:
         """Change what the room shares beside its text; only while live."""
         if self._phase is Phase.LIVE:
             self._out.append(Setting(key, value))
+
+    def check(self, sha256: bytes) -> None:
+        """Tell the server what text is here, by its SHA-256; only while `may_check`."""
+        self._out.append(Check(self._seq, sha256))
+
+    def ask_again(self) -> None:
+        """Ask for all that is missing here: what came cannot be placed."""
+        if self._phase is Phase.LIVE and not self._is_resyncing:
+            self._resync()
 
     def ping(self, number: int) -> None:
         """Ask whether the server is there."""
@@ -190,8 +266,8 @@ class ClientSync:
         """
         out, self._out = self._out, []
         if self._phase is Phase.LIVE:
-            if self._sent_n < self._last_n:
-                out.append(self._next_update())
+            if self._sent_n < self._last_n and (update := self._next_update()) is not None:
+                out.append(update)
             if self._sent_n == self._last_n and self._presence is not None:
                 out.append(self._presence)
                 self._presence = None
@@ -210,6 +286,7 @@ class ClientSync:
 
         Raises:
             SequenceError: it means nothing now, or only a client may say it.
+            UpdateError: it holds a malformed state vector.
         """
         match message:
             case Ping(id):
@@ -235,18 +312,26 @@ class ClientSync:
             case Setting(key, value) if self._phase is Phase.LIVE:
                 self._events.append(SettingChanged(key, value))
             case Resync(_, state_vector) if self._phase is Phase.LIVE:
+                decode_state_vector(state_vector)  # raises before the CRDT sees it
+                if self._version >= 2:
+                    self._out.append(Sync(self._seq, EMPTY_STATE_VECTOR, EMPTY_UPDATE))
                 self._send_rows_again(state_vector)
+                self._presence = None
+                self._events.append(AskedAgain())
+            case Trouble(text):
+                self._events.append(Troubled(text))
             case _ if self._phase is Phase.REFUSED:
                 pass
             case _:
                 raise SequenceError(f"the server sent {type(message).__name__} while {self._phase.name}")
 
     def _welcome(self, welcome: Welcome) -> None:
-        if self._lineage not in (None, welcome.lineage) or self._epoch not in (None, welcome.epoch):
-            self._refuse(
-                FaultCode.LINEAGE,
-                "the server's room is not the one this text came from; copy your text, then join again",
-            )
+        self._version = welcome.version
+        if self._lineage not in (None, welcome.lineage):
+            self._displaced(Displacement.ANOTHER_ROOM, "the room was made anew on the server")
+            return
+        if self._has_lost(welcome):
+            self._displaced(Displacement.RESTORED, "the server came back without some of its text")
             return
         self._lineage, self._epoch = welcome.lineage, welcome.epoch
         self._phase = Phase.LOADING
@@ -273,10 +358,12 @@ class ClientSync:
     def _receipt(self, receipt: Receipt) -> None:
         if receipt.n > self._offered_n:
             raise SequenceError(f"a receipt for row {receipt.n}, of which {self._offered_n} were sent")
-        while self._rows and self._rows[0][0] <= receipt.n:
+        while self._rows and self._rows[0].n <= receipt.n:
             self._rows.popleft()
         self._sent_n = max(self._sent_n, receipt.n)
         self._events.append(Receipted(receipt.n, receipt.seq))
+        if self._rows and self._rows[0].client_id not in self._claimed:
+            self._events.append(Dismissed("a new Hello claims the ids of what is left", False, 0.0))
         if not receipt.alone or self._is_resyncing or receipt.seq <= self._seq:
             return
         if receipt.seq == self._seq + 1:
@@ -288,113 +375,54 @@ class ClientSync:
         self._is_resyncing = True
         self._out.append(Resync(self._seq, self._state_vector()))
 
+    def _has_lost(self, welcome: Welcome) -> bool:
+        """Return whether the server lacks what it had on disk once: it was restored from a backup."""
+        if self._epoch not in (None, welcome.epoch) or welcome.seq < self._seq:
+            return True
+        # All that is here came from the server's disk, but for rows that have no receipt yet.
+        theirs, mine = decode_state_vector(welcome.state_vector), decode_state_vector(self._state_vector())
+        unsaved = {*self.other_ids, *(row.client_id for row in self._rows)}
+        return any(clock > theirs.get(each, 0) for each, clock in mine.items() if each not in unsaved)
+
+    def _client_ids(self) -> tuple[int, ...]:
+        others = dict.fromkeys([*(row.client_id for row in self._rows), *self.other_ids])
+        others.pop(self._client_id, None)
+        return (self._client_id, *list(others)[: limits.CLIENT_IDS - 1])
+
     def _send_rows_again(self, server_state_vector: bytes) -> None:
         self._server_state_vector = server_state_vector
-        self._sent_n = self._rows[0][0] - 1 if self._rows else self._last_n
+        self._sent_n = self.first_unsaved - 1
         self._trim_to_n = self._last_n
 
-    def _next_update(self) -> Update:
-        begin = self._sent_n + 1 - self._rows[0][0]
+    def _next_update(self) -> Update | None:
+        begin = self._sent_n + 1 - self._rows[0].n
         count = min(len(self._rows) - begin, limits.MERGED_ROWS)
         rows = [self._rows[begin + i] for i in range(count)]
-        self._sent_n = rows[-1][0]
+        rows = list(takewhile(lambda row: row.client_id in self._claimed, rows))
+        if not rows:
+            return None  # more ids than one Hello may claim; the next one claims the rest
+        self._sent_n = rows[-1].n
         self._offered_n = max(self._offered_n, self._sent_n)
         if len(rows) == 1 and self._sent_n > self._trim_to_n:
-            return Update(self._sent_n, rows[0][1])
-        return Update(self._sent_n, merge_rows([data for _, data in rows], self._server_state_vector))
+            return Update(self._sent_n, rows[0].data)
+        return Update(self._sent_n, merge_rows([row.data for row in rows], self._server_state_vector))
 
     def _fault(self, fault: Fault) -> None:
-        if fault.retry_ms is None:
+        why = _DISPLACING.get(fault.code)
+        if why is not None:
+            self._displaced(why, fault.message)
+        elif fault.retry_ms is None:
             self._refuse(fault.code, fault.message)
         else:
             is_busy = fault.code is FaultCode.BUSY
             self._events.append(Dismissed(fault.message, is_busy, _seconds(fault.retry_ms)))
 
+    def _displaced(self, why: Displacement, message: str) -> None:
+        self._events.append(Displaced(why, message))
+
     def _refuse(self, code: FaultCode, message: str) -> None:
         self._phase = Phase.REFUSED
         self._events.append(Refused(code, message))
-
-
-class PeerPhase(Enum):
-    """Where a server stands with one client."""
-
-    HELLO = auto()
-    JOINING = auto()
-    LIVE = auto()
-    CLOSED = auto()
-
-
-Request = Hello | Update | Presence | Setting | Resync | Sync | Check | Bye
-"""What a client asks of its room."""
-
-
-class PeerSync:
-    """The server's end of one session, on one link; `session` is unique while the server runs."""
-
-    def __init__(self, *, session: int) -> None:
-        self.session = session
-        self.version = 0
-        self._phase = PeerPhase.HELLO
-        self._out: list[Message] = []
-
-    @property
-    def phase(self) -> PeerPhase:
-        return self._phase
-
-    def receive(self, message: Message) -> Request | None:
-        """Take a message from the client; returns it when the room must act on it.
-
-        Raises:
-            SequenceError: it means nothing now, or only a server may say it.
-            VersionRefused: a Hello without a version that we speak.
-        """
-        match message:
-            case Ping(id):
-                self._out.append(Pong(id))
-                return None
-            case Pong():
-                return None
-            case Bye():
-                self._phase = PeerPhase.CLOSED
-                return message
-            case Hello(versions) if self._phase is PeerPhase.HELLO:
-                self.version = negotiate(versions)
-                self._phase = PeerPhase.JOINING
-                return message
-            case Update(n) if self._phase is PeerPhase.LIVE and n > 0:
-                return message
-            case Presence(_, carets, seen, activity) if (
-                self._phase is PeerPhase.LIVE and activity is not Activity.GONE
-            ):
-                return Presence(None, carets, seen, activity)
-            case Setting() | Resync() | Sync() | Check() if self._phase is PeerPhase.LIVE:
-                return message
-            case _ if self._phase is PeerPhase.CLOSED:
-                return None
-            case _:
-                raise SequenceError(f"the client sent {type(message).__name__} while {self._phase.name}")
-
-    def deliver(self, message: Message) -> None:
-        """Take a message from the room for the client."""
-        match message:
-            case Sync() if self._phase is PeerPhase.JOINING:
-                self._phase = PeerPhase.LIVE
-            case Fault() | Bye():
-                self._phase = PeerPhase.CLOSED
-            case Part():
-                raise SequenceError("a room deals in whole messages")
-            case _:
-                pass
-        self._out.append(message)
-
-    def ping(self, number: int) -> None:
-        """Ask whether the client is there."""
-        self._out.append(Ping(number))
-
-    def to_send(self) -> list[Message]:
-        """Return what to send now, in order."""
-        out, self._out = self._out, []
-        return out
 
 
 def _seconds(retry_ms: int | None) -> float | None:

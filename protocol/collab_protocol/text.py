@@ -8,16 +8,17 @@ before pycrdt sees it, and contains what still escapes as `UpdateError`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from pycrdt import Doc, Text, TextEvent, TransactionEvent, UndoManager
+from pycrdt import Doc, StickyIndex, Text, TextEvent, TransactionEvent, UndoManager
 from pycrdt import get_state as _get_state
 from pycrdt import get_update as _get_update
 from pycrdt import merge_updates as _merge_updates
 
-from collab_protocol.errors import EditError, UpdateError
+from collab_protocol.errors import EditError, ReplicaBroken, UpdateError
 
 ROOT: Final = "codemirror"
 """The name of the one root text: the one that web editors bind by convention."""
@@ -100,11 +101,13 @@ class Replica:
 
     def text(self) -> str:
         """Return the whole text. Costs O(document), 11 ms at 10 MB: at load only."""
-        return str(self._text)
+        with _no_panic():
+            return str(self._text)
 
     def state_vector(self) -> bytes:
         """Return this copy's encoded state vector; it does not cover deletions."""
-        return self._doc.get_state()
+        with _no_panic():
+            return self._doc.get_state()
 
     def update_since(self, state_vector: bytes = EMPTY_STATE_VECTOR) -> bytes:
         """Return one update with all that a copy at `state_vector` lacks, and every deletion.
@@ -113,9 +116,27 @@ class Replica:
             UpdateError: `state_vector` is malformed.
         """
         try:
-            return self._doc.get_update(state_vector)
+            with _no_panic():
+                return self._doc.get_update(state_vector)
         except ValueError as error:
             raise UpdateError(f"malformed state vector: {error}") from error
+
+    def index_of(self, client_id: int, clock: int) -> int | None:
+        """Return where in the text the item `clock` of `client_id` stands, in UTF-8 bytes, or None.
+
+        A deleted item stands where it stood, between its neighbours.
+        Ask for known items only: any other is None too, but at the cost of a panic printed to fd 2. Costs
+        time in proportion to the items to its left: some 45 µs in a long history.
+        """
+        item = {"item": {"client": client_id, "clock": clock}, "assoc": 0}
+        try:
+            return StickyIndex.from_json(item, self._text).get_index()
+        except (ValueError, RuntimeError):
+            return None
+        except BaseException as error:  # a Rust panic is not an Exception
+            if type(error).__name__ != "PanicException":
+                raise
+            return None
 
     def edit(self, offset_utf8: int, deleted_utf8: int, inserted: str) -> None:
         """Replace bytes [offset, offset + deleted) by `inserted`, as a local edit that undo can take back.
@@ -265,6 +286,19 @@ def check_offset_unit() -> None:
     text.insert(0, "é🙂")
     if len(text) != 6:
         raise EditError("this pycrdt does not count UTF-8 bytes; install the version that collab pins")
+
+
+@contextlib.contextmanager
+def _no_panic() -> Iterator[None]:
+    """Turn a Rust panic, which no `except Exception` sees, into ReplicaBroken."""
+    try:
+        yield
+    except Exception:
+        raise
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        raise ReplicaBroken("the CRDT panicked: its document is damaged") from error
 
 
 def _ignore_update(_: bytes) -> None:

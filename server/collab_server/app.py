@@ -17,7 +17,7 @@ from collab_protocol.versions import VERSIONS
 from collab_server.committer import Committer
 from collab_server.config import ServerConfig
 from collab_server.listener import Listener, PortTaken
-from collab_server.lock import Endpoints, FolderLock, FolderTaken
+from collab_server.lock import Endpoints, FolderLock, FolderTaken, is_older
 from collab_server.registry import Registry
 from collab_server.store.sqlite import SqliteStore
 
@@ -39,6 +39,9 @@ async def serve(
     config: ServerConfig, *, stop: asyncio.Event, ready: Callable[[Endpoints], None] | None = None
 ) -> None:
     """Serve until `stop` is set, or until the server has been idle for `config.idle_exit_s`.
+
+    A private server (one with `idle_exit_s`) that is idle sets `stop` itself when a newer collab asks it to
+    hand over; one that somebody runs by hand never does.
 
     `ready` is called once, when joins succeed.
 
@@ -67,7 +70,15 @@ async def _listen(
     ready: Callable[[Endpoints], None] | None,
     stop: asyncio.Event,
 ) -> None:
-    listener = Listener(registry)
+    def hand_over(version: str) -> bool:
+        is_private = config.idle_exit_s is not None
+        if not is_private or listener.connections or not is_older(config.version, version):
+            return False
+        _log.info("collab %s takes over from this %s: ending", version, config.version)
+        stop.set()
+        return True
+
+    listener = Listener(registry, hand_over=hand_over)
     try:
         async with contextlib.AsyncExitStack() as stack:
             await stack.enter_async_context(listener.on_unix(config.unix_path))

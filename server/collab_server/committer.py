@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from collab_protocol.errors import StoreError
-from collab_server.store.base import Row, SettingRow, Store
+from collab_server.store.base import Row, SettingRow, Store, StoreTrouble
 
 _log = logging.getLogger(__name__)
 
@@ -116,8 +116,9 @@ class Committer:
         good = [entry for entry in group if entry.write.room not in self._broken]
         rooms = {entry.write.room for entry in good}
         failure = self._write(good)
-        if failure is not None and len(rooms) > 1:
-            # One of them may be at fault; the others are not to suffer for it.
+        if failure is not None and not isinstance(failure, StoreTrouble) and len(rooms) > 1:
+            # One of them may be at fault; the others are not to suffer for it. A disk that fails does so
+            # for all, and each try may wait for a lock of another program.
             for room in rooms:
                 self._settle(part := [entry for entry in good if entry.write.room == room], self._write(part))
         elif good:

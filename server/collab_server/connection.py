@@ -40,10 +40,11 @@ from collab_protocol.messages import (
     Sync,
     Update,
 )
-from collab_protocol.sync import PeerSync
+from collab_protocol.peer_sync import PeerSync
 from collab_server.outbox import BatchEncoder, Outbox
 from collab_server.registry import OpenRoom, Registry, guard
 from collab_server.roster import Joiner
+from collab_server.store.base import StoreTrouble
 
 _log = logging.getLogger(__name__)
 
@@ -51,6 +52,14 @@ _STORE_RETRY_MS = 5000
 
 _HELLO_BYTES = 1024 * 1024
 """What one may send before we know who it is: a Hello with many client ids and a long state vector."""
+
+_UPDATE_BYTES = limits.TEXT_BYTES + 1024 * 1024
+"""The largest message of a client: a paste as large as a text may be, and what is around it."""
+
+_UNSETTLED_BYTES = 4 * 1024 * 1024
+"""What one client may have under way to the disk; beyond it nothing more is read from it."""
+
+_TURN_S = 0.002
 
 _PROGRESS_S = 30.0
 """A reader that takes nothing for so long is given up, whatever it says meanwhile (DESIGN section 5)."""
@@ -94,6 +103,8 @@ class Connection:
         self._waits = asyncio.Event()
         self._opened: OpenRoom | None = None
         self._last_word: Fault | Bye | None = None
+        self._is_given_up = False
+        self._progress = asyncio.Event()
         self._greeted = asyncio.Event()
         self._heard_at = time.monotonic()
         self._sending_since: float | None = None
@@ -102,9 +113,14 @@ class Connection:
     def session(self) -> int:
         return self._peer.session
 
+    @property
+    def answers_resync(self) -> bool:
+        return self._peer.version >= 2
+
     def deliver(self, message: Message) -> None:
         """Queue what the room says; nothing is sent after a Fault or Bye."""
-        if self._last_word is not None:
+        self._progress.set()
+        if self._last_word is not None or self._is_given_up:
             return
         self._peer.deliver(message)
         if isinstance(message, Fault | Bye):
@@ -143,20 +159,38 @@ class Connection:
         self._websocket.transport.abort()
 
     async def _read(self, tasks: asyncio.TaskGroup) -> None:
-        assembler = Assembler(_HELLO_BYTES)
-        while True:
+        assembler = Assembler(_HELLO_BYTES, is_from_client=True)
+        turn_began = time.monotonic()
+        while not self._is_given_up:
             frame = await self._websocket.recv()
             self._heard_at = time.monotonic()
+            if self._heard_at - turn_began > _TURN_S:
+                # What lies in the buffer comes without a pause: others get the loop in between.
+                await asyncio.sleep(0)
+                turn_began = time.monotonic()
             if not isinstance(frame, bytes):
                 raise FrameError("frames are binary")
             message = assembler.feed(frame)
             if message is not None:
-                self._receive(message, tasks)
+                await self._receive(message, tasks)
                 if isinstance(message, Hello):
-                    assembler = Assembler()
+                    assembler = Assembler(_UPDATE_BYTES, is_from_client=True)
             self._flush()
+            await self._until_settled()
+        raise _Ended(CloseCode.TRY_AGAIN, "too slow")
 
-    def _receive(self, message: Message, tasks: asyncio.TaskGroup) -> None:
+    async def _until_settled(self) -> None:
+        """Read no more while much of what this client sent is not on disk yet."""
+        while (
+            self._opened is not None
+            and self._opened.room.unsettled_bytes(self) > _UNSETTLED_BYTES
+            and self._last_word is None
+        ):
+            self._progress.clear()
+            await self._progress.wait()
+            self._heard_at = time.monotonic()
+
+    async def _receive(self, message: Message, tasks: asyncio.TaskGroup) -> None:
         try:
             request = self._peer.receive(message)
         except VersionRefused as error:
@@ -175,13 +209,16 @@ class Connection:
         with guard(room):
             match request:
                 case Update(n, data):
-                    room.update(self, n, data)
+                    # Large ones pass the gate in slices, and nothing else of this client is read meanwhile.
+                    for _ in room.updating(self, n, data):
+                        await asyncio.sleep(0)
                 case Presence():
                     room.present(self, request)
                 case Setting(key, value):
                     room.set(self, key, value)
                 case Resync(_, state_vector):
-                    room.resync(self, state_vector)
+                    if not self._outbox.has_sync:
+                        room.resync(self, state_vector)
                 case Sync():
                     room.sends_again(self)
                 case Check(seq, sha256):
@@ -192,7 +229,8 @@ class Connection:
             opened = await self._registry.open(self._room_name)
         except StoreError as error:
             _log.error("room %s is refused: %s", self._room_name, error)
-            self.deliver(Fault(FaultCode.STORE, f"{self._room_name} cannot be opened", _STORE_RETRY_MS))
+            why = f": {error.reason}" if isinstance(error, StoreTrouble) else ""
+            self.deliver(Fault(FaultCode.STORE, f"{self._room_name} cannot be opened{why}", _STORE_RETRY_MS))
             return
         self._opened = opened
         self._outbox.encoder = opened.encoder
@@ -241,8 +279,10 @@ class Connection:
     def _flush(self) -> None:
         for message in self._peer.to_send():
             self._outbox.put(message)
-        if self._outbox.is_hopeless and self._last_word is None:
+        if self._outbox.is_hopeless and self._last_word is None and not self._is_given_up:
             _log.warning("session %d of room %s is too slow", self.session, self._room_name)
+            self._is_given_up = True
+            self._progress.set()
             self.abort()
 
     def _something_waits(self) -> None:

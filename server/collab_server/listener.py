@@ -14,7 +14,7 @@ import socket
 import stat
 import struct
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,6 +29,7 @@ from collab_protocol.names import ROOM_PATH, check_room_name
 from collab_protocol.presence import Role
 from collab_protocol.versions import SUBPROTOCOL
 from collab_server.connection import Connection
+from collab_server.lock import HAND_OVER_PATH, VERSION_HEADER
 from collab_server.registry import Registry
 from collab_server.roster import Joiner
 
@@ -50,8 +51,10 @@ class PortTaken(CollabError):
 class Listener:
     """Turns WebSocket handshakes into connections of rooms; counts who is there."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, *, hand_over: Callable[[str], bool]) -> None:
+        """`hand_over(version)` says whether we end for a collab of that version, which asks for it."""
         self._registry = registry
+        self._hand_over = hand_over
         self.connections: set[Connection] = set()
         self.nobody_here = asyncio.Event()
         self.nobody_here.set()
@@ -70,7 +73,9 @@ class Listener:
         _clear_the_way(path)
         before = os.umask(0o177)
         try:
-            server = await unix_serve(self._serve, str(path), **self._options())
+            server = await unix_serve(
+                self._serve, str(path), **self._options(), process_request=self._check_unix_request
+            )
         except OSError as error:
             raise StoreError(f"cannot listen on {path}: {error.strerror or error}") from error
         finally:
@@ -91,7 +96,7 @@ class Listener:
             PortTaken: somebody else does.
         """
         try:
-            server = await serve(self._serve, host, port, **self._options())
+            server = await serve(self._serve, host, port, **self._options(), process_request=_check_request)
         except OSError as error:
             raise PortTaken(
                 f"cannot listen on {host}:{port}: {error.strerror or error}; choose another with --port"
@@ -113,7 +118,6 @@ class Listener:
     def _options(self) -> dict[str, Any]:
         return {
             "subprotocols": [Subprotocol(SUBPROTOCOL)],
-            "process_request": _check_request,
             "compression": None,
             "max_size": limits.FRAME_BYTES,
             "open_timeout": limits.HELLO_TIMEOUT_S,
@@ -122,6 +126,15 @@ class Listener:
             "server_header": None,
             "logger": logging.getLogger("collab_server.websockets"),
         }
+
+    def _check_unix_request(self, connection: ServerConnection, request: Request) -> Response | None:
+        """Answer what only the account that owns the socket may ask; the rest is as on any socket."""
+        if request.path != HAND_OVER_PATH or request.headers.get_all("Origin"):
+            return _check_request(connection, request)
+        version = " ".join(request.headers.get_all(VERSION_HEADER))
+        if self._hand_over(version):
+            return connection.respond(http.HTTPStatus.OK, "ending\n")
+        return connection.respond(http.HTTPStatus.CONFLICT, "this server goes on\n")
 
     async def _serve(self, websocket: ServerConnection) -> None:
         request = websocket.request

@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, Self
@@ -14,6 +15,12 @@ from collab_protocol.errors import CollabError, StoreError
 
 _LOCK: Final = "server.lock"
 _NOTE: Final = "server.json"
+
+HAND_OVER_PATH: Final = "/hand-over"
+"""A plain GET of it over the Unix socket asks a private server to end, for a newer one to take its place."""
+
+VERSION_HEADER: Final = "Collab-Version"
+"""Who asks says its version in it."""
 
 
 class FolderTaken(CollabError):
@@ -91,6 +98,23 @@ class FolderLock:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def is_older(version: str, than: str) -> bool:
+    """Tell whether one version of collab comes before another, by their numbers alone.
+
+    What follows the numbers ("rc1", "+local") is not looked at; what begins with none is the oldest.
+    """
+    return _numbers(version) < _numbers(than)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """Return the numbers of a version, without zeros at the end: 1.2 is 1.2.0."""
+    found = re.match(r"[0-9]{1,9}(\.[0-9]{1,9})*", version)
+    numbers = [] if found is None else [int(number) for number in found[0].split(".")]
+    while numbers and numbers[-1] == 0:
+        numbers.pop()
+    return tuple(numbers)
 
 
 def _read_pid(file: int) -> int | None:

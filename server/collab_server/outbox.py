@@ -60,6 +60,11 @@ class Outbox:
         return self._missed_to is not None
 
     @property
+    def has_sync(self) -> bool:
+        """Whether a Sync waits that the reader has not had; one who waits for it asks for no other."""
+        return any(isinstance(message, Sync) for message, _ in self._queue)
+
+    @property
     def size_bytes(self) -> int:
         """Bytes that wait, the urgent ones aside."""
         return self._text_bytes + self._other_bytes

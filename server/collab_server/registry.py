@@ -8,21 +8,19 @@ import logging
 import secrets
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Final
 
-from collab_protocol.errors import ProtocolError, StoreError, UpdateError
+from collab_protocol.errors import ProtocolError, StoreError
 from collab_protocol.text import Replica
 from collab_server.committer import Committer
 from collab_server.config import ServerConfig
 from collab_server.outbox import BatchEncoder
 from collab_server.room import Room, RoomState
-from collab_server.store.base import Row, SettingRow, Snapshot, Store, StoredRoom
+from collab_server.store.base import Row, SettingRow, Snapshot, Store, StoredRoom, StoreTrouble
+from collab_server.store.replay import check_snapshot, read_document
 
 _log = logging.getLogger(__name__)
-
-_SLICE_S: Final = 0.002
-"""How long a log is replayed before others get the loop (DESIGN section 6)."""
 
 _SNAPSHOT_AFTER_ROWS: Final = 100
 """Rows since the last snapshot that make another one worth its while when a room is unloaded."""
@@ -52,10 +50,15 @@ def guard(room: Room) -> Iterator[None]:
 
 
 class OpenRoom:
-    """A loaded room, what encodes its Batches, and when it may be unloaded."""
+    """A loaded room, what encodes its Batches, and when it may be unloaded.
 
-    def __init__(self, room: Room, snapshot: Snapshot | None) -> None:
+    `replica` is the room's own, to read. `is_storing` is False while the room was told to stop storing.
+    """
+
+    def __init__(self, room: Room, replica: Replica, snapshot: Snapshot | None) -> None:
         self.room = room
+        self.replica = replica
+        self.is_storing = True
         self.encoder = BatchEncoder()
         self.covered = 0 if snapshot is None else snapshot.covered
         self.snapshot_bytes = 0 if snapshot is None else len(snapshot.data)
@@ -101,9 +104,24 @@ class _Log:
 
 
 class Registry:
-    """All rooms of one store."""
+    """All rooms of one store.
 
-    def __init__(self, config: ServerConfig, committer: Committer, *, epoch: bytes, is_durable: bool) -> None:
+    When the disk fails under a commit, the room is given up, since it may be ahead of the disk. Until a
+    probe says that the disk takes writes again, every room that is loaded is told to stop storing before
+    anyone joins; the clients go on in their journals. Then all of them are told to resume.
+    """
+
+    def __init__(
+        self,
+        config: ServerConfig,
+        committer: Committer,
+        *,
+        epoch: bytes,
+        is_durable: bool,
+        probe_first_s: float = 1.0,
+        probe_most_s: float = 5.0,
+    ) -> None:
+        """The disk is probed after `probe_first_s`, then less and less often, up to each `probe_most_s`."""
         self._config = config
         self._committer = committer
         self._epoch = epoch
@@ -112,12 +130,19 @@ class Registry:
         self._loads: dict[str, asyncio.Task[OpenRoom]] = {}
         self._callers: Counter[str] = Counter()
         self._chores: set[asyncio.Task[None]] = set()
+        self._probe_first_s = probe_first_s
+        self._probe_most_s = probe_most_s
+        self._probe_s = probe_first_s
+        self._trouble: str | None = None
+        self._probing: asyncio.Task[None] | None = None
+        self._recovered_at = float("-inf")
         self._is_closing = False
 
     async def open(self, name: str) -> OpenRoom:
         """Return the room `name`, loaded or made.
 
         Raises:
+            StoreTrouble: the disk does not let it be read or made; the reason is for the one who asked.
             StoreError: it cannot be loaded; its files stay as they are and nobody gets an empty one.
         """
         while True:
@@ -152,6 +177,9 @@ class Registry:
     async def close(self, reason: str) -> None:
         """Bring everything to disk, then send everyone away."""
         self._is_closing = True
+        if self._probing is not None:
+            self._probing.cancel()
+            await asyncio.wait([self._probing])
         await asyncio.gather(*self._loads.values(), return_exceptions=True)
         for opened in list(self._rooms.values()):
             with guard(opened.room):
@@ -173,21 +201,22 @@ class Registry:
 
     async def _load(self, name: str) -> OpenRoom:
         lineage, now = secrets.token_bytes(16), time.time()
+        parted = self._rooms.get(name)
+        if parted is not None and parted.room.is_parted:
+            # Its rows, replayed, would part again. All go on with what those get who join: they read alike.
+            await self._save(name, Snapshot(parted.room.seq, parted.room.whole_update()))
 
         def load(store: Store) -> tuple[StoredRoom, bool]:
+            # Made only if it is not there: one that is can be read from a disk that takes no writes.
+            if (stored := store.load(name)) is not None:
+                return stored, False
             is_new = store.create(name, lineage, now)
-            stored = store.load(name)
-            if stored is None:
-                raise StoreError(f"room {name} is gone again")
-            return stored, is_new
+            return _existing(store, name), is_new
 
         stored, is_new = await self._committer.run(load, reopens=name)
-        replica = Replica(secrets.randbelow(2**31 - 2) + 2)
-        try:
-            await _replay(replica, stored)
-        except UpdateError as error:
-            replica.close()
-            raise StoreError(f"room {name} cannot be read: {error}; its file was left as it is") from error
+        replica, stored = await read_document(
+            stored, lambda covered: self._committer.run(lambda store: _existing(store, name, before=covered))
+        )
         covered = 0 if stored.snapshot is None else stored.snapshot.covered
         log = _Log(self._committer, on_row=self._row_committed, on_failure=self._failed)
         room: Room
@@ -204,6 +233,7 @@ class Registry:
                 replica=replica,
                 settings=stored.settings,
                 is_new=is_new,
+                bindings=stored.bindings,
             ),
             log=log,
             defer=at_end_of_turn,
@@ -216,9 +246,13 @@ class Registry:
         before = self._rooms.get(name)
         if before is not None:
             before.room.close()
-        opened = self._rooms[name] = OpenRoom(room, stored.snapshot)
+        opened = self._rooms[name] = OpenRoom(room, replica, stored.snapshot)
+        if self._trouble is not None:
+            opened.is_storing = False
+            room.stop_storing(self._trouble)
         # Whoever asked for it may be gone by now, and nobody may ever leave it.
         self.left(opened)
+        self._do(_index(room), f"index {name}")
         return opened
 
     def _loaded(self, name: str, load: asyncio.Task[OpenRoom]) -> None:
@@ -229,7 +263,40 @@ class Registry:
 
     def _failed(self, room: Room, error: StoreError) -> None:
         _log.error("room %s is given up and loaded again: %s", room.name, error)
+        if isinstance(error, StoreTrouble):
+            self._enter_trouble(error.reason)
         room.fail(f"the server could not store {room.name}")
+
+    def _enter_trouble(self, reason: str) -> None:
+        self._trouble = reason
+        if self._probing is not None or self._is_closing:
+            return
+        # A disk with little space left passes each probe, and fails again at the next large row.
+        if asyncio.get_running_loop().time() - self._recovered_at > 2 * self._probe_most_s:
+            self._probe_s = self._probe_first_s
+        self._probing = asyncio.create_task(self._probe(), name="probe the store")
+
+    async def _probe(self) -> None:
+        """Wait until the store takes writes again, then let all rooms go on."""
+        while True:
+            await asyncio.sleep(self._probe_s)
+            self._probe_s = min(2 * self._probe_s, self._probe_most_s)
+            try:
+                await self._committer.run(lambda store: store.probe())
+            except StoreError as error:
+                if isinstance(error, StoreTrouble):
+                    self._trouble = error.reason
+                _log.warning("the store takes no writes yet: %s", error)
+            else:
+                break
+        _log.info("the store takes writes again")
+        self._trouble, self._probing = None, None
+        self._recovered_at = asyncio.get_running_loop().time()
+        for opened in list(self._rooms.values()):
+            if not opened.is_storing and not opened.room.is_over:
+                opened.is_storing = True
+                with guard(opened.room):
+                    opened.room.resume_storing()
 
     def _row_committed(self, room: Room) -> None:
         opened = self._rooms.get(room.name)
@@ -259,11 +326,15 @@ class Registry:
         snapshot = Snapshot(room.seq, room.whole_update())
         opened.covered, opened.snapshot_bytes = snapshot.covered, len(snapshot.data)
         try:
-            _check_snapshot(snapshot, room.text())
+            check_snapshot(snapshot, room.text(), opened.replica.state_vector())
         except StoreError as error:
             _log.error("no snapshot of room %s: %s", room.name, error)
             return
-        task = asyncio.create_task(self._save(room.name, snapshot), name=f"snapshot {room.name}")
+        self._do(self._save(room.name, snapshot), f"snapshot {room.name}")
+
+    def _do(self, chore: Coroutine[None, None, None], name: str) -> None:
+        """Run a chore; `close` waits for it."""
+        task = asyncio.create_task(chore, name=name)
         self._chores.add(task)
         task.add_done_callback(self._chores.discard)
 
@@ -274,31 +345,21 @@ class Registry:
             _log.error("no snapshot of room %s: %s", name, error)
 
 
+async def _index(room: Room) -> None:
+    for _ in room.indexing():
+        # Not 0: a loop that never rests keeps the store's thread from running.
+        await asyncio.sleep(0.001)
+        if room.is_over:
+            return
+
+
 def _guarded(room: Room, call: Callable[[], None]) -> None:
     with guard(room):
         call()
 
 
-async def _replay(replica: Replica, stored: StoredRoom) -> None:
-    """Apply a log, one row a transaction: all in one is quadratic."""
-    if stored.snapshot is not None:
-        replica.apply(stored.snapshot.data)
-    until = time.monotonic() + _SLICE_S
-    for row in stored.rows:
-        replica.apply(row.data)
-        if time.monotonic() > until:
-            await asyncio.sleep(0)
-            until = time.monotonic() + _SLICE_S
-
-
-def _check_snapshot(snapshot: Snapshot, text: str) -> None:
-    """Read a snapshot back before it is trusted."""
-    copy = Replica(secrets.randbelow(2**31 - 2) + 2)
-    try:
-        copy.apply(snapshot.data)
-        if copy.text() != text:
-            raise StoreError("it reads back as another text")
-    except UpdateError as error:
-        raise StoreError(f"it does not read back: {error}") from error
-    finally:
-        copy.close()
+def _existing(store: Store, name: str, *, before: int | None = None) -> StoredRoom:
+    stored = store.load(name) if before is None else store.load(name, before=before)
+    if stored is None:
+        raise StoreError(f"room {name} is gone again")
+    return stored

@@ -12,13 +12,16 @@ takes rows and somebody calls `committed` or `failed` later.
 
 from __future__ import annotations
 
+import hashlib
+import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from collab_protocol import limits
 from collab_protocol.errors import FaultCode, UpdateError
+from collab_protocol.gate import Judgement, Verdict
 from collab_protocol.limits import RoomLimits
 from collab_protocol.messages import (
     Batch,
@@ -27,20 +30,40 @@ from collab_protocol.messages import (
     Hello,
     Presence,
     Receipt,
+    Resync,
     Setting,
     Sync,
+    Trouble,
     Welcome,
 )
-from collab_protocol.text import EMPTY_STATE_VECTOR, Replica, check_update, merge_rows
+from collab_protocol.text import EMPTY_STATE_VECTOR, Replica
 from collab_protocol.versions import VERSIONS
-from collab_server.roster import Joiner, Member, Roster, Seat
+from collab_server.intake import Intake
+from collab_server.roster import Joiner, Member, Pending, Roster, Seat, device_hash
 from collab_server.store.base import Row
+
+_log = logging.getLogger(__name__)
 
 _UPDATES_A_TURN: Final = 100
 """Updates of one author in one transaction: squashing at commit is quadratic in them."""
 
+_BYTES_A_TURN: Final = 32 * 1024
+"""… and in what they hold: ten merged ones of 200 scattered rows each take 2 ms, a hundred 298 ms."""
+
 _SIZE_SLACK: Final = limits.PART_BYTES
 """An update is larger than the text in it; an honest client near the cap is not to be refused for that."""
+
+_STALE_MOST: Final = 3
+"""So many updates without ground in a row are no race any more (DESIGN section 6)."""
+
+_JUDGED_AT_ONCE_BYTES: Final = 16 * 1024
+"""A larger update passes the gate in slices; one of this size takes it a few milliseconds at most."""
+
+_PENDING_BYTES: Final = 200
+"""What an update weighs beside its bytes while it waits."""
+
+_COPY_ID: Final = 1
+"""The client id of copies that nobody edits."""
 
 _COME_BACK_MS: Final = 200
 """After it a client sends again all that it has no receipt for, from the start."""
@@ -67,15 +90,17 @@ class RoomState:
     replica: Replica
     settings: dict[str, str]
     is_new: bool
+    bindings: dict[int, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class _Written:
-    """One author's part of a batch: its row, and the number of the last update in it."""
+    """One author's part of a batch: its row, the number of the last update in it, and what these weighed."""
 
     seat: Seat
     n: int
     data: bytes
+    size: int
 
 
 class Room:
@@ -99,6 +124,12 @@ class Room:
         self.name = state.name
         self._state = state
         self._replica = state.replica
+        self._intake = Intake(state.replica, state.bindings, now)
+        self._trouble = ""
+        self._digest: tuple[int, bytes] | None = None
+        self._read_back: tuple[int, bool] | None = None
+        self.is_parted = False
+        """Whether this object's text is another than what its whole update says: that one is to be kept."""
         self._log = log
         self._defer = defer
         self._now = now
@@ -116,6 +147,7 @@ class Room:
         self._whole: tuple[int, bytes] | None = None
         self._encoded_most = len(self.whole_update())
         self._setting_keys = set(state.settings)
+        self._settings_under_way: dict[str, str | None] = {}
 
     @property
     def seq(self) -> int:
@@ -174,7 +206,13 @@ class Room:
         if self._is_over:
             member.deliver(Fault(FaultCode.STORE, "the room is being loaded again", 200))
             return
+        if not self._intake.admits(hello.client_ids, device_hash(hello), self._roster):
+            member.deliver(Fault(FaultCode.IDENTITY, "these changes belong to another machine", 0))
+            return
         for other in [seat for seat in self._roster if seat.nonce == hello.nonce]:
+            self._flush_all_of(other.device_hash)
+            if other not in self._roster:
+                continue
             self._roster.remove(other, self._committed)
             # It may be the living one, when the Hello of a link long dead arrives late: it comes back.
             other.member.deliver(Fault(FaultCode.REPLACED, "this session went on over another link", 0))
@@ -190,30 +228,61 @@ class Room:
         """Take rows of `member` up to its number `n`; they are applied at the end of this turn.
 
         Raises:
-            UpdateError: `data` is no update.
+            UpdateError: no honest client sends that.
         """
+        for _ in self.updating(member, n, data):
+            pass
+
+    def updating(self, member: Member, n: int, data: bytes) -> Generator[None, None, None]:
+        """Do the same in slices, while others go on. Raises as `update`."""
         seat = self._roster.find(member)
         if seat is None or self._is_over:
             return
         if not seat.person.role.may_write:
             self._dismiss(seat, FaultCode.READ_ONLY, "you may read here, not write")
             return
-        check_update(data)
-        if not self._has_space(data):
-            self._dismiss(seat, FaultCode.TOO_LARGE, f"{self.name} may hold {self._limits.text_bytes} bytes")
+        if self._trouble or seat.is_to_send_again:
             return
+        judgement = yield from self._judging(seat, data)
+        if self._roster.find(member) is not seat:  # gone meanwhile, or the whole room
+            return
+        match judgement.verdict:
+            case Verdict.HOSTILE:
+                raise UpdateError(f"an update that no client of ours makes: {judgement.reason}")
+            case Verdict.STALE:
+                self._ask_again(seat, judgement.reason)
+                return
+            case Verdict.ACCEPT if not self._has_space(data):
+                self._dismiss(
+                    seat, FaultCode.TOO_LARGE, f"{self.name} may hold {self._limits.text_bytes} bytes"
+                )
+                return
+            case _:
+                pass
+        seat.stale_in_a_row = 0
+        seat.ahead.update(judgement.ends)
+        seat.unsettled_bytes += len(data) + _PENDING_BYTES
         # A caret that was said before this edit would be shown after it; its owner says a new one.
         seat.next_presence = None
         seat.presence_token += 1
         seat.presence = Presence(seat.person, (), self._seq, seat.presence.activity)
-        seat.pending.append((n, data))
+        seat.pending.append(Pending(n, data, judgement))
         self._flush_later()
+
+    def unsettled_bytes(self, member: Member) -> int:
+        """Return how much of what `member` sent has no receipt yet: too much, and it should wait."""
+        seat = self._roster.find(member)
+        return 0 if seat is None else seat.unsettled_bytes
+
+    def indexing(self) -> Generator[None, None, None]:
+        """Prepare, in slices, for judging what comes anywhere in the text; a room works without it."""
+        return self._intake.indexing()
 
     def present(self, member: Member, presence: Presence) -> None:
         """Take the carets of `member`; others see the newest, after the edits that they rest on."""
         seat = self._roster.find(member)
-        if seat is None or self._is_over:
-            return
+        if seat is None or self._is_over or self._trouble or seat.is_to_send_again:
+            return  # it may rest on rows that were not taken
         seen = min(presence.seen, self._seq)
         seat.next_presence = Presence(seat.person, presence.carets, seen, presence.activity)
         self._flush_later()
@@ -226,33 +295,74 @@ class Room:
         # Those under way count too: a Welcome with more of them than `limits.SETTINGS` cannot be read.
         if key in self._setting_keys or len(self._setting_keys) < limits.SETTINGS:
             self._setting_keys.add(key)
-            self._log.set_setting(self.name, key, value, self._seq)
+            if key in self._settings_under_way:
+                self._settings_under_way[key] = value  # the newest goes when that one is on disk
+            else:
+                self._settings_under_way[key] = None
+                self._log.set_setting(self.name, key, value, self._seq)
 
     def resync(self, member: Member, state_vector: bytes) -> None:
-        """Owe `member` all that it lacks against `state_vector`.
+        """Owe `member` all that it lacks against `state_vector`; once at a time, as honest clients ask.
 
         Raises:
             UpdateError: it is malformed.
         """
         seat = self._roster.find(member)
-        if seat is None or self._is_over:
+        if seat is None or self._is_over or seat.is_sync_due:
             return
         self._flush()
         sync = self._sync_from(state_vector)
+        seat.is_sync_due = True
         self._when_on_disk(self._seq, lambda: self._resynced(seat, sync))
 
     def sends_again(self, member: Member) -> None:
         """Hear that `member` has got our Resync: its rows without a receipt come again from here on."""
+        seat = self._roster.find(member)
+        if seat is not None:
+            seat.is_to_send_again = False
 
     def check(self, member: Member, seq: int, sha256: bytes) -> None:
-        """Hear what text `member` has at `seq`; one that has another than ours is told so."""
+        """Hear what text `member` has at `seq`; one that has another than ours is told so.
+
+        Only at the head, and once that is on disk: anywhere else there is nothing to compare with.
+        """
+        seat = self._roster.find(member)
+        if seat is None or self._is_over or seq != self._seq or not self.is_settled:
+            return
+        if self._digest is None or self._digest[0] != seq:
+            self._digest = (seq, hashlib.sha256(self._replica.text().encode()).digest())
+        if self._digest[1] == sha256:
+            return
+        _log.error("room %s: session %d had another text at row %d", self.name, member.session, seq)
+        if self._reads_back():
+            self._dismiss(seat, FaultCode.DIVERGED, "your text was another than the server's", 0)
+        else:
+            _log.error("room %s: whoever joins reads another text than those who are here", self.name)
+            self.is_parted = True
+            self.fail(f"{self.name} is loaded again")
+
+    def stop_storing(self, message: str) -> None:
+        """Take no updates until `resume_storing`: the store fails, for the reason in `message`."""
+        self._trouble = message
+        self._roster.tell_others(None, Trouble(message))
+
+    def resume_storing(self) -> None:
+        """Take updates again, and ask everybody for those that were not taken."""
+        if not self._trouble:
+            return
+        self._trouble = ""
+        for seat in self._roster:
+            if seat.is_live:
+                seat.member.deliver(Trouble(""))
+                self._send_resync(seat)
 
     def leave(self, member: Member) -> None:
         """Forget `member`; what it had sent is kept. The others are told at once."""
-        self._flush()
         seat = self._roster.find(member)
         if seat is not None:
-            self._roster.remove(seat, self._committed)
+            self._flush_all_of(seat.device_hash)
+            if seat in self._roster:
+                self._roster.remove(seat, self._committed)
 
     def committed(self, seq: int) -> None:
         """Hear from the log that every row up to `seq` is on disk."""
@@ -262,6 +372,10 @@ class Room:
 
     def setting_committed(self, key: str, value: str) -> None:
         """Hear from the log that a setting is on disk."""
+        newer = self._settings_under_way.pop(key, None)
+        if newer is not None:
+            self._settings_under_way[key] = None
+            self._log.set_setting(self.name, key, newer, self._seq)
         self._state.settings[key] = value
         self._roster.tell_others(None, Setting(key, value))
 
@@ -273,13 +387,33 @@ class Room:
             seat.member.deliver(Bye(reason, self._draw_retry_ms()))
 
     def flush(self) -> None:
-        """Apply and log now what has arrived, instead of at the end of the turn."""
+        """Apply and log now all that has arrived, instead of at the end of the turn."""
         self._flush()
+        while any(seat.pending for seat in self._roster) and not self._is_over:
+            self._flush()
 
     def close(self) -> None:
         """Free the document. Nobody may be here any more."""
         self._is_over = True
         self._replica.close()
+
+    def _judging(self, seat: Seat, data: bytes) -> Generator[None, None, Judgement]:
+        while True:
+            # Another window of the same person may send the same rows, or what these rest on.
+            self._flush_all_of(seat.device_hash, but=seat)
+            judgement = None if len(data) > _JUDGED_AT_ONCE_BYTES else self._intake.judge(seat, data)
+            if judgement is None:
+                judgement = yield from self._intake.judging(seat, data)
+            if not (judgement.is_doubtful and judgement.verdict is Verdict.STALE and seat.ahead):
+                return judgement
+            self._flush_all_of(seat.device_hash)
+
+    def _flush_all_of(self, device: bytes, *, but: Seat | None = None) -> None:
+        """Apply all that waits of a device's seats, or of its other seats."""
+        while not self._is_over and any(
+            each.pending and each is not but and each.device_hash == device for each in self._roster
+        ):
+            self._flush()
 
     def _flush_later(self) -> None:
         if not self._is_flush_due:
@@ -307,26 +441,37 @@ class Room:
                 self._queue_presence(seat, seat.next_presence)
 
     def _apply(self, seat: Seat, written: list[_Written]) -> None:
-        taken, seat.pending = seat.pending[:_UPDATES_A_TURN], seat.pending[_UPDATES_A_TURN:]
-        n = taken[-1][0]
+        count = _count_for_a_turn(seat.pending)
+        taken, seat.pending = seat.pending[:count], seat.pending[count:]
+        new_ids: list[int] = []
+        news: list[bytes] = []
+        for each in taken:
+            if each.judgement.verdict is not Verdict.ACCEPT:
+                continue
+            if not self._intake.fits(each.judgement):
+                # Never to happen, and the CRDT must not see it if it does.
+                _log.error("room %s: what was accepted does not fit any more", self.name)
+                self.fail(f"{self.name} is loaded again")
+                return
+            new_ids += self._intake.applied(each.judgement, seat.device_hash)
+            news.append(each.data)
+        n = taken[-1].n
+        size = sum(len(each.data) + _PENDING_BYTES for each in taken)
         try:
-            data = self._replica.apply(*(data for _, data in taken))
+            data = self._replica.apply(*news) if news else None
         except UpdateError:
             # The document may be damaged now: nobody may see it, and it is loaded again.
             self._dismiss(seat, FaultCode.BROKEN, "your changes cannot be applied here")
             self.fail(f"{self.name} is loaded again")
             return
-        if self._is_put_aside(update for _, update in taken):
-            # The CRDT keeps it until its base comes, and says nothing: a receipt would be a lie.
-            self._dismiss(seat, FaultCode.BROKEN, "your changes rest on text that is not here", _COME_BACK_MS)
-            if data is None:
-                return
+        if not seat.pending:
+            seat.ahead.clear()
         if data is None:
             # All of it was known; that it is on disk is certain once every row outstanding now is.
             # It says where the last of it stands, or may stand at most: what came after may not count
             # as unseen by those who had seen the author's rows.
             seq = self._last_row_of.get(seat.nonce, self._loaded_seq)
-            self._when_on_disk(self._seq, lambda: self._roster.tell(seat, Receipt(n, seq, alone=False)))
+            self._when_on_disk(self._seq, lambda: self._settle(seat, Receipt(n, seq, alone=False), size))
             return
         self._seq += 1
         self._encoded_most += len(data)
@@ -343,9 +488,42 @@ class Room:
                 device_hash=seat.device_hash,
                 at=self._now(),
                 data=data,
+                new_ids=tuple(new_ids),
             )
         )
-        written.append(_Written(seat, n, data))
+        written.append(_Written(seat, n, data, size))
+
+    def _ask_again(self, seat: Seat, reason: str) -> None:
+        """Answer what cannot be placed yet: an honest race, unless it happens again and again."""
+        seat.stale_in_a_row += 1
+        _log.info("room %s: session %d sent what has no ground: %s", self.name, seat.member.session, reason)
+        if not seat.member.answers_resync or seat.stale_in_a_row >= _STALE_MOST:
+            self._dismiss(seat, FaultCode.STALE, "your changes rest on text that is not here", _COME_BACK_MS)
+            return
+        self._flush()
+        if seat in self._roster:
+            self._send_resync(seat)
+
+    def _send_resync(self, seat: Seat) -> None:
+        seat.is_to_send_again = seat.member.answers_resync
+        resync = Resync(self._seq, self._replica.state_vector())
+        self._when_on_disk(self._seq, lambda: self._roster.tell(seat, resync))
+
+    def _reads_back(self) -> bool:
+        """Return whether one who joins now gets the text that stands here. Costs O(document), once a row."""
+        if self._read_back is None or self._read_back[0] != self._seq:
+            self._read_back = (self._seq, self._is_read_back())
+        return self._read_back[1]
+
+    def _is_read_back(self) -> bool:
+        copy = Replica(_COPY_ID)
+        try:
+            copy.apply(self.whole_update())
+            return copy.text() == self._replica.text()
+        except UpdateError:
+            return False
+        finally:
+            copy.close()
 
     def _has_space(self, data: bytes) -> bool:
         """Return whether an update may come in. One that only deletes always may: it begins with a 0."""
@@ -357,12 +535,6 @@ class Room:
         if self._encoded_most + len(data) > self._limits.encoded_bytes:
             self._encoded_most = len(self.whole_update())
         return self._encoded_most + len(data) <= self._limits.encoded_bytes
-
-    def _is_put_aside(self, updates: Iterable[bytes]) -> bool:
-        """Return whether any text in updates that were applied is not in the document."""
-        state_vector = self._replica.state_vector()
-        # What is left of an update begins with the number of clients that it has new text of.
-        return any(merge_rows([update], state_vector)[:1] != b"\x00" for update in updates)
 
     def _queue_presence(self, seat: Seat, presence: Presence) -> None:
         seat.next_presence = None
@@ -395,9 +567,12 @@ class Room:
             )
         )
         seat.member.deliver(sync)
+        if self._trouble:
+            seat.member.deliver(Trouble(self._trouble))
         self._roster.tell_others(seat, seat.presence)
 
     def _resynced(self, seat: Seat, sync: Sync) -> None:
+        seat.is_sync_due = False
         self._roster.tell(seat, sync)
         for presence in self._roster.others_as_seen_at(seat, sync.seq):
             self._roster.tell(seat, presence)
@@ -411,7 +586,11 @@ class Room:
             if seat.is_live and not (is_alone and seat in authors):
                 seat.member.deliver(batch)
         for part in written:
-            self._roster.tell(part.seat, Receipt(part.n, batch.last, alone=is_alone))
+            self._settle(part.seat, Receipt(part.n, batch.last, alone=is_alone), part.size)
+
+    def _settle(self, seat: Seat, receipt: Receipt, size: int) -> None:
+        seat.unsettled_bytes -= size
+        self._roster.tell(seat, receipt)
 
     def _show(self, seat: Seat, presence: Presence, token: int) -> None:
         if seat.presence_token == token and seat in self._roster:
@@ -421,10 +600,22 @@ class Room:
     def _dismiss(self, seat: Seat, code: FaultCode, message: str, retry_ms: int | None = None) -> None:
         # No flush in here: this runs in the midst of one, where another would log out of turn.
         seat.pending = []
+        seat.ahead.clear()
         self._roster.remove(seat, self._committed)
         seat.member.deliver(Fault(code, message, retry_ms))
 
     def _sync_from(self, state_vector: bytes) -> Sync:
+        state_vector = self._intake.state_vector_of(state_vector)
         is_empty = state_vector == EMPTY_STATE_VECTOR
         update = self.whole_update() if is_empty else self._replica.update_since(state_vector)
         return Sync(self._seq, self._replica.state_vector(), update)
+
+
+def _count_for_a_turn(pending: list[Pending]) -> int:
+    """Return how many updates of one author go into one transaction."""
+    size = 0
+    for count, each in enumerate(pending[:_UPDATES_A_TURN]):
+        size += len(each.data)
+        if size > _BYTES_A_TURN:
+            return max(1, count)
+    return min(len(pending), _UPDATES_A_TURN)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from collab_protocol import limits
+from collab_protocol.gate import Judgement
 from collab_protocol.messages import Hello, Message, Presence
 from collab_protocol.names import clean_person_name
 from collab_protocol.presence import Activity, Person, Role
@@ -23,6 +24,10 @@ class Member(Protocol):
     def session(self) -> int:
         """Unique while the server runs."""
 
+    @property
+    def answers_resync(self) -> bool:
+        """Whether its client says a Sync before it sends rows again (since version 2 of the wire)."""
+
     def deliver(self, message: Message) -> None:
         """Take a message for the client; never waits. Fault and Bye are the last."""
 
@@ -35,19 +40,45 @@ class Joiner:
     role: Role
 
 
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """What a member sent that is still to be applied: its rows up to `n`; KNOWN ones need a receipt only."""
+
+    n: int
+    data: bytes
+    judgement: Judgement
+
+
 @dataclass(slots=True, eq=False)
 class Seat:
-    """One member: who it is, what of it waits, and the caret it showed last."""
+    """One member: who it is, what of it waits, and the caret it showed last.
+
+    `ahead` is how far what waits goes beyond the room's text, by client id; `unsettled_bytes` are of rows
+    that have no receipt yet; `tried_at` is when one of them had to be tried on a copy. While it
+    `is_to_send_again`, what comes is dropped: the member sent it before it had read our Resync.
+    """
 
     member: Member
     person: Person
     nonce: bytes
     device_hash: bytes
+    client_ids: frozenset[int]
     presence: Presence
     is_live: bool = False
-    pending: list[tuple[int, bytes]] = field(default_factory=list)
+    pending: list[Pending] = field(default_factory=list)
+    ahead: dict[int, int] = field(default_factory=dict)
+    is_to_send_again: bool = False
+    is_sync_due: bool = False
+    unsettled_bytes: int = 0
+    tried_at: float = float("-inf")
+    stale_in_a_row: int = 0
     next_presence: Presence | None = None
     presence_token: int = 0
+
+
+def device_hash(hello: Hello) -> bytes:
+    """Return what the server keeps of a device's secret."""
+    return hashlib.sha256(hello.device).digest()
 
 
 class Roster:
@@ -56,6 +87,7 @@ class Roster:
     def __init__(self, seq: int) -> None:
         """`seq`: where the room's log stands."""
         self._seats: dict[Member, Seat] = {}
+        self._claims: dict[int, tuple[bytes, int]] = {}
         self._newest_row = self._newest_by_another = (0, seq)
 
     def __iter__(self) -> Iterator[Seat]:
@@ -85,20 +117,34 @@ class Roster:
             member=member,
             person=person,
             nonce=hello.nonce,
-            device_hash=hashlib.sha256(hello.device).digest(),
+            device_hash=device_hash(hello),
+            client_ids=frozenset(hello.client_ids),
             presence=Presence(person, (), seq, Activity.ACTIVE),
         )
+        for client_id in seat.client_ids:
+            _, seats = self._claims.get(client_id, (seat.device_hash, 0))
+            self._claims[client_id] = (seat.device_hash, seats + 1)
         return seat
+
+    def owner(self, client_id: int) -> bytes | None:
+        """Return the hash of the device whose seats write under an id; None when nobody here does."""
+        claim = self._claims.get(client_id)
+        return None if claim is None else claim[0]
 
     def remove(self, seat: Seat, seq: int) -> None:
         """Take a seat away and tell the others."""
         del self._seats[seat.member]
+        for client_id in seat.client_ids:
+            device, seats = self._claims.pop(client_id)
+            if seats > 1:
+                self._claims[client_id] = (device, seats - 1)
         if seat.is_live:
             self.tell_others(seat, Presence(seat.person, (), seq, Activity.GONE))
 
     def clear(self) -> list[Seat]:
         """Take every seat away, telling nobody; returns them."""
         seats, self._seats = list(self._seats.values()), {}
+        self._claims.clear()
         return seats
 
     def tell(self, seat: Seat, message: Message) -> None:

@@ -90,14 +90,14 @@ def test_a_crash_gives_the_terminal_back_and_names_the_log(home: Home) -> None:
     assert "provoked" in log.read_text()
 
 
-def test_quitting_offline_says_what_is_lost(home: Home) -> None:
+def test_quitting_offline_says_what_is_kept_and_where(home: Home) -> None:
     with Server(home) as server:
         ana = home.open("join", server.url("notes"))
         ana.wait_for(_SAVED)
         server.kill()
         ana.wait_for("! offline")
         ana.send("never saved")
-        ana.wait_for("only in this window")
+        ana.wait_for("11 changes kept on this machine")
         ana.send("\x11")
         ana.wait_for("Quit with 11 unsaved changes?")
         ana.send("n")
@@ -105,9 +105,9 @@ def test_quitting_offline_says_what_is_lost(home: Home) -> None:
         ana.send("!\x11")
         ana.wait_for("Quit with 12 unsaved changes?")
         ana.send("y")
-        assert ana.wait_exit() == 4
+        assert ana.wait_exit() == 5
         assert_given_back(ana)
-        assert "12 changes in notes had not reached a server" in last_words(ana)
+        assert f"12 changes in notes are kept in {home.path}/state/journals" in last_words(ana)
 
 
 def test_a_terminal_window_that_is_closed_ends_the_program(home: Home) -> None:

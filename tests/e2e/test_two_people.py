@@ -15,7 +15,7 @@ from tests.e2e.terminal import Terminal, wait_until
 
 SAVED: Final = "✓ saved"
 QUIT: Final = "\x11"
-_UNSAVED: Final = r"! offline – \d+ changes only in this window"
+_UNSAVED: Final = r"! offline – \d+ changes kept on this machine"
 RECONNECT_DEADLINE_S: Final = 40.0
 """Two retries of the back-off at its longest, and what a busy machine adds."""
 

@@ -62,6 +62,7 @@ class JoinSettings:
     is_read_only: bool
     is_ascii: bool
     is_insecure: bool
+    is_offline: bool
     complaints: tuple[str, ...]
 
 
@@ -98,6 +99,7 @@ def join_settings(flags: JoinFlags, environ: Mapping[str, str], *, can_draw_unic
         is_read_only=flags.read_only,
         is_ascii=layers.find("ascii", flags.ascii or None, _flag) or not can_draw_unicode,
         is_insecure=flags.insecure,
+        is_offline=flags.offline,
         complaints=layers.file.complaints,
     )
 

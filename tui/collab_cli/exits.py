@@ -22,6 +22,8 @@ class ExitCode(IntEnum):
     USAGE = 2
     REFUSED = 3
     UNREACHABLE = 4
+    UNSAVED = 5
+    """Changes are kept in the journal that no server has; wins over UNREACHABLE."""
 
 
 class CommandError(CollabError):

@@ -24,6 +24,7 @@ class JoinFlags:
     read_only: bool = False
     ascii: bool = False
     insecure: bool = False
+    offline: bool = False
 
 
 @dataclass(frozen=True, slots=True)

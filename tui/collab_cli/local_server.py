@@ -8,11 +8,15 @@
 A private server lives in a session of its own, so that it outlives the terminal, and ends by itself
 when nobody has been connected for a while. A server that somebody runs by hand is not replaced when
 it stops under its clients: whoever runs it would find the folder taken.
+
+A private server that an older collab started is asked once to hand over: it ends if nobody else is
+connected, and one of this version takes its place. One that goes on is used as it is.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
@@ -21,11 +25,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
-from collab_cli.exits import ExitCode
+from collab_cli import __version__
+from collab_cli.exits import CommandError, ExitCode
 from collab_cli.paths import make_folder
 from collab_protocol.errors import LinkError
 from collab_protocol.versions import VERSIONS
-from collab_server.lock import Endpoints
+from collab_server.lock import HAND_OVER_PATH, VERSION_HEADER, Endpoints, is_older
 
 _log = logging.getLogger(__name__)
 
@@ -33,6 +38,12 @@ _START_DEADLINE_S: Final = 15.0
 _POLL_S: Final = 0.02
 _TRY_AGAIN_S: Final = 0.5
 """How long after a lost race for the lock the next server is started: its holder may be leaving."""
+
+_ANSWER_S: Final = 2.0
+"""How long a server gets to answer whether it hands over; one that says nothing goes on."""
+
+_LEAVE_S: Final = 12.0
+"""How long one that hands over gets to be gone: its own drain takes 8 s at most."""
 
 _OUTPUT_BYTES: Final = 1024 * 1024
 
@@ -43,6 +54,8 @@ def read_endpoints(data: Path) -> Endpoints | None:
     """Return what `data`/server.json says, of a server that runs or one that was killed; None without one."""
     try:
         note = json.loads((data / "server.json").read_bytes())
+        if not (isinstance(note["unix"], str) and isinstance(note["version"], str)):
+            return None
         return Endpoints(**{**note, "protocol": tuple(note["protocol"])})
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -60,9 +73,18 @@ class LocalServer:
     """The server of one data folder, as one client sees it over its life."""
 
     def __init__(
-        self, data: Path, *, private_socket: Path, output_file: Path, command: Sequence[str] | None = None
+        self,
+        data: Path,
+        *,
+        private_socket: Path,
+        output_file: Path,
+        command: Sequence[str] | None = None,
+        version: str = __version__,
     ) -> None:
-        """`output_file` gets what a started server prints, which is little: it has a log of its own."""
+        """`output_file` gets what a started server prints, which is little: it has a log of its own.
+
+        `version` is what `command` starts; a private server that is older is asked to hand over.
+        """
         self._data = data
         self._private_socket = private_socket
         self._output_file = output_file
@@ -71,6 +93,8 @@ class LocalServer:
         self._child: int | None = None
         self._start_at = 0.0
         self._may_start = True
+        self._version = version
+        self._has_asked = False
 
     async def reach(self, open_socket: Callable[[Path], Awaitable[L]]) -> L:
         """Return what `open_socket` makes of the server's socket; starts a server if there is none.
@@ -80,6 +104,7 @@ class LocalServer:
                 speaks another version.
         """
         loop = asyncio.get_running_loop()
+        await self._take_over()
         deadline = loop.time() + _START_DEADLINE_S
         self._child_exit_code()  # one that has served, and died since, is no failure to start
         while True:
@@ -102,6 +127,24 @@ class LocalServer:
                 )
             await self._keep_starting(loop.time())
             await asyncio.sleep(_POLL_S)
+
+    async def _take_over(self) -> None:
+        """Ask a private server that is older to hand over, once in our life; return when it is gone."""
+        running = await asyncio.to_thread(read_endpoints, self._data)
+        if self._has_asked or running is None or Path(running.unix) != self._private_socket:
+            return
+        if not is_older(running.version, self._version):
+            return
+        self._has_asked = True
+        if not await _agrees_to_hand_over(self._private_socket, self._version):
+            _log.info("the private server of collab %s goes on", running.version)
+            return
+        _log.info("the private server of collab %s hands over", running.version)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LEAVE_S):
+                # It removes its note just before its lock goes; another note is its successor's.
+                while await asyncio.to_thread(read_endpoints, self._data) == running:  # noqa: ASYNC110
+                    await asyncio.sleep(_POLL_S)
 
     async def _keep_starting(self, now: float) -> None:
         """Start a server, unless one that we started may still become it."""
@@ -133,7 +176,10 @@ class LocalServer:
 
         Not by `subprocess`, whose objects want their process to end before they do.
         """
-        make_folder(self._output_file.parent)
+        try:
+            make_folder(self._output_file.parent)
+        except CommandError as error:
+            raise LinkError(f"cannot start a private server: {error}") from error
         appended = os.O_WRONLY | os.O_APPEND | os.O_CREAT
         try:
             self._output_file.touch(mode=0o600)
@@ -166,6 +212,22 @@ class LocalServer:
     @property
     def _see(self) -> str:
         return f"its log is {self._output_file.with_suffix('.log')}"
+
+
+async def _agrees_to_hand_over(path: Path, version: str) -> bool:
+    """Ask the server behind a Unix socket whether it ends for a newer one; whatever goes wrong is a no."""
+    request = f"GET {HAND_OVER_PATH} HTTP/1.1\r\nHost: localhost\r\n{VERSION_HEADER}: {version}\r\n\r\n"
+    try:
+        async with asyncio.timeout(_ANSWER_S):
+            reader, writer = await asyncio.open_unix_connection(path)
+            try:
+                writer.write(request.encode())
+                status = await reader.readline()
+            finally:
+                writer.close()
+    except (OSError, ValueError):  # TimeoutError is an OSError; ValueError: the answer has no end
+        return False
+    return status.split()[1:2] == [b"200"]
 
 
 def _check_version(data: Path, running: Endpoints) -> None:

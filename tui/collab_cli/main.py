@@ -73,6 +73,9 @@ def _join(
     theme: Annotated[str | None, typer.Option(help="dark or light.")] = None,
     read_only: Annotated[bool, typer.Option("--read-only", help="Look, but change nothing.")] = False,
     ascii_only: Annotated[bool, typer.Option("--ascii", help="Draw with ASCII signs only.")] = False,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Leave the network alone; changes are kept on this machine.")
+    ] = False,
     insecure: Annotated[
         bool, typer.Option("--insecure", help="Allow ws:// to another machine, readable on the way.")
     ] = False,
@@ -87,6 +90,7 @@ def _join(
         read_only=read_only,
         ascii=ascii_only,
         insecure=insecure,
+        offline=offline,
     )
 
     def join() -> int:
@@ -95,6 +99,20 @@ def _join(
         return join.run(flags)
 
     return run_command(join)
+
+
+@app.command("status")
+def _status(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array instead.")] = False,
+) -> int:
+    """List rooms with changes that no server has yet."""
+
+    def status() -> int:
+        from collab_cli.commands import status
+
+        return status.run(as_json=as_json)
+
+    return run_command(status)
 
 
 @app.command("serve")

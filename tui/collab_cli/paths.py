@@ -1,7 +1,7 @@
 """The folders that collab keeps things in, and the names of the files in them.
 
     data     the server's rooms, server.lock, server.json
-    state    device secret, recent rooms, logs
+    state    device secret, journals, copies, recent rooms, logs
     config   config.toml
     run      Unix sockets: 0700, ours, short
 
@@ -53,6 +53,14 @@ class Folders:
     @property
     def logs(self) -> Path:
         return self.state / "logs"
+
+    @property
+    def journals(self) -> Path:
+        return self.state / "journals"
+
+    @property
+    def copies(self) -> Path:
+        return self.state / "copies"
 
     @property
     def device_file(self) -> Path:

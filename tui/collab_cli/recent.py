@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from collab_cli.paths import make_folder
+from collab_protocol.errors import CollabError
 
 _KEPT: Final = 50
 
@@ -25,7 +26,7 @@ def remember_room(file: Path, target: str) -> None:
     """Put `target` first. A list that cannot be written is no reason to keep anybody from a room."""
     rooms = [target, *(each for each in recent_rooms(file) if each != target)][:_KEPT]
     draft = file.with_name(f".{file.name}-{os.getpid()}")
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, CollabError):
         make_folder(file.parent)
         draft.write_text("\n".join(rooms) + "\n", encoding="utf-8")
         draft.replace(file)

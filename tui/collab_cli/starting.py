@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import logging
 import os
 import random
 import time
 from typing import TYPE_CHECKING, Final
 
 from collab_cli.config import JoinSettings
+from collab_cli.copies import keep_copy
 from collab_cli.recent import remember_room
 from collab_cli.targets import Target
+from collab_protocol.errors import StoreError
 
 if TYPE_CHECKING:
     from collab_cli.local_server import LocalServer
     from collab_client.buffer import Buffer
+    from collab_client.journal import Contents, Journal
     from collab_client.link import WebSocketLink
+    from collab_client.replay import Replayed
     from collab_client.session import Session
+    from collab_protocol.text import Replica
+
+_log = logging.getLogger(__name__)
 
 SERVER_OUTPUT: Final = "server.out"
 
@@ -26,7 +34,8 @@ _CLIENT_ID_BYTES: Final = 4
 
 _NONCE_BYTES: Final = 16
 _LOADED_LATE: Final = (
-    "collab_client.buffer",
+    "collab_client.document",
+    "collab_client.journal",
     "collab_client.session",
     "collab_client.link",
     "collab_cli.local_server",
@@ -34,25 +43,94 @@ _LOADED_LATE: Final = (
 
 
 async def start_session(target: Target, settings: JoinSettings, device: bytes) -> tuple[Buffer, Session]:
-    """Return a buffer and the session that will keep it in step with `target`; nothing is connected yet.
+    """Return the text as the journal has it, and the session that will keep it in step; nothing is connected.
 
     What is slow to load is loaded in a thread, so that keys typed meanwhile are taken.
+
+    Raises:
+        StoreError: a newer collab wrote the journal.
     """
     await asyncio.to_thread(_load)
-    from collab_client.buffer import Buffer
+    from collab_client.document import Document
+    from collab_client.journal_file import JournalDamaged
     from collab_client.session import Session
     from collab_protocol.sync import Identity
+
+    journal, contents, told = await asyncio.to_thread(_open_journal, target, settings, device)
+    try:
+        replayed = await _replayed(contents)
+    except JournalDamaged as error:
+        _log.error("%s", error)
+        if journal is not None:
+            journal.abandon()
+        journal, contents, told = await asyncio.to_thread(
+            _open_journal, target, settings, device, is_no_text=True
+        )
+        replayed = await _replayed(contents)
+    document = Document(
+        replayed,
+        contents,
+        Identity(
+            nonce=os.urandom(_NONCE_BYTES),
+            # A journal that was copied from another machine goes on as that one's: its rows are bound to it.
+            device=contents.origin.device,
+            name=settings.name,
+            colour=settings.colour,
+        ),
+        journal=journal,
+        make_replica=_draw_replica,
+        keep_copy=lambda text: keep_copy(settings.folders.copies, target.room, text),
+        now=time.time,
+    )
+    document.buffer.read_only = settings.is_read_only
+    session = Session(
+        document,
+        journal=journal,
+        connect=None if settings.is_offline else Connector(target, settings).connect,
+        dice=random.random,
+        greeting=told,
+    )
+    if journal is not None:
+        journal.begin(asyncio.get_running_loop())
+    return document.buffer, session
+
+
+def _open_journal(
+    target: Target, settings: JoinSettings, device: bytes, *, is_no_text: bool = False
+) -> tuple[Journal | None, Contents, str]:
+    """Return the journal of `target`; None with an empty one where there cannot be one."""
+    from collab_client.journal import Contents, Origin, journal_path, open_journal
+    from collab_client.journal_file import JournalNewer
+
+    server = str(settings.folders.data if target.server is None else target.server)
+    origin = Origin(server, target.room, device)
+    path = journal_path(settings.folders.journals, server, target.room)
+    try:
+        return open_journal(path, origin, is_no_text=is_no_text)
+    except JournalNewer:
+        raise
+    except StoreError as error:
+        _log.error("no journal: %s", error)
+        return None, Contents(origin), f"no journal, changes are only in this window: {error}"
+
+
+async def _replayed(contents: Contents) -> Replayed:
+    from collab_client.replay import replay
+
+    replaying = replay(contents, _draw_replica())
+    while True:
+        try:
+            next(replaying)
+        except StopIteration as done:
+            replayed: Replayed = done.value
+            return replayed
+        await asyncio.sleep(0)
+
+
+def _draw_replica() -> Replica:
     from collab_protocol.text import Replica
 
-    buffer = Buffer(Replica(int.from_bytes(os.urandom(_CLIENT_ID_BYTES), "big"), undo_clock=time.monotonic))
-    buffer.read_only = settings.is_read_only
-    session = Session(
-        buffer,
-        Identity(nonce=os.urandom(_NONCE_BYTES), device=device, name=settings.name, colour=settings.colour),
-        connect=Connector(target, settings).connect,
-        dice=random.random,
-    )
-    return buffer, session
+    return Replica(int.from_bytes(os.urandom(_CLIENT_ID_BYTES), "big"), undo_clock=time.monotonic)
 
 
 def _load() -> None:

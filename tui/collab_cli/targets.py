@@ -22,6 +22,10 @@ class Server:
     url: str | None = None
     unix_path: Path | None = None
 
+    def __str__(self) -> str:
+        """Return what to give to --server."""
+        return self.url if self.url is not None else f"unix://{self.unix_path}"
+
 
 @dataclass(frozen=True, slots=True)
 class Target:

@@ -260,6 +260,11 @@ class PeerCarets(Mapping[int, Peer]):
                 if span is not None:
                     self._peers[session] = replace(self._peers[session], head=span.head, anchor=span.anchor)
 
+    def restart(self, ring: Ring) -> None:
+        """Let everybody go, and go on with `ring`."""
+        self._ring = ring
+        self.clear()
+
     def clear(self) -> None:
         """Let everybody go."""
         self._peers.clear()

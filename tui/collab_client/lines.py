@@ -83,6 +83,10 @@ class Lines:
         """Return the whole text. Costs O(text)."""
         return "\n".join([line for block in self._blocks for line in block.lines])
 
+    def blocks(self) -> list[tuple[str, ...]]:
+        """Return the lines as they are now, some hundred at a time; later changes don't touch them."""
+        return [tuple(block.lines) for block in self._blocks]
+
     def slice(self, start: Position, end: Position) -> str:
         """Return the text between two positions.
 

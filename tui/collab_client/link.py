@@ -22,11 +22,11 @@ from websockets.exceptions import (
 from websockets.typing import Subprotocol
 
 from collab_protocol import limits
-from collab_protocol.errors import LinkError
+from collab_protocol.errors import CloseCode, LinkError
 from collab_protocol.names import ROOM_PATH
 from collab_protocol.versions import SUBPROTOCOL
 
-_OPEN_TIMEOUT_S: Final = 10.0
+_OPEN_TIMEOUT_S: Final = limits.DEAD_AFTER_S
 _CLOSE_TIMEOUT_S: Final = 1.0
 _RETRY_AFTER_MOST_S: Final = 3600.0
 
@@ -40,7 +40,7 @@ class Link(Protocol):
     async def receive(self) -> bytes:
         """Return the next frame. Raises: LinkError."""
 
-    async def close(self) -> None:
+    async def close(self, code: int = CloseCode.NORMAL, reason: str = "") -> None:
         """Close; never raises."""
 
 
@@ -75,11 +75,11 @@ class WebSocketLink:
             raise _closed(error) from error
         return frame
 
-    async def close(self) -> None:
+    async def close(self, code: int = CloseCode.NORMAL, reason: str = "") -> None:
         # Closing waits for what is still to be written, for ever where nobody takes it.
         with contextlib.suppress(Exception):
             async with asyncio.timeout(_CLOSE_TIMEOUT_S):
-                await self._websocket.close()
+                await self._websocket.close(code, reason)
         self._websocket.transport.abort()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -56,28 +57,36 @@ def saving(unsaved: int) -> Status:
     return Status(StatusKind.SAVING, f"↑ {unsaved} saving", unsaved)
 
 
-def offline(unsaved: int, retry_in_s: float | None) -> Status:
-    """There is no link. Until there is a journal, what was typed meanwhile is in this window only."""
+def offline(unsaved: int, retry_in_s: float | None, kept: int = 0, *, is_connecting: bool = False) -> Status:
+    """There is no link; `kept` of the unsaved changes are in the journal, on this machine's disk."""
+    what_next = " · connecting" if is_connecting else _retry(retry_in_s, " · ")
+    return Status(StatusKind.OFFLINE, "! offline" + _kept(unsaved, kept, " – ") + what_next, unsaved)
+
+
+def busy(unsaved: int, retry_in_s: float | None, kept: int = 0) -> Status:
     return Status(
-        StatusKind.OFFLINE, "! offline" + _kept(unsaved, " – ") + _retry(retry_in_s, " · "), unsaved
+        StatusKind.BUSY, "⧗ server busy" + _retry(retry_in_s, " – ") + _kept(unsaved, kept, " · "), unsaved
     )
 
 
-def busy(unsaved: int, retry_in_s: float | None) -> Status:
-    return Status(
-        StatusKind.BUSY, "⧗ server busy" + _retry(retry_in_s, " – ") + _kept(unsaved, " · "), unsaved
-    )
+def refused(unsaved: int, reason: str, kept: int = 0) -> Status:
+    """The server does not take what is typed here, for `reason`."""
+    return Status(StatusKind.REFUSED, f"✗ {reason}" + _kept(unsaved, kept, " – "), unsaved)
 
 
-def refused(unsaved: int, reason: str) -> Status:
-    return Status(StatusKind.REFUSED, f"✗ {reason}" + _kept(unsaved, " – "), unsaved)
-
-
-def _kept(unsaved: int, joint: str) -> str:
+def _kept(unsaved: int, kept: int, joint: str) -> str:
+    """Say where unsaved changes are: on disk, or in this window alone."""
     if not unsaved:
         return ""
-    return f"{joint}{unsaved} {'change' if unsaved == 1 else 'changes'} only in this window"
+    if not kept:
+        return f"{joint}{_changes(unsaved)} only in this window"
+    words = f"{joint}{_changes(kept)} kept on this machine"
+    return words if kept == unsaved else f"{words}, {unsaved - kept} only in this window"
+
+
+def _changes(count: int) -> str:
+    return f"{count} {'change' if count == 1 else 'changes'}"
 
 
 def _retry(retry_in_s: float | None, joint: str) -> str:
-    return "" if retry_in_s is None else f"{joint}retry in {max(0, round(retry_in_s))} s"
+    return "" if retry_in_s is None else f"{joint}retry in {max(1, math.ceil(retry_in_s))} s"

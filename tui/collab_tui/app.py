@@ -32,7 +32,10 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_NOTICE_S: Final = 5.0
+_NOTICE_S: Final = 4.0
+_NOTICE_CHARACTER_S: Final = 0.1
+"""What is long, such as a path, stands longer."""
+
 _POSITION_DELAY_S: Final = 0.05
 """Where the caret is, is said when a burst of keys pauses: a key then repaints its row and no more."""
 
@@ -41,6 +44,7 @@ _SETTLE_S: Final = 1.0
 
 _LIVELY: Final = (Activity.ACTIVE, Activity.IDLE, Activity.AWAY, Activity.GONE)
 _GOODBYE_S: Final = 0.5
+_JOURNAL_WAITS: Final = 4
 _NARROW_CELLS: Final = 40
 
 
@@ -55,6 +59,15 @@ class Session(Protocol):
 
     @property
     def unsaved(self) -> int: ...
+
+    @property
+    def kept(self) -> int: ...
+
+    @property
+    def copies(self) -> list[str]: ...
+
+    @property
+    def journal_trouble(self) -> str: ...
 
     def caret_moved(self) -> None: ...
 
@@ -85,9 +98,12 @@ class AppConfig:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How it ended: own changes that no server has, and the error that ended it, if one did."""
+    """How it ended: own changes that no server has, how many of them are in the journal, where copies of
+    texts were kept that could not go on, and the error that ended it, if one did."""
 
     unsaved: int = 0
+    kept: int = 0
+    copies: tuple[str, ...] = ()
     error: Exception | None = None
 
 
@@ -125,7 +141,7 @@ class CollabApp(App[Outcome], inherit_bindings=False):
         """How it ended; what is unsaved stands also after a crash."""
         if self.return_value is not None:
             return self.return_value
-        return Outcome(unsaved=0 if self._session is None else self._session.unsaved)
+        return self._outcome(None)
 
     def _fatal_error(self) -> None:
         """End after a crash, the traceback in the log; Textual's own shows local variables: people's text."""
@@ -172,7 +188,13 @@ class CollabApp(App[Outcome], inherit_bindings=False):
         except Exception as crash:
             _log.exception("the session crashed")
             error = crash
-        self.exit(Outcome(0 if self._session is None else self._session.unsaved, error))
+        self.exit(self._outcome(error))
+
+    def _outcome(self, error: Exception | None) -> Outcome:
+        session = self._session
+        if session is None:
+            return Outcome(error=error)
+        return Outcome(session.unsaved, session.kept, tuple(session.copies), error)
 
     def _join(self, buffer: Buffer, session: Session) -> None:
         self._buffer, self._session = buffer, session
@@ -192,7 +214,7 @@ class CollabApp(App[Outcome], inherit_bindings=False):
         self._line.show(notice=text)
         if self._notice_timer is not None:
             self._notice_timer.stop()
-        self._notice_timer = self.set_timer(_NOTICE_S, self._notice_expired)
+        self._notice_timer = self.set_timer(_NOTICE_S + len(text) * _NOTICE_CHARACTER_S, self._notice_expired)
 
     def _notice_expired(self) -> None:
         self._notice_timer = None
@@ -205,6 +227,9 @@ class CollabApp(App[Outcome], inherit_bindings=False):
             self._session.caret_moved()
         if self._position_timer is None:
             self._position_timer = self.set_timer(_POSITION_DELAY_S, self._show_position)
+
+    def on_editor_shifted(self) -> None:
+        self._show_position()
 
     def on_editor_peers_changed(self) -> None:
         self._line.show(people=self._people())
@@ -270,10 +295,8 @@ class CollabApp(App[Outcome], inherit_bindings=False):
         if session.unsaved == 0:
             self._leave()
             return
-        changes = "1 unsaved change" if session.unsaved == 1 else f"{session.unsaved} unsaved changes"
-        are = "It is" if session.unsaved == 1 else "They are"
         self._is_asking = True
-        self._line.show(question=f"Quit with {changes}?  y / n  {are} only in this window.")
+        self._line.show(question=_question(session.unsaved, session.kept))
 
     def _answer(self, event: events.Key) -> None:
         match event.key:
@@ -293,4 +316,24 @@ class CollabApp(App[Outcome], inherit_bindings=False):
             self.exit(Outcome())
             return
         session.leave()
-        self.set_timer(_GOODBYE_S, lambda: self.exit(Outcome(session.unsaved)))
+        self._end_later(session, _JOURNAL_WAITS)
+
+    def _end_later(self, session: Session, waits: int) -> None:
+        """Stop waiting for the session's end, but let the journal finish what it is about to keep."""
+
+        def end() -> None:
+            if waits and session.kept < session.unsaved and not session.journal_trouble:
+                self._end_later(session, waits - 1)
+            else:
+                self.exit(self._outcome(None))
+
+        self.set_timer(_GOODBYE_S, end)
+
+
+def _question(unsaved: int, kept: int) -> str:
+    changes = "1 unsaved change" if unsaved == 1 else f"{unsaved} unsaved changes"
+    if kept < unsaved:
+        are = "It is" if unsaved == 1 else "They are"
+        return f"Quit with {changes}?  y / n  {are} only in this window."
+    they = "It is" if unsaved == 1 else "They are"
+    return f"Quit with {changes}?  y / n  {they} kept on this machine."

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from collab_protocol.errors import StoreError
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -60,8 +62,23 @@ class StoredRoom:
     bindings: dict[int, bytes]
 
 
+class StoreTrouble(StoreError):
+    """The disk fails, whatever is written; it may take writes again later.
+
+    The text is for the log. `reason` is for people who are in a room, and names no path of the server.
+    """
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
 class Store(Protocol):
-    """Bytes on disk. One thread at a time; every method raises StoreError when the disk fails."""
+    """Bytes on disk. One thread at a time.
+
+    Every method raises StoreTrouble when the disk fails, and plain StoreError when it is what was asked
+    for that cannot be done.
+    """
 
     @property
     def epoch(self) -> bytes:
@@ -74,11 +91,17 @@ class Store(Protocol):
     def create(self, room: str, lineage: bytes, now: float) -> bool:
         """Make `room` unless it is there already; returns whether this call made it."""
 
-    def load(self, room: str) -> StoredRoom | None:
-        """Return a room, or None when there is none of that name."""
+    def load(self, room: str, *, before: int | None = None) -> StoredRoom | None:
+        """Return a room, or None when there is none of that name. Writes nothing.
+
+        `before` passes over the snapshots at that position and later, with which something is wrong.
+        """
 
     def write(self, rows: Sequence[Row], settings: Sequence[SettingRow]) -> None:
-        """Bring rows and settings to disk in one transaction; they are durable on return."""
+        """Bring rows, their new client ids and settings to disk in one transaction; durable on return.
+
+        A client id that is bound already stays with the device that it has.
+        """
 
     def save_snapshot(self, room: str, snapshot: Snapshot) -> None:
         """Keep `snapshot` beside the one before it."""

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Final
 
 from collab_protocol.errors import StoreError
-from collab_server.store.base import Row, SettingRow, Snapshot, StoredRoom
+from collab_server.store.base import Row, SettingRow, Snapshot, StoredRoom, StoreTrouble
+from collab_server.store.migrations import migrate
 
-VERSION: Final = 1
+VERSION: Final = 2
 """`user_version` of the files that this code writes."""
 
 _SCHEMA: Final = """
@@ -38,9 +39,39 @@ CREATE TABLE setting (
     room TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, seq INTEGER NOT NULL,
     PRIMARY KEY (room, key)
 ) WITHOUT ROWID;
+CREATE TABLE binding (
+    room TEXT NOT NULL, client_id INTEGER NOT NULL, device_hash BLOB NOT NULL,
+    PRIMARY KEY (room, client_id)
+) WITHOUT ROWID;
+CREATE TABLE probe (data BLOB NOT NULL);
 """
 
 _SNAPSHOTS_KEPT: Final = 2
+
+_LAST: Final = 2**63 - 1
+"""The largest integer of SQLite."""
+
+_PROBE_BYTES: Final = 65_536
+"""Enough to need new pages: a few bytes fit into pages that are there, and say nothing of a full disk."""
+
+_DAMAGED: Final = "the server's store is damaged"
+_NOT_WRITABLE: Final = "the server's store may not be written"
+_BUSY: Final = "the server's store is locked by another program"
+
+_REASONS: Final = {
+    sqlite3.SQLITE_FULL: "the server's disk is full",
+    sqlite3.SQLITE_IOERR: "the server's disk fails",
+    sqlite3.SQLITE_READONLY: _NOT_WRITABLE,
+    sqlite3.SQLITE_PERM: _NOT_WRITABLE,
+    sqlite3.SQLITE_CANTOPEN: _NOT_WRITABLE,
+    sqlite3.SQLITE_BUSY: _BUSY,
+    sqlite3.SQLITE_LOCKED: _BUSY,
+    sqlite3.SQLITE_PROTOCOL: _BUSY,
+    sqlite3.SQLITE_CORRUPT: _DAMAGED,
+    sqlite3.SQLITE_NOTADB: _DAMAGED,
+    sqlite3.SQLITE_NOMEM: "the server is out of memory",
+}
+"""Primary result codes (sqlite.org/rescode.html) that are the machine's fault, in words for people."""
 
 
 class SqliteStore:
@@ -79,25 +110,35 @@ class SqliteStore:
             )
             return made.rowcount == 1
 
-    def load(self, room: str) -> StoredRoom | None:
-        with self._transaction() as db:
+    def load(self, room: str, *, before: int | None = None) -> StoredRoom | None:
+        # Deferred: a disk that takes no writes can still be read.
+        with self._transaction("DEFERRED") as db:
             found = db.execute("SELECT lineage FROM room WHERE name = ?", (room,)).fetchone()
             if found is None:
                 return None
-            snapshot = self._newest_snapshot(room)
+            snapshot = self._newest_snapshot(room, before)
             covered = 0 if snapshot is None else snapshot.covered
+            newest = db.execute("SELECT max(covered) FROM snapshot WHERE room = ?", (room,)).fetchone()[0]
             rows = db.execute(
                 "SELECT first, last, session, principal, name, device_hash, at, data FROM row"
                 " JOIN author ON author.id = row.author WHERE row.room = ? AND last > ? ORDER BY first",
                 (room, covered),
             ).fetchall()
             settings = dict(db.execute("SELECT key, value FROM setting WHERE room = ?", (room,)).fetchall())
-        _check_no_hole(room, covered, rows)
-        return StoredRoom(room, found[0], snapshot, tuple(Row(room, *row) for row in rows), settings, {})
+            bindings = dict(
+                db.execute("SELECT client_id, device_hash FROM binding WHERE room = ?", (room,)).fetchall()
+            )
+        _check_no_hole(room, covered, rows, newest or 0)
+        return StoredRoom(
+            room, found[0], snapshot, tuple(Row(room, *row) for row in rows), settings, bindings
+        )
 
     def probe(self) -> None:
+        # Two transactions: what one writes and deletes again never gets to the disk.
         with self._transaction() as db:
-            db.execute("UPDATE store SET epoch = epoch")
+            db.execute("INSERT INTO probe VALUES (zeroblob(?))", (_PROBE_BYTES,))
+        with self._transaction() as db:
+            db.execute("DELETE FROM probe")
 
     def write(self, rows: Sequence[Row], settings: Sequence[SettingRow]) -> None:
         with self._transaction() as db:
@@ -113,6 +154,10 @@ class SqliteStore:
                     " AND device_hash = ? AND principal = ? AND name = ?",
                     (row.room, row.first, row.last, row.at, row.data, *who),
                 )
+                db.executemany(
+                    "INSERT INTO binding VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+                    [(row.room, client_id, row.device_hash) for client_id in row.new_ids],
+                )
             for setting in settings:
                 db.execute(
                     "INSERT INTO setting VALUES (?, ?, ?, ?)"
@@ -124,7 +169,8 @@ class SqliteStore:
         digest = hashlib.sha256(snapshot.data).digest()
         with self._transaction() as db:
             db.execute(
-                "INSERT INTO snapshot VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                "INSERT INTO snapshot VALUES (?, ?, ?, ?)"
+                " ON CONFLICT DO UPDATE SET data = excluded.data, sha256 = excluded.sha256",
                 (room, snapshot.covered, snapshot.data, digest),
             )
             db.execute(
@@ -134,7 +180,7 @@ class SqliteStore:
             )
 
     def room_names(self) -> list[str]:
-        with self._transaction() as db:
+        with self._transaction("DEFERRED") as db:
             return [name for (name,) in db.execute("SELECT name FROM room ORDER BY name")]
 
     def close(self) -> None:
@@ -156,12 +202,15 @@ class SqliteStore:
                 f"BEGIN; {_SCHEMA} INSERT INTO store VALUES (x'{secrets.token_hex(16)}');"  # noqa: S608  # our digits
                 f" PRAGMA user_version = {VERSION}; COMMIT;"
             )
+        elif version < VERSION and self._path is not None:
+            migrate(self._db, self._path, version)
         self._epoch: bytes = self._db.execute("SELECT epoch FROM store").fetchone()[0]
 
-    def _newest_snapshot(self, room: str) -> Snapshot | None:
+    def _newest_snapshot(self, room: str, before: int | None) -> Snapshot | None:
         """Return the newest snapshot that is whole; one that is not is passed over for the one before."""
         found = self._db.execute(
-            "SELECT covered, data, sha256 FROM snapshot WHERE room = ? ORDER BY covered DESC", (room,)
+            "SELECT covered, data, sha256 FROM snapshot WHERE room = ? AND covered < ? ORDER BY covered DESC",
+            (room, _LAST if before is None else before),
         )
         for covered, data, digest in found:
             if hashlib.sha256(data).digest() == digest:
@@ -169,9 +218,9 @@ class SqliteStore:
         return None
 
     @contextlib.contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def _transaction(self, kind: str = "IMMEDIATE") -> Iterator[sqlite3.Connection]:
         with self._errors():
-            self._db.execute("BEGIN IMMEDIATE")
+            self._db.execute(f"BEGIN {kind}")
             try:
                 yield self._db
                 self._db.execute("COMMIT")
@@ -186,16 +235,46 @@ class SqliteStore:
         try:
             yield
         except sqlite3.Error as error:
-            raise StoreError(f"{self._name}: {error}") from error
+            raise _told(error, self._name) from error
 
 
-def _check_no_hole(room: str, covered: int, rows: Sequence[Sequence[int]]) -> None:
-    """Check that rows go on from `covered` without a hole, behind which a CRDT would show nothing."""
+def _told(error: sqlite3.Error, name: str) -> StoreError:
+    """Return what an error of SQLite is to the server: trouble with the disk, or with what was asked for."""
+    code: int | None = getattr(error, "sqlite_errorcode", None)
+    # The low byte of an extended code is the primary one (sqlite.org/rescode.html).
+    reason = None if code is None else _REASONS.get(code & 0xFF)
+    message = f"{name}: {error}"
+    return StoreError(message) if reason is None else StoreTrouble(message, reason)
+
+
+def list_rooms(path: Path) -> list[str]:
+    """Return the names of all rooms in the file at `path`, in order, without making or changing anything.
+
+    For those who do not hold the folder's lock: opening a `SqliteStore` would migrate an older file
+    under the older server that is running on it.
+
+    Raises:
+        StoreError: it cannot be read.
+    """
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
+            return [name for (name,) in db.execute("SELECT name FROM room ORDER BY name")]
+    except sqlite3.Error as error:
+        raise _told(error, str(path)) from error
+
+
+def _check_no_hole(room: str, covered: int, rows: Sequence[Sequence[int]], newest: int) -> None:
+    """Check that rows go on from `covered` without a hole, behind which a CRDT would show nothing.
+
+    They have to get to `newest`, where the newest snapshot stood: that one may not be whole.
+    """
     last = covered
     for first, row_last, *_ in rows:
         if first != last + 1:
             raise StoreError(f"room {room} lacks what lay between {last} and {first}")
         last = row_last
+    if last < newest:
+        raise StoreError(f"room {room} lacks what lay between {last} and {newest + 1}")
 
 
 def _make_private(path: Path) -> None:

@@ -8,10 +8,19 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from collab_cli.commands.join import _ending
+from collab_cli.exits import ExitCode, UsageError
 from collab_cli.recent import recent_rooms
+from collab_cli.targets import Server, Target
+from collab_client.session import JoinRefused
+from collab_protocol.errors import FaultCode, LinkError, StoreError
+from collab_tui.app import Outcome
 from tests.e2e.home import Home
 from tests.e2e.terminal import Terminal
 
@@ -134,3 +143,92 @@ def test_rooms_are_listed_when_none_was_joined_here(home: Home) -> None:
     (home.path / "state" / "recent-rooms").unlink()
     done = home.run("join")
     assert (done.returncode, done.stdout) == (0, "collab join agenda\ncollab join notes\n")
+
+
+def test_what_was_typed_without_a_server_is_kept_and_there_the_next_time(home: Home) -> None:
+    journals = home.path / "state" / "journals"
+    for text in ("a", "ab"):
+        terminal = home.open("join", "--offline", "notes")
+        terminal.wait_for("offline")
+        terminal.send(text[-1])
+        changes = "1 change" if text == "a" else "2 changes"
+        terminal.wait_for(f"{changes} kept on this machine")
+        terminal.send(CTRL_Q)
+        terminal.wait_for("Quit with")
+        terminal.send("y")
+        assert terminal.wait_exit() == 5
+        it = "it goes up" if text == "a" else "they go up"
+        verb = "is" if text == "a" else "are"
+        assert (
+            f"collab: {changes} in notes {verb} kept in {journals}: {it} with the next: collab join notes"
+            in last_words(terminal)
+        )
+    assert not (home.data / "rooms.sqlite3").exists()
+    listed = home.run("status")
+    assert listed.returncode == 0
+    assert listed.stdout.startswith("notes: 2 changes not saved since ")
+    join_and_quit(home, "notes")
+    assert home.run("status").stdout == "everything that was typed on this machine is on a server\n"
+
+
+def test_a_copy_is_named_behind_the_screen(home: Home) -> None:
+    started = "buffer, session = await original(*arguments)"
+    with_copy = f'{started}\n    session.copies.append("/the/copy.txt")\n    return buffer, session'
+    code = BROKEN.replace(started, with_copy).format(where="", error="RuntimeError")
+    terminal = home.spawn([sys.executable, "-c", code])
+    terminal.wait_for("saved")
+    terminal.send(CTRL_Q)
+    assert terminal.wait_exit() == 0
+    assert "collab: your text of before is in /the/copy.txt" in last_words(terminal)
+
+
+JOURNALS = Path("/state/journals")
+KEPT = "are kept in /state/journals: they go up with the next: collab join notes"
+LOST = "had reached neither a server nor the disk"
+DROPPED = LinkError("gone")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "code", "line"),
+    [
+        (Outcome(), ExitCode.OK, None),
+        (Outcome(3, 3), ExitCode.UNSAVED, f"3 changes in notes {KEPT}"),
+        (
+            Outcome(1, 1),
+            ExitCode.UNSAVED,
+            "1 change in notes is kept in /state/journals: it goes up with the next: collab join notes",
+        ),
+        (Outcome(3, 2), ExitCode.UNSAVED, f"2 changes in notes {KEPT}; 1 change in notes {LOST}"),
+        (Outcome(2, 0), ExitCode.UNSAVED, f"2 changes in notes {LOST}"),
+        (Outcome(error=DROPPED), ExitCode.UNREACHABLE, "gone"),
+        (Outcome(error=LinkError("no", is_final=True)), ExitCode.REFUSED, "no"),
+        (Outcome(error=JoinRefused(FaultCode.VERSION, "too old")), ExitCode.REFUSED, "notes: too old"),
+        (Outcome(error=StoreError("upgrade collab")), ExitCode.REFUSED, "upgrade collab"),
+        (Outcome(error=UsageError("which room?")), ExitCode.USAGE, "which room?"),
+        (Outcome(2, 2, error=RuntimeError()), ExitCode.INTERNAL, f"collab broke; 2 changes in notes {KEPT}"),
+    ],
+)
+def test_how_it_ends_is_said_and_coded(outcome: Outcome, code: ExitCode, line: str | None) -> None:
+    assert _ending(window(outcome), Target("notes"), settings()) == (code, line)
+
+
+def window(outcome: Outcome, *, ended_by: signal.Signals | None = None, has_crashed: bool = False) -> Any:
+    return SimpleNamespace(outcome=outcome, ended_by=ended_by, has_crashed=has_crashed)
+
+
+def settings() -> Any:
+    return SimpleNamespace(folders=SimpleNamespace(journals=JOURNALS))
+
+
+def test_a_signal_or_a_crash_says_what_is_kept_too() -> None:
+    code, line = _ending(window(Outcome(2, 2), ended_by=signal.SIGTERM), Target("notes"), settings())
+    assert (code, line) == (128 + signal.SIGTERM, f"ended by SIGTERM; 2 changes in notes {KEPT}")
+    code, line = _ending(window(Outcome(2, 2), has_crashed=True), Target("notes"), settings())
+    assert (code, line) == (ExitCode.INTERNAL, f"collab broke; 2 changes in notes {KEPT}")
+
+
+def test_what_is_kept_for_a_server_names_it() -> None:
+    target = Target("notes", Server(url="ws://host:1"))
+    _, line = _ending(window(Outcome(2, 2)), target, settings())
+    assert line is not None
+    assert line.endswith("collab join ws://host:1/notes")

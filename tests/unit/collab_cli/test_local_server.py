@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from collab_cli import __version__, local_server
 from collab_cli.local_server import LocalServer, read_endpoints
-from collab_cli.paths import Folders, find_folders
+from collab_cli.paths import Folders, find_folders, make_folder
 from collab_protocol.errors import LinkError
 
 DEADLINE_S = 30.0
@@ -46,12 +47,13 @@ def note(folders: Folders, **changes: object) -> None:
     (folders.data / "server.json").write_text(json.dumps({**found, **changes}))
 
 
-def local(folders: Folders, *command: str) -> LocalServer:
+def local(folders: Folders, *command: str, version: str = __version__) -> LocalServer:
     return LocalServer(
         folders.data,
         private_socket=folders.run() / "private.sock",
         output_file=folders.logs / "server.out",
         command=command or None,
+        version=version,
     )
 
 
@@ -137,7 +139,7 @@ async def test_what_a_server_answers_is_passed_on(folders: Folders) -> None:
         await local(folders, "/bin/false").reach(refuse)
 
 
-@pytest.mark.parametrize(("protocol", "who"), [([2], "upgrade this collab"), ([0], "upgrade that server")])
+@pytest.mark.parametrize(("protocol", "who"), [([99], "upgrade this collab"), ([0], "upgrade that server")])
 async def test_another_version_is_final_and_says_who_is_older(
     folders: Folders, protocol: list[int], who: str
 ) -> None:
@@ -216,3 +218,129 @@ async def test_who_lost_the_race_waits_for_the_winner(folders: Folders) -> None:
 def test_a_broken_note_is_no_server(tmp_path: Path, text: str) -> None:
     (tmp_path / "server.json").write_text(text)
     assert read_endpoints(tmp_path) is None
+
+
+@pytest.mark.parametrize("change", [{"unix": 7}, {"version": 1.0}, {"version": None}])
+def test_a_note_of_wrong_types_is_no_server(folders: Folders, change: dict[str, object]) -> None:
+    note(folders, **change)
+    assert read_endpoints(folders.data) is None
+
+
+async def knock(path: Path) -> None:
+    """Open the socket and leave again, as a link would."""
+    try:
+        _, writer = await asyncio.open_unix_connection(path)
+    except OSError as error:
+        raise LinkError("nothing answers") from error
+    writer.close()
+    await writer.wait_closed()
+
+
+class TestHandOver:
+    """A private server that an older collab started makes way for ours."""
+
+    @pytest.fixture
+    def folders(self, folders: Folders) -> Folders:
+        make_folder(folders.run())
+        return folders
+
+    @pytest.fixture
+    def private_socket(self, folders: Folders) -> Iterator[Path]:
+        path = folders.run() / f"private-{os.getpid()}.sock"
+        yield path
+        path.unlink(missing_ok=True)
+
+    async def test_an_older_private_server_ends_and_one_of_ours_takes_its_place(
+        self, folders: Folders
+    ) -> None:
+        def ours(version: str) -> LocalServer:
+            return LocalServer(
+                folders.data,
+                private_socket=folders.socket(folders.data, is_private=True),
+                output_file=folders.logs / "server.out",
+                version=version,
+            )
+
+        async def reach(server: LocalServer) -> int:
+            async with asyncio.timeout(DEADLINE_S):
+                await server.reach(knock)
+            running = read_endpoints(folders.data)
+            assert running is not None
+            return running.pid
+
+        older = await reach(ours(__version__))
+        assert await reach(ours(__version__)) == older, "of the same version: used as it is"
+        newer = ours("99.0")
+        successor = await reach(newer)
+        assert successor != older
+        # What the command started says that it is older than we are, too: nobody is asked twice.
+        assert await reach(newer) == successor
+
+    @pytest.mark.parametrize(
+        "answer", [b"HTTP/1.1 409 Conflict\r\n\r\n", b"HTTP/1.1 404 Not Found\r\n\r\n", b"", b"x"]
+    )
+    async def test_one_that_goes_on_is_used_as_it_is_and_asked_once(
+        self, folders: Folders, private_socket: Path, answer: bytes
+    ) -> None:
+        asked: list[bytes] = []
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            if line := await reader.readline():
+                asked.append(line + await reader.readuntil(b"\r\n\r\n"))
+                writer.write(answer)
+            writer.close()
+
+        note(folders, unix=str(private_socket), version="0.0.9")
+        server = LocalServer(
+            folders.data,
+            private_socket=private_socket,
+            output_file=folders.logs / "server.out",
+            command=("/bin/false",),
+            version="0.1.0",
+        )
+        async with asyncio.timeout(DEADLINE_S), await asyncio.start_unix_server(serve, private_socket):
+            for _ in range(2):
+                await server.reach(knock)
+        assert len(asked) == 1
+        assert asked[0].startswith(b"GET /hand-over HTTP/1.1\r\n")
+        assert b"\r\nCollab-Version: 0.1.0\r\n" in asked[0]
+
+    async def test_one_that_says_nothing_is_used_as_it_is(
+        self, folders: Folders, private_socket: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(local_server, "_ANSWER_S", 0.05)
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.read()
+            writer.close()
+
+        note(folders, unix=str(private_socket), version="junk")
+        server = LocalServer(
+            folders.data, private_socket=private_socket, output_file=folders.logs / "server.out"
+        )
+        async with asyncio.timeout(DEADLINE_S), await asyncio.start_unix_server(serve, private_socket):
+            await server.reach(knock)
+
+    @pytest.mark.parametrize(
+        ("version", "is_private"), [("0.1.0", True), ("0.1.0rc1", True), ("7.0", True), ("0.0.1", False)]
+    )
+    async def test_nobody_else_is_asked(
+        self, folders: Folders, private_socket: Path, version: str, is_private: bool
+    ) -> None:
+        heard: list[bytes] = []
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            heard.append(await reader.read())
+            writer.close()
+
+        note(folders, unix=str(private_socket), version=version)
+        server = LocalServer(
+            folders.data,
+            private_socket=private_socket if is_private else folders.run() / "private.sock",
+            output_file=folders.logs / "server.out",
+            command=("/bin/false",),
+            version="0.1.0",
+        )
+        async with asyncio.timeout(DEADLINE_S), await asyncio.start_unix_server(serve, private_socket):
+            await server.reach(knock)
+        assert set(heard) <= {b""}

@@ -21,9 +21,33 @@ from collab_client.status import Status, status_line
             "! offline - 12 changes only in this window | retry in 7 s",
         ),
         (say.offline(1, None), "! offline – 1 change only in this window", None),
+        (
+            say.offline(12, 6.7, 12),
+            "! offline – 12 changes kept on this machine · retry in 7 s",
+            "! offline - 12 changes kept on this machine | retry in 7 s",
+        ),
+        (say.offline(1, 0.2, 1), "! offline – 1 change kept on this machine · retry in 1 s", None),
+        (
+            say.offline(3, None, 2),
+            "! offline – 2 changes kept on this machine, 1 only in this window",
+            "! offline - 2 changes kept on this machine, 1 only in this window",
+        ),
+        (
+            say.offline(1, 3, 1, is_connecting=True),
+            "! offline – 1 change kept on this machine · connecting",
+            None,
+        ),
+        (say.offline(0, 3, is_connecting=True), "! offline · connecting", None),
         (say.busy(0, 20), "⧗ server busy – retry in 20 s", "~ server busy - retry in 20 s"),
+        (say.busy(1, None, 1), "⧗ server busy · 1 change kept on this machine", None),
+        (
+            say.busy(2, 20, 1),
+            "⧗ server busy – retry in 20 s · 1 change kept on this machine, 1 only in this window",
+            None,
+        ),
         (say.refused(0, "too old"), "✗ too old", "error: too old"),
         (say.refused(2, "too old"), "✗ too old – 2 changes only in this window", None),
+        (say.refused(2, "too old", 2), "✗ too old – 2 changes kept on this machine", None),
     ],
 )
 def test_the_words(status: Status, words: str, in_ascii: str | None) -> None:
@@ -31,3 +55,9 @@ def test_the_words(status: Status, words: str, in_ascii: str | None) -> None:
     if in_ascii is not None:
         assert status_line(status, ascii=True) == in_ascii
     assert status_line(status, ascii=True).isascii()
+
+
+def test_what_is_at_stake_is_there_to_be_counted() -> None:
+    kept = (say.offline(3, None, 1), say.busy(3, None, 1), say.refused(3, "", 1))
+    assert [each.unsaved for each in (*kept, say.saving(3), say.loading(3), say.connecting(3))] == [3] * 6
+    assert say.saved(is_durable=True).unsaved == 0

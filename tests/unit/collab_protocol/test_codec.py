@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from collab_protocol import limits
 from collab_protocol.codec import Assembler, Splitter, decode, encode
 from collab_protocol.errors import FrameError
-from collab_protocol.messages import Message, Part, Ping, Receipt, Sync, Update
+from collab_protocol.messages import Batch, Message, Part, Ping, Receipt, Sync, Update
 from tests.unit.collab_protocol.messages import messages
 
 
@@ -126,3 +126,20 @@ def test_parts_out_of_order_nested_or_too_large_are_refused(parts: list[Part]) -
     with pytest.raises(FrameError):
         for part in parts:
             assembler.feed(encode(part))
+
+
+def test_a_large_message_is_large_by_its_bytes_or_refused() -> None:
+    data = b"x" * (2 * limits.FRAME_BYTES)
+    assert decode(msgpack.packb([3, 1, data, "appended"])) == Update(1, data)
+    nested = [[[]] * 1000] * 100
+    with pytest.raises(FrameError, match="something else"):
+        decode(msgpack.packb([3, 1, b"x", nested]))
+    with pytest.raises(FrameError):
+        decode(b"\x93\x03" + b"\x91" * (2 * limits.FRAME_BYTES))
+
+
+def test_what_only_a_server_says_at_length_is_refused_from_a_client() -> None:
+    batch = encode(Batch(1, 1, ((7, b"x" * (2 * limits.FRAME_BYTES)),)))
+    assert decode(batch) == Batch(1, 1, ((7, b"x" * (2 * limits.FRAME_BYTES)),))
+    with pytest.raises(FrameError):
+        decode(batch, is_from_client=True)

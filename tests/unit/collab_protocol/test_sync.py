@@ -4,11 +4,23 @@ import pytest
 
 from collab_protocol import limits
 from collab_protocol.errors import FaultCode, SequenceError, VersionRefused
-from collab_protocol.events import Dismissed, Receipted, Refused, RowsArrived, Synced
+from collab_protocol.events import (
+    AskedAgain,
+    Dismissed,
+    Displaced,
+    Displacement,
+    Entered,
+    Receipted,
+    Refused,
+    RowsArrived,
+    Synced,
+    Troubled,
+)
 from collab_protocol.limits import RoomLimits
 from collab_protocol.messages import (
     Batch,
     Bye,
+    Check,
     Fault,
     Hello,
     Message,
@@ -19,19 +31,29 @@ from collab_protocol.messages import (
     Resync,
     Setting,
     Sync,
+    Trouble,
     Update,
     Welcome,
 )
+from collab_protocol.peer_sync import PeerPhase, PeerSync
 from collab_protocol.presence import Activity, Caret, Role
-from collab_protocol.sync import ClientSync, Identity, PeerPhase, PeerSync, Phase
+from collab_protocol.sync import ClientSync, Identity, Phase
 from collab_protocol.text import EMPTY_STATE_VECTOR, EMPTY_UPDATE, Replica
+from collab_protocol.versions import VERSIONS
 
 LINEAGE = b"l" * 16
 EPOCH = b"e" * 16
 
 
-def welcome(seq: int = 0, *, lineage: bytes = LINEAGE, epoch: bytes = EPOCH, sv: bytes = b"\x00") -> Welcome:
-    return Welcome(1, 5, lineage, epoch, seq, Role.WRITE, RoomLimits(), True, False, (), (), sv)
+def welcome(
+    seq: int = 0,
+    *,
+    lineage: bytes = LINEAGE,
+    epoch: bytes = EPOCH,
+    sv: bytes = b"\x00",
+    version: int = 1,
+) -> Welcome:
+    return Welcome(version, 5, lineage, epoch, seq, Role.WRITE, RoomLimits(), True, False, (), (), sv)
 
 
 def client() -> tuple[ClientSync, Replica]:
@@ -41,10 +63,10 @@ def client() -> tuple[ClientSync, Replica]:
     return sync, replica
 
 
-def live(seq: int = 0) -> tuple[ClientSync, Replica]:
+def live(seq: int = 0, *, version: int = 1) -> tuple[ClientSync, Replica]:
     sync, replica = client()
     sync.connected()
-    sync.receive(welcome(seq))
+    sync.receive(welcome(seq, version=version))
     sync.receive(Sync(seq, EMPTY_STATE_VECTOR, EMPTY_UPDATE))
     sync.to_send()
     sync.events()
@@ -203,19 +225,183 @@ def test_a_server_that_lacks_rows_gets_them_again() -> None:
     assert update.n == 1
 
 
-@pytest.mark.parametrize("other", [{"lineage": b"x" * 16}, {"epoch": b"x" * 16}])
-def test_another_room_under_the_same_name_is_never_merged(other: dict[str, bytes]) -> None:
-    sync, replica = live()
+@pytest.mark.parametrize(
+    ("other", "why"),
+    [
+        (welcome(3, lineage=b"x" * 16), Displacement.ANOTHER_ROOM),
+        (welcome(3, lineage=b"x" * 16, epoch=b"x" * 16), Displacement.ANOTHER_ROOM),
+        (welcome(3, epoch=b"x" * 16), Displacement.RESTORED),
+        (welcome(2), Displacement.RESTORED),
+    ],
+)
+def test_another_text_under_the_same_name_is_never_merged(other: Welcome, why: Displacement) -> None:
+    sync, replica = live(seq=3)
     replica.edit(0, 0, "mine")
     sync.disconnected()
     sync.connected()
     sync.to_send()
-    sync.receive(welcome(**other))
-    (refused,) = sync.events()
-    assert isinstance(refused, Refused)
-    assert refused.code is FaultCode.LINEAGE
-    sync.receive(Sync(0, EMPTY_STATE_VECTOR, EMPTY_UPDATE))
-    assert (sync.phase, sync.events(), sync.to_send(), sync.unsaved) == (Phase.REFUSED, [], [], 1)
+    sync.receive(other)
+    (displaced,) = sync.events()
+    assert isinstance(displaced, Displaced)
+    assert displaced.why is why
+    assert (sync.to_send(), sync.unsaved, sync.seq, sync.lineage) == ([], 1, 3, LINEAGE)
+
+
+def test_a_server_without_rows_that_it_acknowledged_was_restored() -> None:
+    sync, replica = live()
+    replica.edit(0, 0, "mine")
+    sync.to_send()
+    vector = replica.state_vector()
+    sync.receive(Receipt(1, 1, alone=True))
+    for server_vector, events in ((vector, [Entered]), (EMPTY_STATE_VECTOR, [Displaced])):
+        sync.disconnected()
+        sync.connected()
+        sync.events()
+        sync.receive(welcome(1, sv=server_vector))
+        assert [type(event) for event in sync.events()] == events
+
+
+@pytest.mark.parametrize("whose", ["row", "other"])
+def test_rows_that_it_never_acknowledged_may_be_missing_there(whose: str) -> None:
+    sync, replica = live()
+    replica.on_update = (lambda data: None) if whose == "other" else sync.local_update
+    replica.edit(0, 0, "mine")
+    if whose == "other":
+        sync.other_ids = frozenset({11})
+    sync.disconnected()
+    sync.connected()
+    sync.receive(welcome(0))
+    assert [type(event) for event in sync.events()] == [Entered]
+
+
+@pytest.mark.parametrize(
+    ("code", "why"),
+    [
+        (FaultCode.LINEAGE, Displacement.ANOTHER_ROOM),
+        (FaultCode.IDENTITY, Displacement.IDENTITY),
+        (FaultCode.DIVERGED, Displacement.DIVERGED),
+        (FaultCode.STALE, Displacement.RESTORED),
+    ],
+)
+@pytest.mark.parametrize("retry_ms", [None, 0, 2000])
+def test_some_faults_say_that_the_text_must_begin_again(
+    code: FaultCode, why: Displacement, retry_ms: int | None
+) -> None:
+    sync, _ = live()
+    sync.receive(Fault(code, "because", retry_ms))
+    assert sync.events() == [Displaced(why, "because")]
+    assert sync.phase is not Phase.REFUSED
+
+
+def test_after_a_restart_nothing_of_before_is_sent() -> None:
+    sync, replica = live(seq=7)
+    replica.edit(0, 0, "before")
+    sync.disconnected()
+    successor = Replica(12)
+    successor.on_update = sync.local_update
+    sync.restart(client_id=12, state_vector=successor.state_vector, lineage=LINEAGE)
+    assert (sync.unsaved, sync.seq, sync.lineage) == (0, 0, LINEAGE)
+    sync.connected()
+    (hello,) = sync.to_send()
+    assert isinstance(hello, Hello)
+    assert (hello.client_ids, hello.lineage, hello.epoch, hello.last_seq) == ((12,), LINEAGE, None, 0)
+    assert hello.state_vector == EMPTY_STATE_VECTOR
+    sync.receive(welcome(9, epoch=b"x" * 16, sv=replica.state_vector()))
+    sync.receive(Sync(9, EMPTY_STATE_VECTOR, EMPTY_UPDATE))
+    assert sync.to_send() == []
+    successor.edit(0, 0, "after")
+    (update,) = sync.to_send()
+    assert isinstance(update, Update)
+    assert (update.n, sync.unsaved) == (2, 1)  # numbers on the wire are never used twice
+    sync.receive(Receipt(2, 10, alone=True))
+    assert (sync.unsaved, sync.seq) == (0, 10)
+
+
+def test_a_receipt_of_before_a_restart_covers_nothing_after_it() -> None:
+    sync, replica = live()
+    replica.edit(0, 0, "a")
+    sync.to_send()
+    successor = Replica(12)
+    successor.on_update = sync.local_update
+    sync.restart(client_id=12, state_vector=successor.state_vector, lineage=None)
+    successor.edit(0, 0, "b")
+    sync.receive(Receipt(1, 1, alone=False))
+    assert sync.unsaved == 1
+
+
+def test_rows_of_other_processes_go_up_under_their_own_ids() -> None:
+    other = Replica(5)
+    rows: list[bytes] = []
+    other.on_update = rows.append
+    other.edit(0, 0, "left")
+    sync, _ = client()
+    assert sync.local_update(rows[0], client_id=5) == 1
+    sync.other_ids = frozenset({6, 11})
+    sync.connected()
+    (hello,) = sync.to_send()
+    assert isinstance(hello, Hello)
+    assert (hello.client_ids, hello.versions) == ((11, 5, 6), VERSIONS)
+
+
+def test_no_more_ids_are_named_than_a_hello_takes() -> None:
+    sync, _ = client()
+    sync.other_ids = frozenset(range(100, 100 + 2 * limits.CLIENT_IDS))
+    sync.connected()
+    (hello,) = sync.to_send()
+    assert isinstance(hello, Hello)
+    assert len(hello.client_ids) == limits.CLIENT_IDS
+    assert hello.client_ids[0] == 11
+
+
+def test_a_check_is_for_a_server_that_knows_it_and_when_nothing_is_under_way() -> None:
+    old, _ = live(version=1)
+    assert not old.may_check
+    sync, replica = live(4, version=2)
+    assert sync.may_check
+    sync.check(b"h" * 32)
+    assert sync.to_send() == [Check(4, b"h" * 32)]
+    replica.edit(0, 0, "x")
+    assert not sync.may_check
+    sync.to_send()
+    sync.receive(Receipt(1, 5, alone=True))
+    assert sync.may_check
+    sync.ask_again()
+    assert not sync.may_check
+    sync.receive(Sync(5, EMPTY_STATE_VECTOR, EMPTY_UPDATE))
+    assert sync.may_check
+    sync.disconnected()
+    assert not sync.may_check
+
+
+def test_what_cannot_be_placed_is_asked_for_once() -> None:
+    sync, _ = live(4)
+    sync.ask_again()
+    sync.ask_again()
+    assert sync.to_send() == [Resync(4, EMPTY_STATE_VECTOR)]
+    sync.receive(Batch(5, 5, ((2, b"x"),)))
+    assert sync.events() == []
+    sync.receive(Sync(6, EMPTY_STATE_VECTOR, b"all"))
+    assert sync.events() == [Synced(6, b"all", is_first=False)]
+    sync.disconnected()
+    sync.ask_again()
+    assert sync.to_send() == []
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_server_that_asks_again_is_answered_if_it_knows_the_answer(version: int) -> None:
+    sync, _ = live(4, version=version)
+    sync.receive(Resync(0, EMPTY_STATE_VECTOR))
+    answer = [Sync(4, EMPTY_STATE_VECTOR, EMPTY_UPDATE)] if version == 2 else []
+    assert sync.to_send() == answer
+    assert sync.events() == [AskedAgain()]
+
+
+def test_trouble_of_the_server_is_passed_on_in_any_state() -> None:
+    sync, _ = client()
+    sync.receive(Trouble("full"))
+    sync.connected()
+    sync.receive(Trouble(""))
+    assert sync.events() == [Troubled("full"), Troubled("")]
 
 
 def test_faults_and_goodbyes_say_when_to_come_back() -> None:

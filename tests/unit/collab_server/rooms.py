@@ -21,17 +21,26 @@ def hello(
     name: str = "ana",
     *,
     nonce: bytes | None = None,
-    device: bytes = b"d" * 32,
+    device: bytes | None = None,
+    client_ids: tuple[int, ...] | None = None,
     colour: int | None = None,
     lineage: bytes | None = None,
     state_vector: bytes = EMPTY_STATE_VECTOR,
+    versions: tuple[int, ...] = VERSIONS,
 ) -> Hello:
+    """Return a Hello from a device of that person's; ana writes under 11, all others under 12."""
+    device = name.encode().ljust(32, b".") if device is None else device
+    client_ids = (
+        ((11,) if name == "ana" else (12,) if name == "bo" else ()) if client_ids is None else client_ids
+    )
     nonce = name.encode().ljust(16, b".") if nonce is None else nonce
-    return Hello(VERSIONS, nonce, device, (11,), name, colour, None, lineage, None, 0, state_vector)
+    return Hello(versions, nonce, device, client_ids, name, colour, None, lineage, None, 0, state_vector)
 
 
 class Guest:
     """A member that keeps what it is told."""
+
+    answers_resync = True
 
     def __init__(self, session: int) -> None:
         self.session = session
@@ -56,6 +65,7 @@ class Bench:
         is_new: bool = False,
         seq: int = 0,
         replica: Replica | None = None,
+        bindings: dict[int, bytes] | None = None,
     ) -> None:
         self.rows: list[Row] = []
         self.settings: list[tuple[str, str]] = []
@@ -63,7 +73,7 @@ class Bench:
         self.replica = Replica(2) if replica is None else replica
         self._next_session = 100
         self.room = Room(
-            RoomState("notes", LINEAGE, EPOCH, seq, self.replica, {}, is_new),
+            RoomState("notes", LINEAGE, EPOCH, seq, self.replica, {}, is_new, bindings or {}),
             log=self,
             defer=self.deferred.append,
             now=lambda: 1000.0,

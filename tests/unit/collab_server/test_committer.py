@@ -8,7 +8,7 @@ import pytest
 
 from collab_protocol.errors import StoreError
 from collab_server.committer import Committer
-from collab_server.store.base import Row, SettingRow, Snapshot, StoredRoom
+from collab_server.store.base import Row, SettingRow, Snapshot, StoredRoom, StoreTrouble
 
 DEADLINE_S = 10.0
 
@@ -38,8 +38,10 @@ class SlowDisk:
     def create(self, room: str, lineage: bytes, now: float) -> bool:
         return True
 
-    def load(self, room: str) -> StoredRoom | None:
+    def load(self, room: str, *, before: int | None = None) -> StoredRoom | None:
         return None
+
+    def probe(self) -> None: ...
 
     def save_snapshot(self, room: str, snapshot: Snapshot) -> None: ...
 
@@ -170,6 +172,27 @@ async def test_a_failure_in_one_room_spares_the_others(committer: Committer, dis
         ("good", 1, True),
         ("other", 1, True),
     ]
+
+
+async def test_a_disk_that_fails_is_not_tried_once_for_each_room(
+    committer: Committer, disk: SlowDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = Told()
+    tries: list[int] = []
+
+    def locked(rows: Sequence[Row], _: Sequence[SettingRow]) -> None:
+        assert disk.gate.wait(DEADLINE_S)
+        tries.append(len(rows))
+        raise StoreTrouble("database is locked", "the server's store is locked by another program")
+
+    monkeypatch.setattr(disk, "write", locked)
+    disk.gate.clear()
+    for room in ("first", "a", "b", "c"):
+        told.write(committer, row(1, room))
+    disk.gate.set()
+    await settle(committer)
+    assert sorted(told.outcomes) == [("a", 1, False), ("b", 1, False), ("c", 1, False), ("first", 1, False)]
+    assert len(tries) <= 2
 
 
 async def test_an_error_that_nobody_foresaw_is_a_failure_not_the_end(

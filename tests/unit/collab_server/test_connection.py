@@ -224,7 +224,8 @@ async def test_a_commit_that_fails_is_not_receipted_and_the_room_comes_back(
             assert (await bo.closed())[0] == 1012
         assert not any(isinstance(message, Receipt) for message in ana.heard)
         assert not any(isinstance(message, Batch) for message in bo.heard)
-        async with joined(server, "ana") as again:
+        async with dial(server) as again:
+            await again.enter(hello("ana", client_ids=(ana.replica.client_id,)))
             assert again.replica.text() == ""
             await again.send(Update(1, ana.rows[0]))
             assert (await again.wait_for(Receipt)).n == 1

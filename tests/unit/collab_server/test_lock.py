@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from collab_protocol.errors import StoreError
-from collab_server.lock import Endpoints, FolderLock, FolderTaken
+from collab_server.lock import Endpoints, FolderLock, FolderTaken, is_older
 
 ENDPOINTS = Endpoints("1.2", (1,), 77, "/tmp/x.sock", ("127.0.0.1", 8765), 1000.5)
 
@@ -105,3 +105,23 @@ def test_a_lock_that_is_a_link_elsewhere_is_not_followed(tmp_path: Path) -> None
     with pytest.raises(StoreError):
         FolderLock(tmp_path / "data")
     assert victim.read_text() == "precious"
+
+
+@pytest.mark.parametrize(
+    ("version", "than", "expected"),
+    [
+        ("0.1.0", "0.2.0", True),
+        ("0.9.0", "0.10.0", True),
+        ("0.2.0", "0.2.0", False),
+        ("0.2", "0.2.0", False),
+        ("0.2.1", "0.2", False),
+        ("0.2.0rc1", "0.2.0", False),
+        ("0.1.0+local.7", "0.2.0.dev3", True),
+        ("junk", "0.0.1", True),
+        ("", "junk", False),
+        ("9" * 5000, "1", False),
+        ("1", "9" * 5000, True),
+    ],
+)
+def test_versions_are_compared_by_their_numbers(version: str, than: str, expected: bool) -> None:
+    assert is_older(version, than) is expected

@@ -243,38 +243,6 @@ class TestUpdates:
         bench.turn()
         assert [(receipt.n, receipt.alone) for receipt in receipts(ana)] == [(3, False)]
 
-    def test_text_that_the_crdt_has_put_aside_is_never_receipted(self) -> None:
-        bench = Bench()
-        ana, writer = bench.join("ana"), Writer(11)
-        writer.type("lost")
-        bench.room.update(ana, 2, writer.type(" base"))
-        bench.commit()
-        assert receipts(ana) == []
-        fault = ana.told[-1]
-        assert isinstance(fault, Fault)
-        assert fault.retry_ms is not None, "an honest client comes back and sends all of it"
-        again = bench.knock("ana")
-        bench.room.update(again, 2, writer.replica.update_since())
-        bench.commit()
-        assert receipts(again)[-1].n == 2
-        assert bench.room.text() == "lost base"
-        stored = Replica(3)
-        for row in bench.rows:
-            stored.apply(row.data)
-        assert stored.text() == "lost base"
-
-    def test_half_of_an_update_put_aside_is_stored_but_not_receipted(self) -> None:
-        bench = Bench()
-        ana, writer = bench.join("ana"), Writer(11)
-        first = writer.type("one")
-        writer.type(" two")
-        third = writer.type(" three")
-        bench.room.update(ana, 1, first)
-        bench.room.update(ana, 3, third)
-        bench.commit()
-        assert receipts(ana) == []
-        assert isinstance(ana.told[-1], Fault)
-
     @pytest.mark.parametrize("data", [b"", b"\x01", b"junk", b"\xff" * 20])
     def test_bytes_that_are_no_update_harm_only_their_sender(self, data: bytes) -> None:
         bench = Bench()
@@ -539,7 +507,11 @@ class TestSettings:
         for number in range(limits.SETTINGS):
             bench.room.set(ana, f"key{number}", "x")
         bench.room.set(ana, "key1", "y")
-        assert bench.settings[-1] == ("key1", "y")
+        bench.room.set(ana, "key1", "z")
+        assert bench.settings[-1] == (f"key{limits.SETTINGS - 1}", "x"), "the one before is not on disk yet"
+        bench.room.setting_committed("key1", "x")
+        assert bench.settings[-1] == ("key1", "z"), "only the newest goes on"
+        assert bench.room.settings["key1"] == "x"
 
     def test_a_reader_changes_nothing(self) -> None:
         bench = Bench()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from collab_protocol.errors import StoreError
-from collab_server.store.base import Row, SettingRow, Snapshot
+from collab_server.store.base import Row, SettingRow, Snapshot, StoreTrouble
 from collab_server.store.sqlite import VERSION, SqliteStore
 
 LINEAGE = b"l" * 16
@@ -154,6 +154,111 @@ def test_a_log_with_a_hole_is_refused_not_served_short(store: SqliteStore, missi
     store._db.execute("DELETE FROM row WHERE first = ?", (missing,))
     with pytest.raises(StoreError, match="notes"):
         store.load("notes")
+
+
+def test_a_log_that_ends_before_its_damaged_snapshot_is_refused_not_served_short(store: SqliteStore) -> None:
+    store.create("notes", LINEAGE, 1.0)
+    store.write([row(1), row(2), row(3)], [])
+    store.save_snapshot("notes", Snapshot(3, b"bad"))
+    store._db.execute("UPDATE snapshot SET data = x'00'")
+    stored = store.load("notes")
+    assert stored is not None
+    assert (stored.snapshot, len(stored.rows)) == (None, 3), "the log alone is enough"
+    store._db.execute("DELETE FROM row WHERE first = 3")
+    with pytest.raises(StoreError, match="notes"):
+        store.load("notes")
+    store._db.execute("DELETE FROM row")
+    with pytest.raises(StoreError, match="notes"):
+        store.load("notes")
+
+
+def test_a_snapshot_that_was_passed_over_can_be_made_anew(store: SqliteStore) -> None:
+    store.create("notes", LINEAGE, 1.0)
+    store.write([row(1), row(2)], [])
+    store.save_snapshot("notes", Snapshot(1, b"older"))
+    store.save_snapshot("notes", Snapshot(2, b"bad"))
+    before = store.load("notes", before=2)
+    assert before is not None
+    assert (before.snapshot, [each.first for each in before.rows]) == (Snapshot(1, b"older"), [2])
+    store.save_snapshot("notes", Snapshot(2, b"good"))
+    stored = store.load("notes")
+    assert stored is not None
+    assert stored.snapshot == Snapshot(2, b"good")
+
+
+def test_the_first_device_that_writes_under_a_client_id_has_it(store: SqliteStore) -> None:
+    largest = 2**53 - 1
+    for room in ("notes", "other"):
+        store.create(room, LINEAGE, 1.0)
+    mine, other = b"m" * 32, b"o" * 32
+    first = replace(row(1), device_hash=mine, new_ids=(7, largest))
+    second = replace(row(2), device_hash=other, new_ids=(7, 8))
+    elsewhere = replace(row(1, "other"), device_hash=other, new_ids=(7,))
+    store.write([first, second, elsewhere], [])
+    stored, stored_elsewhere = store.load("notes"), store.load("other")
+    assert stored is not None
+    assert stored_elsewhere is not None
+    assert stored.bindings == {7: mine, largest: mine, 8: other}
+    assert stored_elsewhere.bindings == {7: other}
+
+
+def test_no_id_is_bound_by_a_row_that_is_not_stored(store: SqliteStore) -> None:
+    store.create("notes", LINEAGE, 1.0)
+    store.write([row(1)], [])
+    with pytest.raises(StoreError):
+        store.write([replace(row(2), new_ids=(7,)), row(1)], [])
+    stored = store.load("notes")
+    assert stored is not None
+    assert stored.bindings == {}
+
+
+class TestTrouble:
+    """What the disk is to blame for carries a reason for people; the rest does not."""
+
+    def test_a_full_disk(self, store: SqliteStore) -> None:
+        store.create("notes", LINEAGE, 1.0)
+        fill(store)
+        with pytest.raises(StoreTrouble) as trouble:
+            store.write([row(1, data=b"x" * 1_000_000)], [])
+        assert trouble.value.reason == "the server's disk is full"
+        with pytest.raises(StoreTrouble):
+            store.probe()
+        assert store.load("notes") is not None, "what is there can be read"
+        store._db.execute("PRAGMA max_page_count = 1000000")
+        for _ in range(3):
+            store.probe()
+        assert store._db.execute("SELECT count(*) FROM probe").fetchone() == (0,)
+
+    def test_a_store_that_may_not_be_written(self, store: SqliteStore) -> None:
+        store.create("notes", LINEAGE, 1.0)
+        store._db.execute("PRAGMA query_only = ON")
+        with pytest.raises(StoreTrouble) as trouble:
+            store.write([row(1)], [])
+        assert trouble.value.reason == "the server's store may not be written"
+        assert store.load("notes") is not None
+
+    def test_a_store_that_another_program_holds(self, store: SqliteStore, path: Path) -> None:
+        store.create("notes", LINEAGE, 1.0)
+        store._db.execute("PRAGMA busy_timeout = 0")
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(StoreTrouble) as trouble:
+                store.write([row(1)], [])
+            assert store.load("notes") is not None
+        assert trouble.value.reason == "the server's store is locked by another program"
+        store.write([row(1)], [])
+
+    def test_a_row_that_cannot_be_stored_is_no_trouble(self, store: SqliteStore) -> None:
+        store.create("notes", LINEAGE, 1.0)
+        with pytest.raises(StoreError) as error:
+            store.write([row(1), row(1)], [])
+        assert not isinstance(error.value, StoreTrouble)
+
+
+def fill(store: SqliteStore) -> None:
+    """Let the disk be full now."""
+    pages = store._db.execute("PRAGMA page_count").fetchone()[0]
+    store._db.execute(f"PRAGMA max_page_count = {pages}")
 
 
 def test_nobody_else_can_read_it(path: Path) -> None:

@@ -91,6 +91,9 @@ class Client:
         self.rows.append(data)
 
     async def send(self, message: Message) -> None:
+        """Send a message; a Hello claims the own replica's client id too."""
+        if isinstance(message, Hello):
+            message = replace(message, client_ids=(*message.client_ids, self.replica.client_id))
         for frame in self._splitter.frames(message):
             await self.websocket.send(frame)
 

@@ -91,16 +91,20 @@ class PlayedSession:
         self.on_notice: Callable[[str], None] = lambda _: None
         self.status = say.saved(is_durable=True)
         self.unsaved = 0
+        self.kept = 0
+        self.copies: list[str] = []
+        self.journal_trouble = ""
         self.moves = 0
         self.retries = 0
-        self.is_settling = False
+        self.is_settling = self.has_left = False
+        self.stays = False
         self.saved = asyncio.Event()
         self.ended = asyncio.Event()
         self.error: Exception | None = None
         buffer.on_local_update = lambda _: None
 
-    def say(self, status: Status) -> None:
-        self.status, self.unsaved = status, status.unsaved
+    def say(self, status: Status, *, kept: int = 0) -> None:
+        self.status, self.unsaved, self.kept = status, status.unsaved, kept
         if not status.unsaved:
             self.saved.set()
         self.on_status(status)
@@ -119,7 +123,9 @@ class PlayedSession:
         return self.unsaved == 0
 
     def leave(self) -> None:
-        self.ended.set()
+        self.has_left = True
+        if not self.stays:
+            self.ended.set()
 
     async def run(self) -> None:
         await self.ended.wait()

@@ -10,6 +10,7 @@ from textual import events
 
 from collab_client import status as say
 from collab_protocol.errors import LinkError
+from collab_tui import app as app_module
 from collab_tui.palette import Theme, palette_of
 from collab_tui.widgets.editor import Editor
 from tests.unit.collab_tui.stage import Stage, until
@@ -169,6 +170,49 @@ async def test_quitting_with_unsaved_changes_asks() -> None:
         await pilot.press("ctrl+q", "y")
         await until(lambda: stage.app.return_value is not None)
     assert stage.app.outcome.unsaved == 2
+
+
+async def test_quitting_says_what_is_kept_for_the_next_time() -> None:
+    stage = Stage("text")
+    async with stage.app.run_test(size=(80, 10)) as pilot:
+        await begun(stage)
+        stage.session.say(say.offline(2, 7, 1), kept=1)
+        await pilot.press("ctrl+q")
+        await until(lambda: "They are only in this window." in bar(stage))
+        stage.session.say(say.offline(2, 7, 2), kept=2)
+        await until(lambda: "They are kept on this machine" in bar(stage))
+        await pilot.press("y")
+        await until(lambda: stage.app.return_value is not None)
+    assert (stage.app.outcome.unsaved, stage.app.outcome.kept) == (2, 2)
+
+
+async def test_leaving_waits_for_the_journal_but_not_for_one_in_trouble(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(app_module, "_GOODBYE_S", 0.01)
+    monkeypatch.setattr(app_module, "_JOURNAL_WAITS", 10_000)
+    stage = Stage("text")
+    stage.session.stays = True
+    async with stage.app.run_test(size=(80, 10)) as pilot:
+        await begun(stage)
+        stage.session.say(say.offline(2, 7, 1), kept=1)
+        await pilot.press("ctrl+q", "y")
+        await until(lambda: stage.session.has_left)
+        await pilot.pause(0.05)
+        assert stage.app.return_value is None
+        stage.session.journal_trouble = "the disk is full"
+        await until(lambda: stage.app.return_value is not None)
+    assert (stage.app.outcome.unsaved, stage.app.outcome.kept) == (2, 1)
+
+
+async def test_where_copies_are_is_told_at_the_end() -> None:
+    stage = Stage("text")
+    async with stage.app.run_test(size=(80, 10)) as pilot:
+        await begun(stage)
+        stage.session.copies.append("/copies/notes.txt")
+        await pilot.press("ctrl+q")
+        await until(lambda: stage.app.return_value is not None)
+    assert stage.app.outcome.copies == ("/copies/notes.txt",)
 
 
 async def test_the_answer_never_lands_in_the_text() -> None:

@@ -234,6 +234,20 @@ async def test_edits_above_the_view_do_not_make_it_jump() -> None:
         assert [text_of(stage, row) for row in range(11)] == before
 
 
+async def test_a_caret_in_view_stays_in_view_whatever_others_put_above_it() -> None:
+    stage = Stage(ROWS)
+    async with playing(stage) as pilot:
+        await pilot.press("ctrl+home")
+        stage.world.edit_elsewhere(0, 0, "new\n" * 40)
+        await pilot.pause()
+        assert stage.world.head == (0, 0)
+        assert text_of(stage, 0) == "new"
+        await pilot.press("down", "down", "down")
+        stage.world.edit_elsewhere(4, 0, "more\n" * 40)
+        await pilot.pause()
+        assert text_of(stage, 10) == "new", "the caret's row is the last one in view"
+
+
 async def test_edits_of_others_in_view_are_shown() -> None:
     stage = Stage("one\ntwo\nthree")
     async with playing(stage) as pilot:

@@ -14,10 +14,11 @@ from collab_cli.logs import log_to_file
 from collab_cli.recent import recent_rooms
 from collab_cli.targets import Target, parse_target
 from collab_cli.terminal import can_draw_unicode, check_terminal, take_screen
-from collab_protocol.errors import LinkError
+from collab_protocol.errors import LinkError, StoreError
 
 if TYPE_CHECKING:
     from collab_cli.window import Window
+    from collab_tui.app import Outcome
 
 _LOG: Final = "client.log"
 
@@ -48,9 +49,12 @@ def run(flags: JoinFlags) -> int:
 
         window = Window(target, settings, device, screen)
         window.show()
-    code, line = _ending(window, target)
+    for place in window.outcome.copies:
+        say(f"your text of before is in {place}")
+    code, line = _ending(window, target, settings)
     if line is not None:
-        say(line if code in (ExitCode.REFUSED, ExitCode.UNREACHABLE) else f"{line}; the log is {log_file}")
+        needs_log = code not in (ExitCode.REFUSED, ExitCode.UNREACHABLE, ExitCode.UNSAVED)
+        say(f"{line}; the log is {log_file}" if needs_log else line)
     return code
 
 
@@ -76,34 +80,33 @@ def _list_rooms(settings: JoinSettings) -> int:
     Raises:
         UsageError: there is nothing.
     """
-    from collab_server.store.sqlite import SqliteStore
+    from collab_server.store.sqlite import list_rooms
 
     file = settings.folders.data / "rooms.sqlite3"
-    rooms: list[str] = []
-    if file.exists():
-        store = SqliteStore(file)
-        try:
-            rooms = store.room_names()
-        finally:
-            store.close()
+    rooms = list_rooms(file) if file.exists() else []
     if not rooms:
         raise UsageError("which room? For a new one type its name, as in: collab join notes")
     sys.stdout.write("".join(f"collab join {room}\n" for room in rooms))
     return ExitCode.OK
 
 
-def _ending(window: Window, target: Target) -> tuple[int, str | None]:
+def _ending(window: Window, target: Target, settings: JoinSettings) -> tuple[int, str | None]:
     """Return the exit code, and the line that goes with it."""
+    outcome = window.outcome
+    left = _left(outcome, target, settings)
+    if window.ended_by is not None:
+        return SIGNAL + window.ended_by, f"ended by {window.ended_by.name}" + (f"; {left}" if left else "")
+    code, line = _failure(window, target)
+    if left and code in (ExitCode.OK, ExitCode.UNREACHABLE):
+        code = ExitCode.UNSAVED
+    return code, "; ".join(filter(None, (line, left))) or None
+
+
+def _failure(window: Window, target: Target) -> tuple[int, str]:
+    """Return how it failed, if it did: the exit code, and the line that goes with it."""
     from collab_client.session import JoinRefused
 
-    outcome = window.outcome
-    lost = ""
-    if outcome.unsaved:
-        changes = "1 change" if outcome.unsaved == 1 else f"{outcome.unsaved} changes"
-        lost = f"{changes} in {target.room} had not reached a server"
-    if window.ended_by is not None:
-        return SIGNAL + window.ended_by, f"ended by {window.ended_by.name}" + (f"; {lost}" if lost else "")
-    match outcome.error:
+    match window.outcome.error:
         case CommandError() as error:
             return error.code, str(error)
         case JoinRefused() as error:
@@ -114,6 +117,29 @@ def _ending(window: Window, target: Target) -> tuple[int, str | None]:
             hint = "" if target.server is None else "; check the address, or run a server there"
             return ExitCode.UNREACHABLE, f"{error}{hint}"
         case None if not window.has_crashed:
-            return (ExitCode.UNREACHABLE, lost) if lost else (ExitCode.OK, None)
+            return ExitCode.OK, ""
+        case StoreError() as error:
+            return ExitCode.REFUSED, str(error)
         case _:
-            return ExitCode.INTERNAL, "collab broke" + (f"; {lost}" if lost else "")
+            return ExitCode.INTERNAL, "collab broke"
+
+
+def _left(outcome: Outcome, target: Target, settings: JoinSettings) -> str:
+    """Say where changes are that no server has; empty when there are none."""
+    if not outcome.unsaved:
+        return ""
+    gone = outcome.unsaved - outcome.kept
+    words = []
+    if outcome.kept:
+        they, go = ("it goes", "is") if outcome.kept == 1 else ("they go", "are")
+        words.append(
+            f"{_changes(outcome.kept)} in {target.room} {go} kept in {settings.folders.journals}:"
+            f" {they} up with the next: collab join {target}"
+        )
+    if gone:
+        words.append(f"{_changes(gone)} in {target.room} had reached neither a server nor the disk")
+    return "; ".join(words)
+
+
+def _changes(count: int) -> str:
+    return "1 change" if count == 1 else f"{count} changes"

@@ -56,6 +56,12 @@ class Editor(RowsWidget, can_focus=True):
         def can_replace(self, message: Message) -> bool:
             return isinstance(message, Editor.Moved)
 
+    class Shifted(Message):
+        """The own caret stands elsewhere now, because others changed the text before it."""
+
+        def can_replace(self, message: Message) -> bool:
+            return isinstance(message, Editor.Shifted)
+
     class PeersChanged(Message):
         """Other people came, went or moved."""
 
@@ -96,6 +102,8 @@ class Editor(RowsWidget, can_focus=True):
         self._copied = ""
         self._can_paint_now = False
         self._is_acting = False
+        self._is_caret_seen = True
+        self._head_shown: Position | None = None
         self._is_update_due = False
         self._others_painted_at = float("-inf")
         self._roster: tuple[tuple[Person, Activity], ...] = ()
@@ -198,7 +206,8 @@ class Editor(RowsWidget, can_focus=True):
         if view.top < lines.row_count:
             view.remember_top(lines.line(view.top))
         x, y = self._gutter + cell - view.left, head.row - view.top
-        if 0 <= y < view.height and self._gutter <= x < self.size.width:
+        self._is_caret_seen = 0 <= y < view.height
+        if self._is_caret_seen and self._gutter <= x < self.size.width:
             self.app.cursor_position = Offset(self.region.x + x, self.region.y + y)
 
     # -- what the buffer says
@@ -243,8 +252,14 @@ class Editor(RowsWidget, can_focus=True):
             self.call_later(self._update_for_others)
 
     def _update_for_others(self) -> None:
-        """Show what came from elsewhere: at once when little comes, on the throttle when much does."""
-        self._update()
+        """Show what came from elsewhere: at once when little comes, on the throttle when much does.
+
+        A caret that was in view stays in view, whatever others put above it.
+        """
+        self._update(reveal=self._is_caret_seen)
+        if self._buffer is not None and self._buffer.head != self._head_shown:
+            self._head_shown = self._buffer.head
+            self.post_message(self.Shifted())
         now = self._clock()
         if self._can_paint_now and now - self._others_painted_at >= _OTHERS_FRAME_S:
             self._others_painted_at = now

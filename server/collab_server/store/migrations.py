@@ -1,0 +1,111 @@
+"""Bringing an older rooms.sqlite3 to the version of this code: a copy first, then one transaction."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sqlite3
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+from collab_protocol.errors import StoreError, UpdateError
+from collab_protocol.gate import new_ids
+
+_log = logging.getLogger(__name__)
+
+
+def backup_path(path: Path, version: int) -> Path:
+    """Return where the copy of `path` lies that was made before it was migrated from `version`."""
+    return path.with_name(f"{path.name}.v{version}-backup")
+
+
+def migrate(db: sqlite3.Connection, path: Path, version: int) -> int:
+    """Bring the file behind `db` from `version` to the newest; returns that one. O(rows) in time.
+
+    All of it or nothing: whatever goes wrong, the file is what it was before.
+
+    Raises:
+        StoreError: the copy cannot be made.
+        sqlite3.Error: the file cannot be read or written.
+    """
+    _back_up(db, path, backup_path(path, version))
+    newest = version
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        while (step := _STEPS.get(newest)) is not None:
+            step(db)
+            newest += 1
+        db.execute(f"PRAGMA user_version = {newest}")
+        db.execute("COMMIT")
+    except BaseException:
+        # A full disk has rolled back already, and then a second ROLLBACK is an error.
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+    _log.info("%s was brought from format %d to %d; a copy is beside it", path, version, newest)
+    return newest
+
+
+def _back_up(db: sqlite3.Connection, path: Path, backup: Path) -> None:
+    """Copy the file to `backup`, whole or not at all, readable by its owner alone.
+
+    One that is there already is replaced: it comes from a migration that was cut short, and `path` may
+    have been written to since.
+    """
+    draft = backup.with_name(f"{backup.name}.part")
+    try:
+        draft.unlink(missing_ok=True)
+        os.close(os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        try:
+            with contextlib.closing(sqlite3.connect(draft, isolation_level=None)) as copy:
+                db.backup(copy)
+                # Not in WAL mode: the copy is one file, with nothing beside it that could be forgotten.
+                copy.execute("PRAGMA journal_mode = DELETE")
+            draft.replace(backup)
+            _sync_folder(backup.parent)
+        finally:
+            draft.unlink(missing_ok=True)
+    except (OSError, sqlite3.Error) as error:
+        raise StoreError(
+            f"{path} was written by an older collab and must be copied before it is brought up to date,"
+            f" which failed: {error}; make room beside it and start again, it was left as it is"
+        ) from error
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename in `folder` last: the copy must be there before the file is changed."""
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
+
+
+def _from_1_to_2(db: sqlite3.Connection) -> None:
+    """Bind each client id to the device that first wrote under it; give `probe` a place to write to."""
+    db.execute(
+        "CREATE TABLE binding (room TEXT NOT NULL, client_id INTEGER NOT NULL, device_hash BLOB NOT NULL,"
+        " PRIMARY KEY (room, client_id)) WITHOUT ROWID"
+    )
+    db.execute("CREATE TABLE probe (data BLOB NOT NULL)")
+    rows = db.execute(
+        "SELECT row.room, first, data, device_hash FROM row JOIN author ON author.id = row.author"
+        " ORDER BY row.room, first"
+    )
+    for room, first, data, device_hash in rows:
+        try:
+            ids = new_ids(data)
+        except UpdateError as error:
+            # Its room may be refused when it is loaded; the other rooms are not to suffer for it.
+            _log.warning("row %d of room %s binds no client ids: %s", first, room, error)
+            continue
+        db.executemany(
+            "INSERT INTO binding VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+            [(room, client_id, device_hash) for client_id in ids],
+        )
+
+
+_STEPS: Final[Mapping[int, Callable[[sqlite3.Connection], None]]] = {1: _from_1_to_2}
+"""For each version, what makes the next one of it."""

@@ -1,0 +1,1 @@
+"""Fuzzing: what foreign bytes may do, in child processes that are allowed to die."""

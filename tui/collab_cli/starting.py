@@ -52,7 +52,7 @@ async def start_session(target: Target, settings: JoinSettings, device: bytes) -
     """
     await asyncio.to_thread(_load)
     from collab_client.document import Document
-    from collab_client.journal_file import JournalDamaged
+    from collab_client.journal_steps import JournalDamaged
     from collab_client.session import Session
     from collab_protocol.sync import Identity
 
@@ -100,7 +100,7 @@ def _open_journal(
 ) -> tuple[Journal | None, Contents, str]:
     """Return the journal of `target`; None with an empty one where there cannot be one."""
     from collab_client.journal import Contents, Origin, journal_path, open_journal
-    from collab_client.journal_file import JournalNewer
+    from collab_client.journal_steps import JournalNewer
 
     server = str(settings.folders.data if target.server is None else target.server)
     origin = Origin(server, target.room, device)

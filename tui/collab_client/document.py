@@ -23,7 +23,8 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from collab_client.buffer import Buffer
-from collab_client.journal_file import RECEIPTED_KEPT_S, Contents, Entry
+from collab_client.journal_file import RECEIPTED_KEPT_S
+from collab_client.journal_steps import Contents, Entry
 from collab_client.replay import Replayed
 from collab_protocol.errors import StoreError, UpdateError
 from collab_protocol.events import (
@@ -409,8 +410,9 @@ class Document:
     def _judging(self, data: bytes) -> Generator[None, None, Judgement]:
         yield from self._telling_gate()
         if len(data) <= _JUDGED_AT_ONCE_BYTES:
-            return self._gate.judge(data)
-        judging = self._gate.judging(data)
+            return self._gate.judge(data, may_try=False)
+        # Untried: what the server took is the room's text, for those who join as for those who are there.
+        judging = self._gate.judging(data, may_try=False)
         while True:
             try:
                 next(judging)
@@ -435,7 +437,7 @@ class Document:
             return
         left: list[Entry] = []
         for row in self._unplaced:
-            judgement = self._gate.judge(row.data)
+            judgement = self._gate.judge(row.data, may_try=False)
             if judgement.verdict is Verdict.ACCEPT:
                 self._apply_accepted(judgement, row.data, seq, None)
                 self._give(row)
@@ -478,7 +480,7 @@ class Document:
         if successor is None or welcome is None or why is None:
             return
         gate = Gate(successor)
-        judging = gate.judging(data)
+        judging = gate.judging(data, may_try=False)
         while True:
             try:
                 next(judging)
@@ -548,7 +550,7 @@ def _place(rows: list[Entry], replica: Replica, gate: Gate) -> tuple[list[Entry]
     placed: list[Entry] = []
     left: list[Entry] = []
     for row in rows:
-        judgement = gate.judge(row.data)
+        judgement = gate.judge(row.data, may_try=False)
         match judgement.verdict:
             case Verdict.ACCEPT:
                 replica.apply(row.data)

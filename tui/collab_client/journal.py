@@ -23,12 +23,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from collab_client.journal_file import (
+from collab_client.journal_file import JournalFile, read_unsent, salvage, set_aside
+from collab_client.journal_steps import (
     Anew,
     Came,
     Contents,
     JournalDamaged,
-    JournalFile,
     Origin,
     Own,
     PutAside,
@@ -36,9 +36,6 @@ from collab_client.journal_file import (
     Stands,
     Step,
     Unsent,
-    read_unsent,
-    salvage,
-    set_aside,
 )
 from collab_client.replay import fold, text_of
 from collab_protocol.errors import StoreError, UpdateError

@@ -10,7 +10,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from collab_client.journal_file import Contents, Entry, JournalDamaged
+from collab_client.journal_steps import Contents, Entry, JournalDamaged
 from collab_protocol import limits
 from collab_protocol.errors import UpdateError
 from collab_protocol.gate import Gate, Verdict
@@ -58,11 +58,11 @@ def place(replica: Replica, gate: Gate, entries: Sequence[Entry]) -> list[Entry]
     """
     left: list[Entry] = []
     for entry in entries:
-        data, judgement = entry.data, gate.judge(entry.data)
+        data, judgement = entry.data, gate.judge(entry.data, may_try=False)
         if judgement.verdict is Verdict.STALE:
             # Its first part may be here: rows are squashed on their way round.
             data = merge_rows([data], replica.state_vector())
-            judgement = gate.judge(data)
+            judgement = gate.judge(data, may_try=False)
         match judgement.verdict:
             case Verdict.ACCEPT:
                 _apply(replica, data)
@@ -125,7 +125,7 @@ def _apply_merged(replica: Replica, gate: Gate, updates: Sequence[bytes]) -> boo
         merged = merge_rows(updates, EMPTY_STATE_VECTOR)
     except UpdateError:
         return False
-    judgement = gate.judge(merged)
+    judgement = gate.judge(merged, may_try=False)
     if judgement.verdict is Verdict.ACCEPT:
         _apply(replica, merged)
         gate.applied(judgement)

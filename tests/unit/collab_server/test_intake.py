@@ -7,9 +7,10 @@ import hashlib
 import pytest
 
 from collab_protocol.errors import FaultCode, UpdateError
-from collab_protocol.messages import Fault, Receipt, Resync, Trouble
+from collab_protocol.lib0 import encode_state_vector
+from collab_protocol.messages import Fault, Receipt, Resync, Sync, Trouble
 from collab_protocol.presence import Role
-from collab_protocol.text import Replica
+from collab_protocol.text import EMPTY_STATE_VECTOR, EMPTY_UPDATE, Replica
 from collab_server.roster import Joiner
 
 from .rooms import Bench, Guest, Writer, hello
@@ -157,6 +158,65 @@ class TestIds:
             replayed.apply(stored.data)
         assert replayed.text() == "first second"
 
+    def test_two_windows_that_write_different_text_under_one_id_get_only_one_of_them_in(self) -> None:
+        """Else the CRDT skips the overlap, cuts characters, and panics for everybody."""
+        bench = Bench()
+        one = seat(bench, "ana", device=b"a" * 32, client_ids=(11, 50))
+        two = bench.guest()
+        greeting = hello("ana", nonce=b"2" * 16, device=b"a" * 32, client_ids=(12, 50))
+        bench.room.join(two, greeting, Joiner("ana", Role.WRITE))
+        bench.commit()
+        writer = Writer(11)
+        for n in range(150):  # more than are applied in one turn
+            bench.room.update(one, n + 1, writer.type("x"))
+        bench.room.update(one, 151, Writer(50).type("abc"))
+        bench.room.update(two, 1, Writer(50).type("🙂🙂🙂"))
+        bench.commit()
+        assert not bench.room.is_over
+        assert sorted(bench.room.text()) == sorted("x" * 150 + "abc")
+        assert [each.n for each in receipts(one)][-1] == 151
+        assert receipts(two) == []
+
+    def test_a_small_update_waits_while_another_window_of_the_device_is_judged_in_slices(self) -> None:
+        bench = Bench()
+        one = seat(bench, "ana", device=b"a" * 32, client_ids=(50,))
+        two = bench.guest()
+        greeting = hello("ana", nonce=b"2" * 16, device=b"a" * 32, client_ids=(50,))
+        bench.room.join(two, greeting, Joiner("ana", Role.WRITE))
+        bench.commit()
+        long = Writer(50)
+        for n in range(3000):
+            long.type("abc", at=0 if n % 2 else None)
+        slices = bench.room.updating(one, 1, long.replica.update_since())
+        next(slices)
+        fork = bench.room.updating(two, 1, Writer(50).type("🙂"))
+        assert next(fork, "done") is None, "it waits"
+        for _ in slices:
+            pass
+        for _ in fork:
+            pass
+        bench.commit()
+        assert bench.room.text() == long.replica.text()
+        assert receipts(two) == []
+
+    def test_leaving_loses_nothing_of_what_was_sent(self) -> None:
+        bench = Bench()
+        ana, writer = bench.join("ana"), Writer(11)
+        for n in range(250):
+            bench.room.update(ana, n + 1, writer.type("x"))
+        bench.room.leave(ana)
+        bench.commit()
+        assert bench.room.text() == "x" * 250
+
+    def test_what_is_under_way_to_the_disk_is_weighed(self) -> None:
+        bench = Bench()
+        ana, writer = bench.join("ana"), Writer(11)
+        bench.room.update(ana, 1, writer.type("x" * 1000))
+        bench.turn()
+        assert bench.room.unsettled_bytes(ana) > 1000
+        bench.commit()
+        assert bench.room.unsettled_bytes(ana) == 0
+
 
 class TestTrouble:
     def test_nothing_is_taken_while_the_store_fails_and_all_is_asked_for_after(self) -> None:
@@ -193,6 +253,31 @@ class TestStateVectors:
         bo = bench.join("bo")
         with pytest.raises(UpdateError):
             bench.room.resync(bo, state_vector)
+
+    def test_clients_that_never_wrote_here_are_left_out_of_it(self) -> None:
+        bench = Bench()
+        ana = bench.join("ana")
+        bench.room.update(ana, 1, Writer(11).type("hello"))
+        bench.commit()
+        bo = bench.guest()
+        strange = encode_state_vector({11: 5, **{1000 + n: 1 for n in range(500)}})
+        bench.room.join(bo, hello("bo", state_vector=strange), Joiner("bo", Role.WRITE))
+        bench.commit()
+        [sync] = [message for message in bo.told if isinstance(message, Sync)]
+        assert sync.update == EMPTY_UPDATE
+        many = encode_state_vector({1000 + n: 1 for n in range(100_000)})
+        with pytest.raises(UpdateError):
+            bench.room.join(bench.guest(), hello("eve", state_vector=many), Joiner("eve", Role.WRITE))
+
+    def test_one_sync_at_a_time_is_owed(self) -> None:
+        bench = Bench()
+        ana, bo = bench.join("ana"), bench.join("bo")
+        bench.room.update(ana, 1, Writer(11).type("hello"))
+        bench.turn()
+        for _ in range(100):
+            bench.room.resync(bo, EMPTY_STATE_VECTOR)
+        bench.commit()
+        assert len([message for message in bo.told if isinstance(message, Sync)]) == 1
 
 
 class TestCheck:

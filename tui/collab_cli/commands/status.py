@@ -12,7 +12,7 @@ from pathlib import Path
 from collab_cli.exits import ExitCode, say
 from collab_cli.paths import Folders, find_folders
 from collab_client.journal import unsent_journals
-from collab_client.journal_file import Unsent
+from collab_client.journal_steps import Unsent
 
 
 def run(*, as_json: bool) -> int:

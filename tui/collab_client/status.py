@@ -81,7 +81,7 @@ def _kept(unsaved: int, kept: int, joint: str) -> str:
     if not kept:
         return f"{joint}{_changes(unsaved)} only in this window"
     words = f"{joint}{_changes(kept)} kept on this machine"
-    return words if kept == unsaved else f"{words}, {unsaved - kept} only in this window"
+    return words if kept == unsaved else f"{words}, {unsaved - kept} only here"
 
 
 def _changes(count: int) -> str:

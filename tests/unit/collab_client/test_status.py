@@ -29,8 +29,8 @@ from collab_client.status import Status, status_line
         (say.offline(1, 0.2, 1), "! offline – 1 change kept on this machine · retry in 1 s", None),
         (
             say.offline(3, None, 2),
-            "! offline – 2 changes kept on this machine, 1 only in this window",
-            "! offline - 2 changes kept on this machine, 1 only in this window",
+            "! offline – 2 changes kept on this machine, 1 only here",
+            "! offline - 2 changes kept on this machine, 1 only here",
         ),
         (
             say.offline(1, 3, 1, is_connecting=True),
@@ -42,7 +42,7 @@ from collab_client.status import Status, status_line
         (say.busy(1, None, 1), "⧗ server busy · 1 change kept on this machine", None),
         (
             say.busy(2, 20, 1),
-            "⧗ server busy – retry in 20 s · 1 change kept on this machine, 1 only in this window",
+            "⧗ server busy – retry in 20 s · 1 change kept on this machine, 1 only here",
             None,
         ),
         (say.refused(0, "too old"), "✗ too old", "error: too old"),

@@ -57,7 +57,7 @@ async def test_room_status_and_people() -> None:
         (40, " notes  ✓ saved    A  ana   B  bo  +2"),
         (20, " notes  ✓ saved   +4"),
         (17, " notes  ✓ saved"),
-        (12, " notes  ✓ s"),
+        (12, " ✓ saved"),
     ],
 )
 async def test_people_give_way_first(width: int, line: str) -> None:

@@ -1,7 +1,7 @@
 """The status line: the room, what may truthfully be said of one's text, the people, notices, questions.
 
-It is one row that gives way from the right: first people fold into `+n`, then the room's name is cut,
-and the status words go last. Where the caret is stands beside it, in a widget of its own, so that a
+It is one row that gives way from the right: first people fold into `+n`, then the room's name is cut and
+dropped, and the status words go last. Where the caret is stands beside it, in a widget of its own, so that a
 key repaints twelve cells and not the row.
 """
 
@@ -117,8 +117,10 @@ class StatusLine(Widget):
         state = [(f" {words} ", self._state_ink())]
         badge = [(_GAP, self._palette.bar), (" read-only ", self._palette.badge)] if self.is_read_only else []
         taken = _cells(state) + _cells(badge) + 2
-        room = f" {crop_cells(self._room, max(_ROOM_LEAST, width - taken))} "
-        parts = [(room, self._palette.bar._replace(bold=True)), *state, *badge]
+        parts = [*state, *badge]
+        if taken + _ROOM_LEAST <= width:
+            room = f" {crop_cells(self._room, width - taken)} "
+            parts = [(room, self._palette.bar._replace(bold=True)), *parts]
         left = width - _cells(parts)
         if self._notice and left - 2 >= min(cell_len(self._notice), _NOTICE_LEAST):
             return [

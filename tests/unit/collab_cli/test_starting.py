@@ -1,0 +1,118 @@
+"""A session as it is started: what the journal holds is there at once, whatever has happened to the file."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+import zlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from collab_cli.config import join_settings
+from collab_cli.flags import JoinFlags
+from collab_cli.starting import start_session
+from collab_cli.targets import parse_target
+from collab_client.buffer import Buffer
+from collab_client.journal_steps import JournalNewer
+from collab_client.session import Session
+
+DEVICE = b"d" * 32
+DEADLINE_S = 20.0
+
+
+@contextlib.asynccontextmanager
+async def offline(home: Path, device: bytes = DEVICE) -> AsyncIterator[tuple[Buffer, Session]]:
+    """Join notes with --offline, as far as the screen; it is left when the block ends."""
+    flags = JoinFlags(target="notes", name="ana", offline=True)
+    settings = join_settings(flags, {"COLLAB_HOME": str(home)}, can_draw_unicode=True)
+    buffer, session = await start_session(parse_target("notes"), settings, device)
+    running = asyncio.create_task(session.run())
+    try:
+        yield buffer, session
+    finally:
+        session.leave()
+        async with asyncio.timeout(DEADLINE_S):
+            await running
+
+
+def journal(home: Path) -> Path:
+    (path,) = (home / "state" / "journals").glob("*.sqlite3")
+    return path
+
+
+async def type_and_keep(home: Path, text: str, device: bytes = DEVICE) -> None:
+    async with offline(home, device) as (buffer, session):
+        buffer.type_text(text)
+        await session.settle(DEADLINE_S)
+        assert (session.unsaved, session.kept) == (1, 1)
+
+
+async def test_what_an_earlier_window_left_is_there_and_counts(tmp_path: Path) -> None:
+    await type_and_keep(tmp_path, "on the train")
+    async with offline(tmp_path) as (buffer, session):
+        assert buffer.lines.text() == "on the train"
+        assert (session.unsaved, session.kept) == (1, 1)
+        assert session.status.text.startswith("…") or "1 change kept" in session.status.text
+
+
+async def test_a_journal_copied_from_another_machine_goes_on_as_that_ones(tmp_path: Path) -> None:
+    await type_and_keep(tmp_path, "made there", device=b"t" * 32)
+    async with offline(tmp_path, device=b"h" * 32) as (buffer, session):
+        assert buffer.lines.text() == "made there"
+        hello = session._sync  # the rows are bound to the device that made them
+        hello.connected()
+        [said] = hello.to_send()
+        assert said.device == b"t" * 32  # type: ignore[union-attr]  # a Hello
+        hello.disconnected()
+
+
+async def test_a_damaged_journal_is_set_aside_told_and_replaced(tmp_path: Path) -> None:
+    await type_and_keep(tmp_path, "of before")
+    path = journal(tmp_path)
+    path.write_bytes(b"\xff" * path.stat().st_size)
+    told: list[str] = []
+    flags = JoinFlags(target="notes", name="ana", offline=True)
+    settings = join_settings(flags, {"COLLAB_HOME": str(tmp_path)}, can_draw_unicode=True)
+    buffer, session = await start_session(parse_target("notes"), settings, DEVICE)
+    session.on_notice = told.append
+    running = asyncio.create_task(session.run())
+    buffer.type_text("goes on")
+    await session.settle(DEADLINE_S)
+    assert session.kept == 1
+    session.leave()
+    await running
+    assert "was damaged: it was set aside as" in told[0]
+    assert any(b"\xff" * 100 in each.read_bytes() for each in path.parent.glob("*.damaged-*"))
+    async with offline(tmp_path) as (again, _):
+        assert again.lines.text() == "goes on"
+
+
+async def test_rows_that_are_no_text_are_damage_too(tmp_path: Path) -> None:
+    await type_and_keep(tmp_path, "of before")
+    with contextlib.closing(sqlite3.connect(journal(tmp_path))) as db:
+        db.execute("UPDATE entry SET data = x'0101', crc = ?", (zlib.crc32(b"\x01\x01"),))
+        db.commit()
+    async with offline(tmp_path) as (buffer, _):
+        assert buffer.lines.text() == ""
+    assert list(journal(tmp_path).parent.glob("*.damaged-*"))
+
+
+async def test_a_journal_of_a_newer_collab_is_left_alone(tmp_path: Path) -> None:
+    await type_and_keep(tmp_path, "of the future")
+    with contextlib.closing(sqlite3.connect(journal(tmp_path))) as db:
+        db.execute("PRAGMA user_version = 99")
+    with pytest.raises(JournalNewer, match="upgrade collab"):
+        async with offline(tmp_path):
+            pass
+
+
+async def test_without_a_place_for_journals_one_can_still_type_and_is_told(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "journals").write_text("no folder")
+    async with offline(tmp_path) as (buffer, session):
+        buffer.type_text("x")
+        assert (session.unsaved, session.kept) == (1, 0)
+        assert session.journal_trouble

@@ -132,8 +132,8 @@ def test_a_room_made_anew_is_not_mixed_with_the_text_of_before(home: Home) -> No
         assert copy.read_text() == "of before, and more"
         assert copy.stat().st_mode & 0o077 == 0
         ana.send("new")
-        ana.wait_for(SAVED)
         with Peer("notes", server.port) as reader:
+            reader.wait_for("new")
             assert reader.text == "new"
         leave(ana)
         assert str(copy) in ana.raw.decode("utf-8", "replace").rpartition("\x1b[?1049l")[2]

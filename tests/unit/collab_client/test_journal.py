@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
+import weakref
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -40,6 +41,8 @@ class Disk(JournalFile):
 
     def __init__(self) -> None:
         super().__init__(None, ORIGIN)
+        # What it holds is looked at after `close`; the connection goes with the object.
+        weakref.finalize(self, self._db.close)
         self.turns = threading.Event()
         self.turns.set()
         self.is_full = False

@@ -5,6 +5,7 @@ import hashlib
 import itertools
 import logging
 import threading
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -120,6 +121,8 @@ class Disk(JournalFile):
 
     def __init__(self) -> None:
         super().__init__(None, ORIGIN)
+        # What it holds is looked at after `close`; the connection goes with the object.
+        weakref.finalize(self, self._db.close)
         self.turns = threading.Event()
         self.turns.set()
         self.is_full = False

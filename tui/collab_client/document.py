@@ -149,7 +149,8 @@ class Document:
         self._untold: deque[bytes] = deque()
         self._last_n = self._kept_n = 0
         self._unsaved: deque[_Unsaved] = deque()
-        self._recent: deque[Entry] = deque()
+        # A receipt may be for 20,000 rows: nothing is made anew for each of them.
+        self._recent: deque[tuple[float, Entry]] = deque()
         self._receipted_n: dict[int, int] = {}
         self._is_jumbled = False
         self._unplaced: list[Entry] = []
@@ -310,7 +311,7 @@ class Document:
             if row.receipted_at is None:
                 self._give(row)
             elif row.receipted_at >= young:
-                self._recent.append(row)
+                self._recent.append((row.receipted_at, row))
         self._set_unplaced([row for row in unplaced if row.receipted_at is None])
 
     def _set_unplaced(self, rows: list[Entry]) -> None:
@@ -324,8 +325,8 @@ class Document:
         while self._unsaved and self._unsaved[0].wire_n <= wire_n:
             row = self._unsaved.popleft().row
             newest[row.client_id or 0] = row.n
-            self._recent.append(Entry(row.client_id, row.n, row.data, now))
-        while self._recent and (self._recent[0].receipted_at or 0.0) < now - RECEIPTED_KEPT_S:
+            self._recent.append((now, row))
+        while self._recent and self._recent[0][0] < now - RECEIPTED_KEPT_S:
             self._recent.popleft()
         for client_id, n in newest.items():
             self._receipted_n[client_id] = max(n, self._receipted_n.get(client_id, 0))
@@ -459,7 +460,8 @@ class Document:
             self._never_placed = {(row.client_id, row.n) for row in self._unplaced}
             self._held = [*(unsaved.row for unsaved in self._unsaved), *self._unplaced]
             if why in _KEEPING_ROWS:
-                self._held = [*self._recent, *self._held]
+                recent = (Entry(row.client_id, row.n, row.data, at) for at, row in self._recent)
+                self._held = [*recent, *self._held]
         self._why = why
         self._successor = self._make_replica()
         self._unsaved.clear()

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from pycrdt import Doc, StickyIndex, Text, TextEvent, TransactionEvent, UndoManager
-from pycrdt import get_state as _get_state
 from pycrdt import get_update as _get_update
 from pycrdt import merge_updates as _merge_updates
 
@@ -261,18 +260,6 @@ def merge_rows(rows: Iterable[bytes], state_vector: bytes) -> bytes:
         return _get_update(_merge_updates(*rows), state_vector)
     except ValueError as error:
         raise UpdateError(f"malformed row or state vector: {error}") from error
-
-
-def check_update(update: bytes) -> None:
-    """Check that `update` decodes, before a document sees it.
-
-    Raises:
-        UpdateError: it does not.
-    """
-    try:
-        _get_state(update)
-    except ValueError as error:
-        raise UpdateError(f"malformed update: {error}") from error
 
 
 def check_offset_unit() -> None:

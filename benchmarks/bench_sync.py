@@ -380,7 +380,7 @@ def _document_of(contents: Contents, journal: Journal, nonce: bytes) -> Document
 
 
 def _draw_replica() -> Replica:
-    return Replica(secrets.randbits(32), undo_clock=time.monotonic)
+    return Replica(secrets.randbits(32), has_undo=True)
 
 
 # Opening a room

@@ -44,7 +44,7 @@ class Window:
     """One person's app, and what it shows."""
 
     def __init__(self, name: str, address: Address) -> None:
-        self.buffer = Buffer(Replica(secrets.randbits(32), undo_clock=time.monotonic))
+        self.buffer = Buffer(Replica(secrets.randbits(32), has_undo=True))
         identity = Identity(secrets.token_bytes(16), name.encode().ljust(32, b"."), name)
         self.session = Session(self.buffer, identity, connect=lambda: open_link(address), dice=random.random)
         self.app = CollabApp(AppConfig(room=address.room, start=self._start))

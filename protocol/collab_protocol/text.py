@@ -9,9 +9,8 @@ before pycrdt sees it, and contains what still escapes as `UpdateError`.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final, NamedTuple
 
 from pycrdt import Doc, StickyIndex, Text, TextEvent, TransactionEvent, UndoManager
 from pycrdt import get_update as _get_update
@@ -35,8 +34,7 @@ def utf8_length(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode())
 
 
-@dataclass(frozen=True, slots=True)
-class Splice:
+class Splice(NamedTuple):
     """One step of a change: at `offset_utf8`, `deleted_utf8` bytes went and `inserted` came.
 
     Steps of one change apply in order, each to the text that the one before left.
@@ -57,8 +55,8 @@ class Replica:
     A client id belongs to one Replica object for ever; draw a fresh one for each (DESIGN section 4).
     """
 
-    def __init__(self, client_id: int, *, undo_clock: Callable[[], float] | None = None) -> None:
-        """`undo_clock` gives seconds; without it this copy has no undo (a server's)."""
+    def __init__(self, client_id: int, *, has_undo: bool = False) -> None:
+        """A copy that nobody edits (a server's) needs no undo."""
         self.client_id = client_id
         self.on_update: Callable[[bytes], None] = _ignore_update
         self.on_splices: Callable[[list[Splice]], None] = _ignore_splices
@@ -71,14 +69,13 @@ class Replica:
         self._squashed: bytes | None = None
         self._splices: list[Splice] = []
         self._undo: UndoManager | None = None
-        self._undo_epoch_ms = 0
-        if undo_clock is not None:
-            clock = undo_clock
+        # What pycrdt takes for the time: it stands still within a group. At 0 it would mean "never group".
+        self._undo_group_ms = 1
+        if has_undo:
             self._undo = UndoManager(
                 scopes=[self._text],
                 capture_timeout_millis=_UNDO_GROUP_MS,
-                # Starts above 0: a clock at 0 means "never group" to pycrdt.
-                timestamp=lambda: int(clock() * 1000) + 1 + self._undo_epoch_ms,
+                timestamp=lambda: self._undo_group_ms,
             )
             self._undo.include_origin(_LOCAL)
         # A bound method as observer makes a cycle that the collector cannot see; `close` breaks it.
@@ -145,24 +142,35 @@ class Replica:
         Raises:
             EditError: the range leaves the text, or `inserted` has lone surrogates; nothing changed.
         """
-        if not (0 <= offset_utf8 <= self._size and 0 <= deleted_utf8 <= self._size - offset_utf8):
-            raise EditError(
-                f"edit of {deleted_utf8} bytes at {offset_utf8} leaves a text of {self._size} bytes"
-            )
-        try:
-            added = utf8_length(inserted)
-        except UnicodeEncodeError as error:
-            raise EditError("the text to insert holds lone surrogates") from error
+        self.edit_all((Splice(offset_utf8, deleted_utf8, inserted),))
+
+    def edit_all(self, splices: Sequence[Splice]) -> None:
+        """Make `splices` as one update and within one step of undo. Raises as `edit`.
+
+        Many are cheapest from the text's end to its start: pycrdt finds a place by walking the items
+        before it, and each splice makes more of them.
+        """
+        size = self._size
+        for offset_utf8, deleted_utf8, inserted in splices:
+            if not (0 <= offset_utf8 <= size and 0 <= deleted_utf8 <= size - offset_utf8):
+                raise EditError(
+                    f"edit of {deleted_utf8} bytes at {offset_utf8} leaves a text of {size} bytes"
+                )
+            try:
+                size += utf8_length(inserted) - deleted_utf8
+            except UnicodeEncodeError as error:
+                raise EditError("the text to insert holds lone surrogates") from error
         self._editing = True
         try:
             with self._doc.transaction(origin=_LOCAL):
-                if deleted_utf8:
-                    del self._text[offset_utf8 : offset_utf8 + deleted_utf8]
-                if inserted:
-                    self._text.insert(offset_utf8, inserted)
+                for offset_utf8, deleted_utf8, inserted in splices:
+                    if deleted_utf8:
+                        del self._text[offset_utf8 : offset_utf8 + deleted_utf8]
+                    if inserted:
+                        self._text.insert(offset_utf8, inserted)
         finally:
             self._editing = False
-        self._size += added - deleted_utf8
+        self._size = size
 
     def apply(self, *updates: bytes) -> bytes | None:
         """Apply foreign updates in one transaction; return the squashed update of what was new, or None.
@@ -213,7 +221,7 @@ class Replica:
 
     def end_undo_group(self) -> None:
         """Make the next edit begin an undo step of its own."""
-        self._undo_epoch_ms += 2 * _UNDO_GROUP_MS
+        self._undo_group_ms += 2 * _UNDO_GROUP_MS
 
     def _doc_changed(self, event: TransactionEvent) -> None:
         # Reading the text in here raises "already mutably borrowed": bytes only.

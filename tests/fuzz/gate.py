@@ -165,7 +165,7 @@ class ValidPeer:
     def __init__(self, client_id: int) -> None:
         self.now = 0.0
         self.client_id = client_id
-        self.replica = WatchedReplica(client_id, undo_clock=lambda: self.now)
+        self.replica = WatchedReplica(client_id, has_undo=True)
         self.gate = Gate(self.replica)
         self.rows: list[bytes] = []
         self.inbox: list[bytes] = []

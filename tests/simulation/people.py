@@ -400,7 +400,7 @@ class Window:
         return f"copy {len(self.person.copies)}"
 
     def _make_replica(self) -> Replica:
-        return Replica(self.world.draw_id(), undo_clock=lambda: self.world.now + 1)
+        return Replica(self.world.draw_id(), has_undo=True)
 
     def _move(self) -> None:
         """Put the caret anywhere but inside a marker, which would tear it."""

@@ -285,7 +285,7 @@ def _throw_away_unplaced(self: Document, rows: list[Any]) -> None:
 
 
 def _replica_of_machine(self: Window) -> Replica:
-    return Replica(1000 + self.person.number, undo_clock=lambda: self.world.now + 1)
+    return Replica(1000 + self.person.number, has_undo=True)
 
 
 BUGS = (

@@ -99,7 +99,7 @@ class Client:
 
     def __init__(self, who: str) -> None:
         self.who = who
-        self.replica = Replica(IDS[who], undo_clock=lambda: 1.0)
+        self.replica = Replica(IDS[who], has_undo=True)
         self.sync = ClientSync(
             Identity(who.encode().ljust(16, b"."), who.encode().ljust(32, b"."), who),
             client_id=IDS[who],

@@ -194,7 +194,7 @@ class TodaysClient:
     """A client of today, whose server speaks version 1: it hears what was recorded."""
 
     def __init__(self, who: str) -> None:
-        self.replica = Replica(IDS[who], undo_clock=lambda: 1.0)
+        self.replica = Replica(IDS[who], has_undo=True)
         self.sync = ClientSync(
             Identity(who.encode().ljust(16, b"."), who.encode().ljust(32, b"."), who),
             client_id=IDS[who],

@@ -130,7 +130,7 @@ async def _replayed(contents: Contents) -> Replayed:
 def _draw_replica() -> Replica:
     from collab_protocol.text import Replica
 
-    return Replica(int.from_bytes(os.urandom(_CLIENT_ID_BYTES), "big"), undo_clock=time.monotonic)
+    return Replica(int.from_bytes(os.urandom(_CLIENT_ID_BYTES), "big"), has_undo=True)
 
 
 def _load() -> None:

@@ -8,23 +8,22 @@ in here waits, draws, or costs O(document) once the text is loaded.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
 from collab_client import clusters
 from collab_client.carets import Patch, Peer, PeerCarets, Ring, Span, UndoCarets, shift_span
-from collab_client.lines import START, Lines, Position
+from collab_client.lines import START, Edit, Lines, Position
 from collab_protocol import limits
 from collab_protocol.errors import EditError, TextTooLarge
 from collab_protocol.messages import Presence
 from collab_protocol.presence import Caret
 from collab_protocol.text import Replica, Splice, utf8_length
 
-_UNDO_GROUP_S: Final = 0.4
-"""Typing goes on with its step of undo for so long; less than the replica's 500 ms, so that each step
-of the replica is one of ours, though the clocks are read a moment apart."""
+_UNDO_PAUSE_S: Final = 2.0
+"""Typing after a longer pause begins a step of undo; within it, each word does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +60,7 @@ class Buffer:
         max_text_bytes: int = limits.TEXT_BYTES,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Take over `replica`, which has an undo clock; `clock` gives seconds. Costs O(text)."""
+        """Take over `replica`, which has undo; `clock` gives seconds. Costs O(text)."""
         self.replica = replica
         self.lines = Lines(replica.text())
         self.max_text_bytes = max_text_bytes
@@ -79,6 +78,7 @@ class Buffer:
         self._undo_carets = UndoCarets()
         self._edited_at = float("-inf")
         self._kind: _Kind | None = None  # of the step that the next edit may go on with
+        self._has_typed_blank = False
         self._updates: list[bytes] = []
         self._splices: list[Splice] = []
         self._listen()
@@ -133,7 +133,17 @@ class Buffer:
             EditError: the range is not in the text, `text` has lone surrogates, or one may not write.
             TextTooLarge: the text would pass `max_text_bytes`. Nothing was changed in either case.
         """
-        self._edit(start, end, text, _Kind.OTHER)
+        self._edit((Edit(start, end, text),), _Kind.OTHER)
+
+    def edit_all(self, edits: Sequence[Edit], *, select: tuple[Position, Position] | None = None) -> None:
+        """Make `edits`, in order and not overlapping, in positions of the text as it is, as a step of undo.
+
+        `select` is (anchor, head) in the text as it will be; without it both shift with the text.
+        Raises as `replace`.
+        """
+        self._end_step()
+        self._edit(edits, _Kind.OTHER, stays=True, select=select)
+        self._end_step()
 
     def type_text(self, text: str) -> None:
         """Put `text` in the place of the selection, as typing. Raises as `replace`."""
@@ -164,12 +174,12 @@ class Buffer:
     def backspace(self) -> None:
         """Delete the selection, or the cluster or line break before the caret. Raises as `replace`."""
         start, end = self.selection or (clusters.left_of(self.lines, self.head), self.head)
-        self._edit(start, end, "", _Kind.DELETING)
+        self._edit((Edit(start, end, ""),), _Kind.DELETING)
 
     def delete(self) -> None:
         """Delete the selection, or the cluster or line break behind the caret. Raises as `replace`."""
         start, end = self.selection or (self.head, clusters.right_of(self.lines, self.head))
-        self._edit(start, end, "", _Kind.DELETING)
+        self._edit((Edit(start, end, ""),), _Kind.DELETING)
 
     def undo(self) -> bool:
         """Take back the last step of one's own; False when there is none. Raises EditError if read-only."""
@@ -309,37 +319,87 @@ class Buffer:
         self.replica.on_update = self._updates.append
         self.replica.on_splices = self._splices.extend
 
-    def _edit(self, start: Position, end: Position, text: str, kind: _Kind) -> None:
+    def _edit(
+        self,
+        edits: Sequence[Edit],
+        kind: _Kind,
+        *,
+        stays: bool = False,
+        select: tuple[Position, Position] | None = None,
+    ) -> None:
+        """Make `edits`; then the caret stands behind the text, or where it `stays` or `select` says."""
         self._check_may_write()
-        if start == end and not text:
+        splices = self._splices_of(edits)
+        if not splices:
             return
-        if end < start or self.lines.clamp(start) != start or self.lines.clamp(end) != end:
-            raise EditError(f"{start} to {end} is no range of the text")
-        try:
-            added = utf8_length(text)
-        except UnicodeEncodeError as error:
-            raise EditError("the text to insert holds lone surrogates") from error
-        at = self.lines.offset(start)
-        deleted = 0 if start == end else self.lines.offset(end) - at
-        if added > deleted and self.replica.size_utf8 + added - deleted > self.max_text_bytes:
-            raise TextTooLarge(f"the text may have at most {self.max_text_bytes} bytes")
-        before = Caret(at, at) if self._span == Span(start, start) else self._caret()
+        lowest = splices[-1].offset_utf8
+        is_plain = len(edits) == 1 and self._span == Span(edits[0].start, edits[0].start)
+        before = Caret(lowest, lowest) if is_plain else self._caret()
         now = self._clock()
-        begins = kind is not self._kind or now - self._edited_at >= _UNDO_GROUP_S
+        begins = self._begins_step(kind, now, edits[0].text)
         if begins:
             self.replica.end_undo_group()
-        new_end = self.lines.replace(start, end, text)
-        self.replica.edit(at, deleted, text)
-        self._span = Span(new_end, new_end)
-        self._peers.shift(Patch(start, end, new_end), None)
-        self._undo_carets.edited(at, before, Caret(at + added, at + added), begins=begins)
+        self.replica.edit_all(splices)
+        for start, end, text in reversed(edits):
+            if start == end and not text:
+                continue
+            patch = Patch(start, end, self.lines.replace(start, end, text))
+            self._span = shift_span(self._span, patch) if stays else Span(patch.new_end, patch.new_end)
+            self._peers.shift(patch, None)
+            self.on_change(Change(start.row, end.row, patch.new_end.row, is_local=True))
+        if select is not None:
+            anchor, head = map(self.lines.clamp, select)
+            self._span = Span(head, anchor)
+        if is_plain and not stays:
+            caret = lowest + utf8_length(edits[0].text)
+            after = Caret(caret, caret)
+        else:
+            after = self._caret()
+        self._undo_carets.edited(lowest, before, after, begins=begins)
         self._kind, self._edited_at, self._goal_cells = kind, now, None
-        self._send((Splice(at, deleted, text),))
-        self.on_change(Change(start.row, end.row, new_end.row, is_local=True))
+        self._has_typed_blank = edits[-1].text[-1:].isspace()
+        self._send(splices)
+
+    def _splices_of(self, edits: Sequence[Edit]) -> tuple[Splice, ...]:
+        """Return what `edits` are to the replica, from the last to the first. Raises as `replace`."""
+        splices = []
+        behind = START
+        change = 0
+        for start, end, text in edits:
+            if (
+                start < behind
+                or end < start
+                or self.lines.clamp(start) != start
+                or self.lines.clamp(end) != end
+            ):
+                raise EditError(f"{start} to {end} is no range of the text")
+            behind = end
+            if start == end and not text:
+                continue
+            try:
+                added = utf8_length(text)
+            except UnicodeEncodeError as error:
+                raise EditError("the text to insert holds lone surrogates") from error
+            at = self.lines.offset(start)
+            deleted = 0 if start == end else self.lines.offset(end) - at
+            change += added - deleted
+            splices.append(Splice(at, deleted, text))
+        if change > 0 and self.replica.size_utf8 + change > self.max_text_bytes:
+            raise TextTooLarge(
+                f"not done: the room holds at most {_size(self.max_text_bytes)} of text, "
+                f"and this would make it {_size(self.replica.size_utf8 + change)}"
+            )
+        return tuple(reversed(splices))
+
+    def _begins_step(self, kind: _Kind, now: float, text: str) -> bool:
+        """Whether an edit begins a step of undo: another kind, a pause, or a word that begins."""
+        if kind is not self._kind or now - self._edited_at >= _UNDO_PAUSE_S:
+            return True
+        return kind is _Kind.TYPING and self._has_typed_blank and not text[:1].isspace()
 
     def _replace_selection(self, text: str, kind: _Kind) -> None:
         start, end = self.selection or (self.head, self.head)
-        self._edit(start, end, text, kind)
+        self._edit((Edit(start, end, text),), kind)
 
     def _step_undo(self, *, is_undo: bool) -> bool:
         self._check_may_write()
@@ -422,6 +482,10 @@ class Buffer:
     def _check_may_write(self) -> None:
         if self.read_only:
             raise EditError("this room is read-only for you")
+
+
+def _size(size_bytes: int) -> str:
+    return f"{size_bytes:,} bytes" if size_bytes < 1e6 else f"{size_bytes / 1e6:.1f} MB"
 
 
 def _alike(one: str, other: str) -> int:

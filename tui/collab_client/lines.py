@@ -32,6 +32,14 @@ class Position(NamedTuple):
 START: Final = Position(0, 0)
 
 
+class Edit(NamedTuple):
+    """Put `text` in the place of what stands from `start` to `end`."""
+
+    start: Position
+    end: Position
+    text: str
+
+
 class _Block:
     """Some lines in a row; `sizes` are theirs in UTF-8 with the newline, `size_utf8` is the sum."""
 

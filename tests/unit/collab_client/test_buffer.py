@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collab_client.buffer import Buffer, Change
-from collab_client.lines import START, Position
+from collab_client.lines import START, Edit, Position
 from collab_protocol.errors import EditError, TextTooLarge, UpdateError
 from collab_protocol.messages import Presence
 from collab_protocol.presence import Activity, Caret, Person, Role
@@ -34,7 +34,7 @@ class Desk:
 
     def __init__(self, client_id: int, text: str = "") -> None:
         self.clock = Clock()
-        replica = Replica(client_id, undo_clock=self.clock)
+        replica = Replica(client_id, has_undo=True)
         if text:
             source = Replica(999)
             source.edit(0, 0, text)
@@ -195,7 +195,7 @@ def test_a_text_too_large_is_refused_and_may_still_shrink() -> None:
     with desk("é" * 10) as d:
         d.buffer.max_text_bytes = 21
         d.buffer.select_all()
-        with pytest.raises(TextTooLarge, match="21 bytes"):
+        with pytest.raises(TextTooLarge, match="at most 21 bytes of text, and this would make it 22 bytes"):
             d.buffer.paste("x" * 22)
         assert (d.text, d.updates, d.changes) == ("é" * 10, [], [])
         assert d.buffer.selection == (START, Position(0, 10))
@@ -305,10 +305,74 @@ def test_typing_is_one_step_until_a_pause() -> None:
     with desk() as d:
         for character in "abc":
             d.buffer.type_text(character)
-            d.clock.now += 0.3
-        d.clock.now += 0.3
+            d.clock.now += 1.5
+        d.clock.now += 0.5
         d.buffer.type_text("d")
         assert undo_texts(d) == ["abcd", "abc", ""]
+
+
+def test_each_word_is_a_step_with_the_blanks_behind_it() -> None:
+    with desk() as d:
+        for character in "to  be. Or":
+            d.buffer.type_text(character)
+        assert undo_texts(d) == ["to  be. Or", "to  be. ", "to  ", ""]
+
+
+def test_many_edits_are_one_step_and_one_update() -> None:
+    with desk("one é two\nthree 漢 four\n") as d:
+        d.buffer.move_to(Position(1, 6))
+        d.buffer.move_to(Position(1, 7), extend=True)
+        d.buffer.type_text("x")
+        d.buffer.undo()
+        d.updates.clear()
+        d.changes.clear()
+        edits = [
+            Edit(Position(0, 4), Position(0, 5), "E"),
+            Edit(Position(0, 9), Position(1, 0), ""),
+            Edit(Position(1, 5), Position(1, 5), "\n"),
+        ]
+        d.buffer.edit_all(edits)
+        assert d.text == "one E twothree\n 漢 four\n"
+        assert d.buffer.selected_text == "漢"
+        assert len(d.updates) == 1
+        assert [(c.first_row, c.old_last_row, c.new_last_row) for c in d.changes] == [
+            (1, 1, 2),
+            (0, 1, 0),
+            (0, 0, 0),
+        ]
+        assert d.buffer.undo()
+        assert d.text == "one é two\nthree 漢 four\n"
+        assert d.buffer.selected_text == "漢"
+        assert d.buffer.redo()
+        assert d.text == "one E twothree\n 漢 four\n"
+        assert d.buffer.selected_text == "漢"
+
+
+def test_many_edits_may_say_what_is_selected_then() -> None:
+    with desk("b\na\n") as d:
+        edits = [Edit(START, START, "a\n"), Edit(Position(1, 0), Position(2, 0), "")]
+        d.buffer.edit_all(edits, select=(Position(1, 0), Position(9, 9)))
+        assert d.text == "a\nb\n"
+        assert (d.buffer.anchor, d.buffer.head) == (Position(1, 0), Position(2, 0))
+        d.buffer.undo()
+        assert d.buffer.redo()
+        assert (d.buffer.anchor, d.buffer.head) == (Position(1, 0), Position(2, 0))
+
+
+@pytest.mark.parametrize(
+    "edits",
+    [
+        [Edit(Position(0, 1), Position(0, 2), "x"), Edit(Position(0, 0), Position(0, 1), "y")],
+        [Edit(Position(0, 0), Position(0, 2), "x"), Edit(Position(0, 1), Position(0, 3), "y")],
+        [Edit(Position(0, 0), Position(0, 1), "x"), Edit(Position(7, 0), Position(7, 0), "y")],
+        [Edit(Position(0, 0), Position(0, 1), "x"), Edit(Position(0, 1), Position(0, 1), "\ud800")],
+    ],
+)
+def test_many_edits_are_all_refused_when_one_is_wrong(edits: list[Edit]) -> None:
+    with desk("abc") as d:
+        with pytest.raises(EditError):
+            d.buffer.edit_all(edits)
+        assert (d.text, d.updates, d.changes) == ("abc", [], [])
 
 
 def test_a_step_ends_where_the_person_moves_breaks_the_line_or_turns_to_deleting() -> None:
@@ -321,7 +385,7 @@ def test_a_step_ends_where_the_person_moves_breaks_the_line_or_turns_to_deleting
         d.buffer.type_text("e")
         d.buffer.line_start()
         d.buffer.type_text("f")
-        assert undo_texts(d) == ["ab\nfe", "ab\ne", "ab\n", "ab\ncd", "ab", ""]
+        assert undo_texts(d) == ["ab\nfe", "ab\ne", "ab\n", "ab\ncd", "ab\n", "ab", ""]
 
 
 def test_paste_and_cut_are_steps_of_their_own() -> None:
@@ -387,10 +451,10 @@ def test_undo_and_redo_restore_text_caret_and_selection(data: st.DataObject) -> 
         befores: list[Shown] = []
         afters: list[Shown] = []
         for _ in range(data.draw(st.integers(1, 15))):
-            d.clock.now += data.draw(st.sampled_from((0.1, 0.1, 0.6)))
+            d.clock.now += data.draw(st.sampled_from((0.1, 0.1, 2.5)))
             before, depth = shown(), buffer.replica.undo_depth
             if change(buffer, data):
-                d.clock.now += 0.6  # or the next one might take back all of it, which leaves no step
+                d.clock.now += 2.5  # or the next one might take back all of it, which leaves no step
             if buffer.replica.undo_depth > depth:
                 befores.append(before)
                 afters.append(shown())

@@ -215,7 +215,7 @@ class Sync:
 
 class Client:
     def __init__(self, session: int, dice: random.Random, text: bytes) -> None:
-        replica = Replica(dice.randrange(1, 2**31), undo_clock=lambda: self.now)
+        replica = Replica(dice.randrange(1, 2**31), has_undo=True)
         replica.apply(text)
         self.now = 1.0
         self.session = session

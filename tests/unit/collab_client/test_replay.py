@@ -22,7 +22,7 @@ class Person:
     """Somebody who edits a copy of the text, and the rows made by it."""
 
     def __init__(self, client_id: int) -> None:
-        self.replica = Replica(client_id, undo_clock=lambda: 1.0)
+        self.replica = Replica(client_id, has_undo=True)
         self.rows: list[bytes] = []
         self.replica.on_update = self.rows.append
 

@@ -185,7 +185,7 @@ class Stage:
         self.session.on_notice = self.notices.append
 
     def _make_replica(self) -> Replica:
-        return Replica(next(self._ids), undo_clock=lambda: 1.0)
+        return Replica(next(self._ids), has_undo=True)
 
     def _keep_copy(self, text: str) -> str:
         if not self.copies_left:

@@ -202,7 +202,7 @@ def test_typing_is_accepted_only_as_its_own_author_and_in_order() -> None:
 
 
 def test_a_late_half_character_in_what_the_replica_held_is_found() -> None:
-    alice = Replica(ALICE, undo_clock=lambda: 0.0)
+    alice = Replica(ALICE, has_undo=True)
     alice.edit(0, 0, "🙂")
     alice.edit(0, 4, "")
     assert Gate(alice).judge(typed(BOB, 0, "x", (ALICE, 0))).verdict is Verdict.HOSTILE
@@ -275,7 +275,7 @@ def test_what_moves_between_slices_makes_it_stale(moves: bool) -> None:
 
 
 def test_own_edits_and_undo_are_learnt() -> None:
-    alice = Replica(ALICE, undo_clock=lambda: 0.0)
+    alice = Replica(ALICE, has_undo=True)
     gate = Gate(alice)
     alice.on_update = gate.learn
     alice.edit(0, 0, "a🙂b")

@@ -38,7 +38,7 @@ class World:
         self.clock = clock
         self.other = Replica(2)
         self.other.edit(0, 0, text)
-        replica = Replica(1, undo_clock=time.monotonic)
+        replica = Replica(1, has_undo=True)
         if text:
             replica.apply(self.other.update_since())
         self.buffer = Buffer(replica)

@@ -11,46 +11,22 @@ noise falls on all of them, and the ratios within one run are what counts.
 from __future__ import annotations
 
 import argparse
-import random
-import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from tests.e2e.home import Home, collab_command
 from tests.e2e.peer import Peer
 from tests.e2e.server import Server
-from tests.e2e.terminal import Terminal, TerminalFailure
 
-from benchmarks.figures import percentiles, print_table, ratio, shuffled_glyphs, some_text
+from benchmarks.editors import COLLAB, COLUMNS, ROWS, Result, join, open_other, others, type_keys
+from benchmarks.figures import percentiles, print_table, ratio, some_text
 
 _SIZES: Final = (100, 10_000)
-_WARM_UP: Final = 10
-_NEW_LINE_EVERY: Final = 60
-_GAP_S: Final = 0.02
 _BARE: Final = Path(__file__).with_name("bare_app.py")
-_SAVED: Final = "✓"
-
-_EDITORS: Final = {
-    "vim": (["vim", "-u", "NONE", "-i", "NONE", "-n"], "i"),
-    "nano": (["nano", "--ignorercfiles"], ""),
-    "micro": (["micro"], ""),
-}
-
-
-@dataclass
-class Result:
-    """What was measured of one program on one text."""
-
-    program: str
-    lines: int
-    times_s: list[float] = field(default_factory=list)
-    written_bytes: list[int] = field(default_factory=list)
-    missed: int = 0
 
 
 def main() -> None:
@@ -76,32 +52,25 @@ def _room(lines: int) -> str:
 
 
 def _keystrokes(home: Home, server: Server, keys: int, rounds: int) -> None:
-    editors = {name: how for name, how in _EDITORS.items() if shutil.which(name)}
     results: list[Result] = []
     with tempfile.TemporaryDirectory(prefix="collab-bench-") as folder:
         for lines in _SIZES:
+            text = some_text(lines)
             file = Path(folder) / f"{lines}.txt"
-            first_word = some_text(lines).split()[0]
-            rows = [Result("collab join", lines), *(Result(name, lines) for name in editors)]
+            word = text.split()[0]
+            rows = [Result(program, lines) for program in (COLLAB, *others())]
             for seed in range(rounds):
                 for row in rows:
-                    if row.program in editors:
-                        argv, begin = editors[row.program]
-                        file.write_text(some_text(lines) + "\n")
-                        terminal = home.spawn([*argv, str(file)], columns=120, rows=40)
-                    else:
-                        begin = ""
-                        terminal = home.open("join", server.url(_room(lines)), columns=120, rows=40)
-                    with terminal:
-                        terminal.wait_for(first_word, 30)
-                        if row.program not in editors:
-                            terminal.wait_for(_SAVED, 30)
-                        terminal.send(begin)
-                        terminal.drain(0.3, 5)
-                        _type(terminal, row, keys, seed)
+                    file.write_text(text + "\n")
+                    with (
+                        join(home, server.url(_room(lines)), word)
+                        if row.program == COLLAB
+                        else open_other(home, row.program, file, word)
+                    ) as terminal:
+                        type_keys(terminal, row, keys, seed)
             results += rows
     by_size = {r.lines: r.times_s for r in results if r.program == "vim"}
-    print("Key to glyph drawn, ms; bytes written to the terminal per key (median)\n")
+    print("Key to glyph drawn, ms; bytes written to the terminal per key\n")
     print_table(
         ["program", "lines", "keys", "p50", "p95", "p99", "bytes", "missed", "to vim"],
         [
@@ -110,7 +79,7 @@ def _keystrokes(home: Home, server: Server, keys: int, rounds: int) -> None:
                 f"{row.lines:,}",
                 str(len(row.times_s)),
                 *percentiles(row.times_s),
-                f"{sorted(row.written_bytes)[len(row.written_bytes) // 2] if row.written_bytes else 0}",
+                row.bytes_per_key,
                 str(row.missed),
                 ratio(row.times_s, by_size.get(row.lines, [])),
             ]
@@ -119,35 +88,16 @@ def _keystrokes(home: Home, server: Server, keys: int, rounds: int) -> None:
     )
 
 
-def _type(terminal: Terminal, result: Result, keys: int, seed: int) -> None:
-    dice = random.Random(seed)
-    for index, glyph in enumerate(shuffled_glyphs(keys + _WARM_UP, seed)):
-        if index and index % _NEW_LINE_EVERY == 0:  # unmeasured: keeps the line inside the window
-            terminal.send("\r")
-            terminal.drain(0.15, 2)
-        mark = len(terminal.raw)
-        sent_at = terminal.send(glyph)
-        try:
-            drawn_at = terminal.wait_raw(glyph.encode(), mark, 3)
-        except TerminalFailure:
-            result.missed += 1
-            continue
-        terminal.drain(_GAP_S * (1 + dice.random()), 1)
-        if index >= _WARM_UP:
-            result.times_s.append(drawn_at - sent_at)
-            result.written_bytes.append(len(terminal.raw) - mark)
-
-
 def _first_paint(home: Home, server: Server, starts: int) -> None:
     """Time from the start of the process to the chunk that holds the first row of text."""
     bare: list[float] = []
     empty: list[float] = []
     whole: list[float] = []
     for _ in range(starts):
-        with home.spawn([sys.executable, str(_BARE)], columns=120, rows=40) as terminal:
+        with home.spawn([sys.executable, str(_BARE)], columns=COLUMNS, rows=ROWS) as terminal:
             bare.append(terminal.wait_raw(b"bare-textual-app", 0) - terminal.started_at)
         room = _room(_SIZES[0])
-        with home.open("join", server.url(room), columns=120, rows=40) as terminal:
+        with home.open("join", server.url(room), columns=COLUMNS, rows=ROWS) as terminal:
             empty.append(terminal.wait_raw(room.encode(), 0) - terminal.started_at)
             word = some_text(_SIZES[0]).split()[0].encode()
             whole.append(terminal.wait_raw(word, 0) - terminal.started_at)

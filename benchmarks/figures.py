@@ -19,6 +19,14 @@ def some_text(lines: int) -> str:
     return "\n".join(made)
 
 
+def long_text(lines: int) -> str:
+    """Return `lines` lines of 98 characters on average: 100,000 are 10 MB. The first are the same whatever
+    `lines` is, and a fifth are too wide for a window of 120 columns."""
+    dice = random.Random(98)
+    words = _SENTENCE.split()
+    return "\n".join(" ".join(dice.choices(words, k=dice.randint(14, 24))) for _ in range(lines))
+
+
 def shuffled_glyphs(count: int, seed: int) -> list[str]:
     """Return `count` glyphs, no two neighbours alike."""
     dice = random.Random(seed)

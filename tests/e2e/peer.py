@@ -16,6 +16,7 @@ from collab_protocol import limits
 from collab_protocol.codec import Assembler, Splitter
 from collab_protocol.events import RowsArrived, Synced
 from collab_protocol.names import ROOM_PATH
+from collab_protocol.presence import Activity, Caret
 from collab_protocol.sync import ClientSync, Identity, Phase
 from collab_protocol.text import Replica, utf8_length
 from collab_protocol.versions import SUBPROTOCOL
@@ -75,6 +76,24 @@ class Peer:
         for begin in range(0, len(text), step):
             self.insert(utf8_length(self.text), text[begin : begin + step])
 
+    def type(self, offset_utf8: int, deleted_utf8: int, text: str) -> None:
+        """Replace a range by `text`, and wait for nothing; the own caret stands behind it."""
+        self._replica.edit(offset_utf8, deleted_utf8, text)
+        self.show_caret(offset_utf8 + utf8_length(text))
+
+    def show_caret(self, head_utf8: int, anchor_utf8: int | None = None) -> None:
+        """Let the others see the own caret, and what is selected when there is an anchor."""
+        anchor = head_utf8 if anchor_utf8 is None else anchor_utf8
+        self._sync.present((Caret(head_utf8, anchor),), Activity.ACTIVE)
+        self._flush()
+
+    def read(self, for_s: float) -> None:
+        """Take what the others do, for so long."""
+        ends_at = time.monotonic() + for_s
+        while (left_s := ends_at - time.monotonic()) > 0:
+            with contextlib.suppress(TimeoutError):
+                self._receive(left_s)
+
     def wait_for(self, text: str) -> None:
         """Read until `text` is in the room."""
         self._wait(lambda: text in self.text, repr(text))
@@ -97,15 +116,19 @@ class Peer:
         ends_at = time.monotonic() + DEADLINE_S
         while not is_true():
             try:
-                frame = self._websocket.recv(timeout=max(0.0, ends_at - time.monotonic()))
+                self._receive(max(0.0, ends_at - time.monotonic()))
             except TimeoutError:
                 raise AssertionError(f"the peer waited {DEADLINE_S:.0f} s for {what}") from None
-            assert isinstance(frame, bytes)
-            message = self._assembler.feed(frame)
-            if message is None:
-                continue
-            self._sync.receive(message)
-            for event in self._sync.events():
-                if isinstance(event, RowsArrived | Synced):
-                    self._replica.apply(event.data)
-            self._flush()
+
+    def _receive(self, timeout_s: float) -> None:
+        """Take one frame. Raises: TimeoutError: none came."""
+        frame = self._websocket.recv(timeout=timeout_s)
+        assert isinstance(frame, bytes)
+        message = self._assembler.feed(frame)
+        if message is None:
+            return
+        self._sync.receive(message)
+        for event in self._sync.events():
+            if isinstance(event, RowsArrived | Synced):
+                self._replica.apply(event.data)
+        self._flush()

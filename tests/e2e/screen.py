@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import Final
 
 import pyte
@@ -15,8 +16,23 @@ _SEQUENCE: Final = re.compile(
 
 _BEGUN: Final = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b]*\x1b?|[ -/]*)\Z")
 
+_INVISIBLE: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+_LAYOUT: Final = frozenset("\b\t\n\r\u200d")
+"""What a program may well write: moves of the cursor, and the joiner of emoji."""
+
 _ON_AT_FIRST: Final = frozenset({7, 25})
 """DEC private modes of a fresh terminal: wrap at the right edge, cursor shown."""
+
+
+def strings_in(data: bytes) -> list[bytes]:
+    """Return the OSC, DCS and other strings that a program wrote, whole, in order."""
+    return [sequence[0] for sequence in _SEQUENCE.finditer(data) if sequence["string"] is not None]
+
+
+def invisible_in(data: bytes) -> set[str]:
+    """Return the characters outside of escape sequences that a terminal obeys or that nobody can see."""
+    shown = _SEQUENCE.sub(b"", data).decode("utf-8", "surrogateescape")
+    return {c for c in set(shown) if unicodedata.category(c) in _INVISIBLE} - _LAYOUT
 
 
 class _Canvas(pyte.Screen):

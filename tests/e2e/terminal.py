@@ -9,6 +9,7 @@ for bytes on the descriptor, with a deadline; a wait that fails shows the screen
 
 from __future__ import annotations
 
+import base64
 import bisect
 import contextlib
 import errno
@@ -24,7 +25,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Self
 
-from tests.e2e.screen import Screen
+from tests.e2e.screen import Screen, strings_in
 
 DEADLINE_S: Final = 15.0
 _CHUNK_BYTES: Final = 1 << 16
@@ -37,7 +38,13 @@ _QUERY: Final = re.compile(
 """What programs ask (xterm's ctlseqs): DA1, DA2, DSR, DECRQM, OSC 10 to 12, XTGETTCAP. Kitty's `?u` is
 left unanswered, which is how a terminal without that protocol says so."""
 
+_HINT: Final = "F1 Help"
+"""Begins the hint bar, which is not there in low windows."""
+
 _SYNCHRONIZED_OUTPUT: Final = 2026
+_OSC_52: Final = re.compile(rb"\x1b\]52;[a-z]*;(?P<payload>[A-Za-z0-9+/=]*)(?:\x07|\x1b\\)")
+_LEFT, _MOVING, _WHEEL_UP, _WHEEL_DOWN = 0, 32, 64, 65
+"""Codes of the mouse (xterm's ctlseqs, "Mouse Tracking")."""
 
 
 class TerminalFailure(AssertionError):
@@ -113,8 +120,16 @@ class Terminal:
 
     @property
     def status(self) -> str:
-        """The last row."""
-        return self.lines[-1]
+        """The last row; the one above it where the last is the hint bar."""
+        *_, above, last = self.lines
+        return above if _HINT in last else last
+
+    @property
+    def clipboard(self) -> str | None:
+        """What the program last put on the terminal's clipboard (OSC 52); None if it never did."""
+        copied = [_OSC_52.fullmatch(string) for string in strings_in(bytes(self.raw))]
+        payloads = [match["payload"] for match in copied if match]
+        return base64.b64decode(payloads[-1], validate=True).decode() if payloads else None
 
     # Talking to it
 
@@ -134,6 +149,34 @@ class Terminal:
     def paste(self, text: str) -> float:
         """Paste `text` as terminals do (bracketed, lines ended by CR)."""
         return self.send("\x1b[200~" + text.replace("\n", "\r") + "\x1b[201~")
+
+    def mouse(self, code: int, row: int, column: int, *, is_up: bool = False) -> None:
+        """Send one report of the mouse (xterm's mode 1006); row and column are cells, from 0."""
+        self.send(f"\x1b[<{code};{column + 1};{row + 1}{'m' if is_up else 'M'}")
+
+    def click(self, row: int, column: int) -> None:
+        """Press and release the left button."""
+        self.mouse(_LEFT, row, column)
+        self.mouse(_LEFT, row, column, is_up=True)
+
+    def drag(self, row: int, column: int, to_row: int, to_column: int) -> None:
+        """Press the left button, move and release it, with two reports on the way."""
+        self.mouse(_LEFT, row, column)
+        self.mouse(_LEFT + _MOVING, (row + to_row) // 2, (column + to_column) // 2)
+        self.mouse(_LEFT + _MOVING, to_row, to_column)
+        self.mouse(_LEFT, to_row, to_column, is_up=True)
+
+    def wheel(self, notches: int, row: int = 1, column: int = 10) -> None:
+        """Turn the wheel, down when `notches` is positive."""
+        for _ in range(abs(notches)):
+            self.mouse(_WHEEL_DOWN if notches > 0 else _WHEEL_UP, row, column)
+
+    def find(self, text: str) -> tuple[int, int]:
+        """Return row and column of `text` on the window. Raises: TerminalFailure: it is not there."""
+        for row, line in enumerate(self.lines):
+            if (column := line.find(text)) >= 0:
+                return row, column
+        raise TerminalFailure(f"{text!r} is not on the window\n{self.text}")
 
     def resize(self, columns: int, rows: int) -> None:
         """Change the window's size; the program gets SIGWINCH."""
@@ -176,6 +219,12 @@ class Terminal:
         ends_at = time.perf_counter() + deadline_s
         while self.pump(quiet_s) and time.perf_counter() < ends_at:
             pass
+
+    def read(self, for_s: float) -> None:
+        """Take what the program writes for so long, whether it rests or not."""
+        ends_at = time.perf_counter() + for_s
+        while (left_s := ends_at - time.perf_counter()) > 0 and self._is_open:
+            self.pump(left_s)
 
     def wait_exit(self, deadline_s: float = DEADLINE_S) -> int:
         """Return the program's exit code (minus the number of a signal). Raises: TerminalFailure."""

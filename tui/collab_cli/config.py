@@ -1,17 +1,11 @@
 """Settings: what was typed, over COLLAB_* variables, over config.toml, over defaults; as typed values.
 
-This is the only reader of the environment and of config.toml. A key or variable with a wrong value
-ends the command; a key that nobody knows is reported with its line and ignored.
+This is the only reader of the environment and of config.toml; which settings there are stands in
+`settings_table`. Each may be given as a flag (`--name`), as a variable (COLLAB_NAME) and in the file.
 
-    config.toml     name = "ana"          COLLAB_NAME       --name
-                    colour = 3            COLLAB_COLOUR     --colour
-                    server = "wss://…"    COLLAB_SERVER     --server
-                    theme = "light"       COLLAB_THEME      --theme
-                    ascii = true          COLLAB_ASCII      --ascii
-                    [serve]
-                    host = "127.0.0.1"    COLLAB_HOST       --host
-                    port = 8765           COLLAB_PORT       --port
-                    unix = "/run/x.sock"  COLLAB_UNIX       --unix
+A wrong flag or variable ends the command: it was meant for this start. A wrong entry in the file is told
+with its line and ignored, so that a slip there keeps nobody from the editor. Except for what must not be
+guessed: where text goes (`server`), and how it is served to others ([serve]).
 
 What gives up a protection (--insecure, --memory) is said on the command line or not at all.
 COLLAB_HOME=DIR keeps every file under DIR; COLLAB_IDLE_EXIT_S is how long a private server stays alone.
@@ -19,35 +13,25 @@ COLLAB_HOME=DIR keeps every file under DIR; COLLAB_IDLE_EXIT_S is how long a pri
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, Generic, TypeVar
 
+from collab_cli import settings_table as table
+from collab_cli.config_file import ConfigFile, read_config
 from collab_cli.exits import UsageError
-from collab_cli.flags import COLOURS, DEFAULT_HOST, DEFAULT_PORT, JoinFlags, ServeFlags
+from collab_cli.flags import DEFAULT_HOST, DEFAULT_PORT, JoinFlags, ServeFlags, Theme
 from collab_cli.identity import account_name
 from collab_cli.paths import Folders, find_folders
+from collab_cli.settings_table import Setting
 from collab_cli.targets import Server, is_loopback, parse_server
 from collab_protocol.names import clean_person_name
+from collab_tui.options import Options
 
 DEFAULT_IDLE_EXIT_S: Final = 600.0
 
-_JOIN_KEYS: Final = ("name", "colour", "server", "theme", "ascii")
-_SERVE_KEYS: Final = ("host", "port", "unix")
-_TRUE: Final = ("1", "true", "yes", "on")
-_FALSE: Final = ("", "0", "false", "no", "off")
-
 T = TypeVar("T")
-
-
-class Theme(StrEnum):
-    """How the screen is coloured."""
-
-    DARK = "dark"
-    LIGHT = "light"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +43,9 @@ class JoinSettings:
     name: str
     colour: int | None
     theme: Theme
+    options: Options
+    keys: Mapping[str, str]
+    """Actions that were moved to other keys: Textual's names with commas between, by id; "" for no key."""
     is_read_only: bool
     is_ascii: bool
     is_insecure: bool
@@ -83,44 +70,56 @@ class ServeSettings:
 
 
 def join_settings(flags: JoinFlags, environ: Mapping[str, str], *, can_draw_unicode: bool) -> JoinSettings:
-    """Return how to join. Raises: UsageError: a value somewhere is wrong; the text says where."""
+    """Return how to join. Raises: UsageError: a value that counts is wrong; the text says where."""
     folders = find_folders(environ)
-    layers = _Layers(environ, _read_file(folders.config_file))
-    colour = layers.find("colour", flags.colour, _number)
-    if colour is not None and not 1 <= colour <= COLOURS:
-        raise UsageError(f"colour {colour} is not one of 1 to {COLOURS}")
-    server = layers.find("server", flags.server, _text)
+    layers = Layers(environ, read_config(folders.config_file))
+    server = layers.find(table.SERVER, flags.server).value
+    name = layers.find(table.NAME, flags.name).value
+    colour = layers.find(table.COLOUR, flags.colour).value
     return JoinSettings(
         folders=folders,
         server=None if server is None else parse_server(server, is_insecure=flags.insecure),
-        name=_person(layers.find("name", flags.name, _text)),
+        name=clean_person_name(name or account_name()),
         colour=None if colour is None else colour - 1,
-        theme=layers.find("theme", flags.theme, _theme) or Theme.DARK,
+        theme=layers.find(table.THEME, flags.theme).value or Theme.AUTO,
+        options=_options(layers),
+        keys=layers.file.keys,
         is_read_only=flags.read_only,
-        is_ascii=layers.find("ascii", flags.ascii or None, _flag) or not can_draw_unicode,
+        is_ascii=layers.find(table.ASCII, flags.ascii or None).value or not can_draw_unicode,
         is_insecure=flags.insecure,
         is_offline=flags.offline,
         complaints=layers.file.complaints,
     )
 
 
+def _options(layers: Layers) -> Options:
+    return Options(
+        wrap=bool(layers.find(table.WRAP).value),
+        ruler=layers.find(table.RULER).value or 0,
+        whitespace=bool(layers.find(table.WHITESPACE).value),
+        line_numbers=bool(layers.find(table.LINE_NUMBERS).value),
+        hints=bool(layers.find(table.HINTS).value),
+        indent=layers.find(table.INDENT).value or "auto",
+    )
+
+
 def serve_settings(flags: ServeFlags, environ: Mapping[str, str]) -> ServeSettings:
     """Return how to serve. Raises: UsageError: a value is wrong, or TCP is not to be had that way."""
     folders = find_folders(environ)
-    layers = _Layers(environ, _read_file(folders.config_file), table="serve")
+    layers = Layers(environ, read_config(folders.config_file))
     data_dir = (flags.data_dir or folders.data).expanduser().absolute()
     host = port = unix_path = None
-    if not flags.private:
-        host = layers.find("host", flags.host, _text)
-        port = layers.find("port", flags.port, _number)
-        unix_path = layers.find("unix", flags.unix, lambda value: Path(_text(value)))
+    if not flags.private:  # the private one takes nothing from the file, and must run for the editor to start
+        host = layers.find(table.HOST, flags.host).value
+        port = layers.find(table.PORT, flags.port).value
+        unix_path = layers.find(table.UNIX, flags.unix).value
     if host is not None or port is not None:
         host, port = _tcp(host or DEFAULT_HOST, DEFAULT_PORT if port is None else port, flags.insecure)
     elif flags.insecure:
         raise UsageError("--insecure opens nothing by itself: add --port PORT")
     idle_exit_s = flags.idle_exit_s
     if idle_exit_s is None and flags.private:
-        idle_exit_s = layers.find("idle_exit_s", None, _seconds) or DEFAULT_IDLE_EXIT_S
+        idle_exit_s = layers.find(table.IDLE_EXIT_S).value or DEFAULT_IDLE_EXIT_S
     return ServeSettings(
         folders=folders,
         data_dir=data_dir,
@@ -155,147 +154,37 @@ def _tcp(host: str, port: int, is_insecure: bool) -> tuple[str, int]:
 
 
 @dataclass(frozen=True, slots=True)
-class _File:
-    """config.toml as it was read: values by key ("name", "serve.port"), and what is wrong with the rest."""
+class Found(Generic[T]):
+    """A value, and where it comes from: "--name", "COLLAB_NAME", "…/config.toml:3" or "default"."""
 
-    path: Path
-    text: str = ""
-    values: Mapping[str, object] | None = None
-    complaints: tuple[str, ...] = ()
-
-    def place(self, key: str) -> str:
-        """Return where `key` stands, for a message."""
-        line = _line_of(self.text, key)
-        return str(self.path) if line is None else f"{self.path}:{line}"
+    value: T | None
+    source: str
 
 
-class _Layers:
-    """Looks one setting up: what was typed, then the environment, then the file."""
+class Layers:
+    """Looks one setting up: what was typed, then the environment, then the file, then the default."""
 
-    def __init__(self, environ: Mapping[str, str], file: _File, *, table: str = "") -> None:
+    def __init__(self, environ: Mapping[str, str], file: ConfigFile) -> None:
         self.file = file
         self._environ = environ
-        self._prefix = f"{table}." if table else ""
 
-    def find(self, name: str, typed: object, parse: Callable[[object], T]) -> T | None:
-        """Return the first value that is there, parsed; None when there is none.
+    def find(self, setting: Setting[T], typed: object = None) -> Found[T]:
+        """Return the first value that is there, parsed.
 
         Raises:
-            UsageError: that value is wrong; the text begins with where it stands.
+            UsageError: that value is wrong and may not be passed over; the text says where it stands.
         """
-        variable = f"COLLAB_{name.upper()}"
-        key = self._prefix + name
-        values = self.file.values or {}
         if typed is not None:
-            place, value = f"--{name.replace('_', '-')}", typed
-        elif variable in self._environ:
-            place, value = variable, self._environ[variable]
-        elif key in values:
-            place, value = self.file.place(key), values[key]
+            source, value = setting.flag, typed
+        elif setting.variable in self._environ:
+            source, value = setting.variable, self._environ[setting.variable]
+        elif setting.key in self.file.values:
+            source, value = self.file.place(setting.key), self.file.values[setting.key]
+        elif setting.is_needed_right and (wrong := self.file.wrong_at(setting.key)):
+            raise UsageError(wrong)
         else:
-            return None
+            return Found(setting.default, "default")
         try:
-            return parse(value)
+            return Found(setting.parse(value), source)
         except ValueError as error:
-            raise UsageError(f"{place}: {value!r} is not {error}") from error
-
-
-def _text(value: object) -> str:
-    if isinstance(value, (str, Path)) and str(value).strip():
-        return str(value)
-    raise ValueError("a text")
-
-
-def _number(value: object) -> int:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    if isinstance(value, str) and re.fullmatch(r"\s*[0-9]{1,9}\s*", value, re.ASCII):
-        return int(value)
-    raise ValueError("a whole number")
-
-
-def _seconds(value: object) -> float:
-    try:
-        seconds = float(str(value))
-    except ValueError:
-        seconds = 0.0
-    if 0 < seconds < float("inf"):
-        return seconds
-    raise ValueError("a number of seconds")
-
-
-def _flag(value: object) -> bool:
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, str) and value.lower() in _TRUE + _FALSE:
-        return value.lower() in _TRUE
-    raise ValueError("true or false")
-
-
-def _theme(value: object) -> Theme:
-    try:
-        return Theme(str(value))
-    except ValueError as error:
-        raise ValueError(f"one of {', '.join(Theme)}") from error
-
-
-def _person(name: str | None) -> str:
-    if name is None:
-        return clean_person_name(account_name())
-    if not any(c.isprintable() and not c.isspace() for c in name):
-        raise UsageError(f"{name!r} is no name that others can read: give one with --name")
-    return clean_person_name(name)
-
-
-def _read_file(path: Path) -> _File:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return _File(path)
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise UsageError(f"cannot read {path}: {reason}") from error
-    import tomllib  # most people have no config.toml, and need not wait for its parser
-
-    try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path}: {error}") from error
-    values: dict[str, object] = {}
-    unknown: list[str] = []
-    for key, value in table.items():
-        if key == "serve" and isinstance(value, dict):
-            for inner, inner_value in value.items():
-                full = f"serve.{inner}"
-                if inner in _SERVE_KEYS:
-                    values[full] = inner_value
-                else:
-                    unknown.append(full)
-        elif key in _JOIN_KEYS:
-            values[key] = value
-        else:
-            unknown.append(key)
-    file = _File(path, text, values)
-    complaints = (f"{file.place(key)}: nobody knows the key {key!r}; it is ignored" for key in unknown)
-    return _File(path, text, values, tuple(complaints))
-
-
-def _line_of(text: str, key: str) -> int | None:
-    """Return the line on which `key` ("name", "serve.port") is given; None if it is written unusually."""
-    table = ""
-    for number, line in enumerate(text.splitlines(), 1):
-        if header := re.match(r"\s*\[+([^\]]+)\]", line):
-            written = table = _bare(header[1])
-        elif given := re.match(r"""\s*([\w."' -]+?)\s*=""", line):
-            written = f"{table}.{_bare(given[1])}" if table else _bare(given[1])
-            if key.startswith(f"{written}."):  # an inline table
-                return number
-        else:
-            continue
-        if written == key or written.startswith(f"{key}."):
-            return number
-    return None
-
-
-def _bare(key: str) -> str:
-    return ".".join(part.strip().strip("\"'") for part in key.split("."))
+            raise UsageError(f"{source}: {value!r} is not {error}") from error

@@ -1,8 +1,9 @@
-"""What was typed after a command, as values, and the numbers that help texts name."""
+"""What was typed after a command, as values, and the numbers and choices that help texts name."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +11,17 @@ DEFAULT_PORT: Final = 8765
 DEFAULT_HOST: Final = "127.0.0.1"
 COLOURS: Final = 12
 """Colours that a room hands out (collab_server.room) and a screen draws (collab_tui.palette)."""
+
+
+class Theme(StrEnum):
+    """How the screen is coloured; AUTO is what suits the terminal."""
+
+    AUTO = "auto"
+    DARK = "dark"
+    LIGHT = "light"
+    HIGH_CONTRAST = "high-contrast"
+    SIXTEEN = "16-colour"
+    MONO = "mono"
 
 
 @dataclass(frozen=True, slots=True)

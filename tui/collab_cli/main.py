@@ -10,7 +10,7 @@ import typer
 
 from collab_cli import __version__
 from collab_cli.exits import ExitCode, run_command, say
-from collab_cli.flags import COLOURS, DEFAULT_HOST, DEFAULT_PORT, JoinFlags, ServeFlags
+from collab_cli.flags import COLOURS, DEFAULT_HOST, DEFAULT_PORT, JoinFlags, ServeFlags, Theme
 
 app: Final = typer.Typer(
     name="collab",
@@ -21,6 +21,11 @@ app: Final = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+_CONFIG: Final = "config"
+
+config_app: Final = typer.Typer(help="Show or change the settings in config.toml.", rich_markup_mode=None)
+app.add_typer(config_app, name=_CONFIG)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -33,7 +38,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _command(arguments: Sequence[str]) -> str:
-    known = {command.name or "" for command in app.registered_commands}
+    known = {command.name or "" for command in app.registered_commands} | {_CONFIG}
     return f"{arguments[0]} " if arguments and arguments[0] in known else ""
 
 
@@ -70,7 +75,7 @@ def _join(
     colour: Annotated[
         int | None, typer.Option("--colour", "--color", help=f"Your colour, 1 to {COLOURS}.")
     ] = None,
-    theme: Annotated[str | None, typer.Option(help="dark or light.")] = None,
+    theme: Annotated[str | None, typer.Option(help=f"{', '.join(Theme)}.")] = None,
     read_only: Annotated[bool, typer.Option("--read-only", help="Look, but change nothing.")] = False,
     ascii_only: Annotated[bool, typer.Option("--ascii", help="Draw with ASCII signs only.")] = False,
     offline: Annotated[
@@ -159,3 +164,41 @@ def _serve(
         return serve.run(flags)
 
     return run_command(serve)
+
+
+@config_app.command("path")
+def _config_path() -> int:
+    """Print where config.toml is, or would be."""
+
+    def config_path() -> int:
+        from collab_cli.commands import config
+
+        return config.print_path()
+
+    return run_command(config_path)
+
+
+@config_app.command("show")
+def _config_show(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")] = False,
+) -> int:
+    """Print every setting, and where it comes from."""
+
+    def config_show() -> int:
+        from collab_cli.commands import config
+
+        return config.show(as_json=as_json)
+
+    return run_command(config_show)
+
+
+@config_app.command("edit")
+def _config_edit() -> int:
+    """Open config.toml in $VISUAL or $EDITOR, and check it afterwards."""
+
+    def config_edit() -> int:
+        from collab_cli.commands import config
+
+        return config.edit()
+
+    return run_command(config_edit)

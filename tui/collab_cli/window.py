@@ -11,11 +11,13 @@ import threading
 from types import FrameType
 from typing import TYPE_CHECKING, Final
 
+from collab_cli.clipboard import Clipboard
 from collab_cli.config import JoinSettings
 from collab_cli.exits import SIGNAL
 from collab_cli.starting import start_session
 from collab_cli.targets import Target
 from collab_cli.terminal import Screen
+from collab_cli.terminal_traits import Traits
 from collab_tui.app import AppConfig, CollabApp, Outcome
 from collab_tui.palette import Theme
 
@@ -39,7 +41,9 @@ _FORCE_AFTER_S: Final = 5.0
 class Window:
     """One room on one terminal. After `show`: `outcome`, `ended_by` and `has_crashed` say how it went."""
 
-    def __init__(self, target: Target, settings: JoinSettings, device: bytes, screen: Screen) -> None:
+    def __init__(
+        self, target: Target, settings: JoinSettings, traits: Traits, device: bytes, screen: Screen
+    ) -> None:
         self.ended_by: signal.Signals | None = None
         self.has_crashed = False
         self._target = target
@@ -52,9 +56,16 @@ class Window:
             AppConfig(
                 room=target.room,
                 start=self._start,
-                theme=Theme(settings.theme.value),
-                is_ascii=settings.is_ascii,
+                theme=Theme(traits.theme),
+                options=settings.options,
+                is_ascii=settings.is_ascii or traits.is_ascii,
                 is_read_only=settings.is_read_only,
+                keys=settings.keys,
+                server="this machine's own server" if target.server is None else str(target.server),
+                greeting="; ".join(settings.complaints),
+                clipboard=Clipboard(traits, os.environ, write=self._write, on_notice=self._tell),
+                is_remote=traits.is_remote,
+                typed=traits.typed,
             )
         )
 
@@ -80,6 +91,12 @@ class Window:
             self._screen.on_gone = None
             for number, handler in kept.items():
                 signal.signal(number, handler)
+
+    def _write(self, data: str) -> None:
+        self._app.write(data)
+
+    def _tell(self, text: str) -> None:
+        self._app.tell(text)
 
     async def _start(self) -> tuple[Buffer, Session]:
         for task in asyncio.all_tasks():

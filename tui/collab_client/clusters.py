@@ -37,9 +37,9 @@ def previous_boundary(line: str, column: int) -> int:
 def next_word(line: str, column: int) -> int:
     """Return where the word at or after `column` ends; the line's end when there is none."""
     end = column
-    while end < len(line) and not _is_word(line[end]):
+    while end < len(line) and not is_word(line[end]):
         end += 1
-    while end < len(line) and _is_word(line[end]):
+    while end < len(line) and is_word(line[end]):
         end += 1
     return max(_boundary_at_most(line, end), next_boundary(line, column))
 
@@ -47,9 +47,9 @@ def next_word(line: str, column: int) -> int:
 def previous_word(line: str, column: int) -> int:
     """Return where the word before `column` begins; 0 when there is none."""
     start = column
-    while start > 0 and not _is_word(line[start - 1]):
+    while start > 0 and not is_word(line[start - 1]):
         start -= 1
-    while start > 0 and _is_word(line[start - 1]):
+    while start > 0 and is_word(line[start - 1]):
         start -= 1
     return min(_boundary_at_most(line, start), previous_boundary(line, column))
 
@@ -132,10 +132,10 @@ def _cells(cluster: str, at: int) -> int:
     return max(1, wcswidth(cluster))
 
 
-def _is_word(character: str) -> bool:
+def is_word(character: str) -> bool:
+    """Whether `character` is part of a word: a letter, digit, mark or emoji, or what joins them."""
     if character.isascii():
         return character == "_" or character.isalnum()
-    # Letters, digits, marks, emoji, and what joins them.
     return unicodedata.category(character)[0] in "LNMS" or character == "\u200d"
 
 

@@ -38,6 +38,29 @@ def status_line(status: Status, *, ascii: bool) -> str:  # noqa: A002  # the fla
     return status.text.translate(_ASCII) if ascii else status.text
 
 
+def where_saved(status: Status, kept: int, server: str) -> str:
+    """Return in a sentence where the text is, for who asks; `server` names the one that keeps it.
+
+    `kept` of the unsaved changes are on this machine's disk.
+    """
+    if not status.unsaved:
+        match status.kind:
+            case StatusKind.SAVED:
+                return f"all of it is on the disk of {server}"
+            case StatusKind.NOT_STORED:
+                return f"everybody here has it, but {server} keeps nothing on disk"
+            case StatusKind.REFUSED:
+                return status.text.removeprefix("✗ ")
+            case _:
+                return f"nothing of yours is unsaved; {server} is not connected"
+    count = _changes(status.unsaved)
+    if kept == status.unsaved:
+        return f"{count} not on {server} yet, but on this machine's disk"
+    if kept:
+        return f"{count} not on {server} yet, {status.unsaved - kept} of them on no disk"
+    return f"{count} not on {server} yet, and on no disk"
+
+
 def connecting(unsaved: int = 0) -> Status:
     return Status(StatusKind.CONNECTING, "… connecting", unsaved)
 

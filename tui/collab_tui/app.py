@@ -9,26 +9,38 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Final, Protocol
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final, Protocol
 
 from textual import events
 from textual.app import App, ComposeResult
-from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.timer import Timer
+from textual.widget import Widget
 
-from collab_client.status import Status
+from collab_client.status import Status, where_saved
 from collab_protocol.errors import CollabError
 from collab_protocol.presence import Activity
+from collab_tui.actions import Keymap
+from collab_tui.bars import Bars
+from collab_tui.driver import DirectDriver
 from collab_tui.initials import initials
-from collab_tui.palette import Theme, palette_of
+from collab_tui.leaving import Leaving
+from collab_tui.options import Options
+from collab_tui.palette import Ink, Theme, next_theme, palette_of
 from collab_tui.safe_text import safe_name
+from collab_tui.widgets.command_list import CommandList
+from collab_tui.widgets.copying import Clipboard
 from collab_tui.widgets.editor import Editor
+from collab_tui.widgets.find_bar import FindBar
+from collab_tui.widgets.hint_bar import HintBar
+from collab_tui.widgets.prompt import Prompt
+from collab_tui.widgets.scrollbar import ScrollBar
 from collab_tui.widgets.status_line import Bar, CaretPosition, PersonShown, StatusLine
 
 if TYPE_CHECKING:
     from collab_client.buffer import Buffer
+    from collab_tui.finding import Finding
 
 _log = logging.getLogger(__name__)
 
@@ -36,15 +48,22 @@ _NOTICE_S: Final = 4.0
 _NOTICE_CHARACTER_S: Final = 0.1
 """What is long, such as a path, stands longer."""
 
-_POSITION_DELAY_S: Final = 0.05
+_SURROUNDINGS_DELAY_S: Final = 0.05
 """Where the caret is, is said when a burst of keys pauses: a key then repaints its row and no more."""
 
+_OTHERS_FRAME_S: Final = 1 / 60
+_OTHERS_FRAME_REMOTE_S: Final = 1 / 20
+"""How often what others do is painted, on this machine and over a line."""
+
+_COUNT_PAUSE_S: Final = 0.005
+_RULER: Final = 80
+_HINTS_LEAST_ROWS: Final = 14
+"""Below, each row is text."""
+
 _SETTLE_S: Final = 1.0
-"""How long leaving waits for the receipt of what was just typed, before it asks."""
+"""How long Ctrl-S waits for the receipt of what was just typed, before it says how things stand."""
 
 _LIVELY: Final = (Activity.ACTIVE, Activity.IDLE, Activity.AWAY, Activity.GONE)
-_GOODBYE_S: Final = 0.5
-_JOURNAL_WAITS: Final = 4
 _NARROW_CELLS: Final = 40
 
 
@@ -90,9 +109,20 @@ class AppConfig:
     room: str
     start: Start
     theme: Theme = Theme.DARK
+    options: Options = field(default_factory=Options)
     is_ascii: bool = False
     is_read_only: bool = False
-    keymap: Mapping[str, str] = field(default_factory=dict)
+    keys: Mapping[str, str] = field(default_factory=dict)
+    """Keys by action id, where they differ from the default ones."""
+    server: str = "the server"
+    """Where the text is kept, as Ctrl-S says it."""
+    greeting: str = ""
+    """What to tell at the start: what is wrong with the settings."""
+    clipboard: Clipboard | None = None
+    typed: bytes = b""
+    """What was typed before the app had the terminal."""
+    is_remote: bool = False
+    """The terminal is at the other end of a line: what others do is painted less often."""
     clock: Callable[[], float] = time.monotonic
 
 
@@ -113,28 +143,31 @@ class RoomScreen(Screen[None], inherit_bindings=False):
     BLANK = True
 
 
+class Desk(Widget):
+    """Holds the text and its scrollbar side by side."""
+
+    BLANK = True
+
+
 class CollabApp(App[Outcome], inherit_bindings=False):
     """Shows one room until the person leaves; `return_value` is then the Outcome."""
 
     CSS_PATH = "app.tcss"
     ENABLE_COMMAND_PALETTE = False
     ALLOW_SELECT = False
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("f5,alt+r", "retry", "Try to connect now", id="session.retry")
-    ]
 
     def __init__(self, config: AppConfig) -> None:
-        super().__init__()
+        super().__init__(driver_class=DirectDriver)
         self._config = config
-        self._palette = palette_of(config.theme)
+        self._theme = config.theme
+        self._options = config.options
+        self._keys = Keymap(config.keys)
         self._buffer: Buffer | None = None
         self._session: Session | None = None
+        self._finding: Finding | None = None
         self._notice_timer: Timer | None = None
-        self._position_timer: Timer | None = None
-        self._is_leaving = False
-        self._is_asking = False
+        self._surroundings_timer: Timer | None = None
         self.title = safe_name(config.room)
-        self.set_keymap(dict(config.keymap))
 
     @property
     def outcome(self) -> Outcome:
@@ -153,23 +186,81 @@ class CollabApp(App[Outcome], inherit_bindings=False):
 
     def compose(self) -> ComposeResult:
         config = self._config
+        palette = palette_of(config.theme)
         self.theme = "textual-light" if config.theme is Theme.LIGHT else "textual-dark"
         self._editor = Editor(
-            self._palette, is_ascii=config.is_ascii, keymap=config.keymap, clock=config.clock
+            palette,
+            keymap=self._keys,
+            options=config.options,
+            clipboard=config.clipboard,
+            is_ascii=config.is_ascii,
+            others_frame_s=_OTHERS_FRAME_REMOTE_S if config.is_remote else _OTHERS_FRAME_S,
+            clock=config.clock,
         )
+        self._scrollbar = ScrollBar(palette, is_ascii=config.is_ascii)
+        self._find_bar = FindBar(palette, self._keys, is_ascii=config.is_ascii)
+        self._prompt = Prompt(palette, self._keys, is_ascii=config.is_ascii)
+        self._commands = CommandList(palette, self._keys, is_ascii=config.is_ascii)
+        self._hints = HintBar(palette, self._keys, is_ascii=config.is_ascii)
         self._line = StatusLine(
-            self._palette, config.room, is_ascii=config.is_ascii, is_read_only=config.is_read_only
+            palette, config.room, is_ascii=config.is_ascii, is_read_only=config.is_read_only
         )
-        self._position = CaretPosition(self._palette)
-        yield self._editor
+        self._position = CaretPosition(palette)
+        yield Desk(self._editor, self._scrollbar)
+        yield self._find_bar
+        yield self._prompt
         yield Bar(self._line, self._position)
+        yield self._hints
+        yield self._commands
 
     def on_mount(self) -> None:
+        self._bars = Bars(
+            self._editor,
+            self._find_bar,
+            self._prompt,
+            self._commands,
+            self._keys,
+            run=self._editor.act,
+            changed=self._bars_changed,
+        )
+        self._leaving = Leaving(self, self._editor, self._line, self._editor.resume, self._end)
+        self._editor.on_action = self._act
+        self._scrollbar.on_scroll = self._editor.scroll_to_share
         self._editor.focus()
+        self._bars_changed()
+        if self._config.greeting:
+            self.tell(self._config.greeting)
         self.call_after_refresh(self._begin)
 
     def on_resize(self, event: events.Resize) -> None:
         self.query_one(Bar).set_class(event.size.width < _NARROW_CELLS, "-narrow")
+        self._hints.display = self._has_hints(event.size.height)
+
+    # -- the terminal
+
+    @property
+    def typed_before(self) -> bytes:
+        """What was typed before the app had the terminal."""
+        return self._config.typed
+
+    def write(self, data: str) -> None:
+        """Write to the terminal, in order with what is drawn."""
+        if self._driver is not None:
+            self._driver.write(data)
+
+    def typed(self, event: events.Key | events.Paste) -> bool:
+        """Take what was typed; False while the editor is not there to take it."""
+        if not self._editor.is_mounted:
+            return False
+        try:
+            self._editor.typed(event)
+        except Exception as crash:
+            self._handle_exception(crash)
+        return True
+
+    def after_input(self, call: Callable[[], None]) -> None:
+        """Call `call` when the editor has done all that was sent to it so far."""
+        self._editor.call_later(call)
 
     # -- the session
 
@@ -188,6 +279,8 @@ class CollabApp(App[Outcome], inherit_bindings=False):
         except Exception as crash:
             _log.exception("the session crashed")
             error = crash
+        if self._config.clipboard is not None:
+            await self._config.clipboard.close()
         self.exit(self._outcome(error))
 
     def _outcome(self, error: Exception | None) -> Outcome:
@@ -199,18 +292,30 @@ class CollabApp(App[Outcome], inherit_bindings=False):
     def _join(self, buffer: Buffer, session: Session) -> None:
         self._buffer, self._session = buffer, session
         session.on_status = self._status_changed
-        session.on_notice = self._notify
+        session.on_notice = self.tell
         self._line.show(status=session.status)
+
+        from collab_tui.finding import Finding  # loads what the buffer has loaded, not before
+
+        self._finding = self._bars.finding = Finding(
+            self._editor,
+            self._find_bar,
+            buffer,
+            notify=self.tell,
+            later=lambda call: self.set_timer(_COUNT_PAUSE_S, call),
+            clock=self._config.clock,
+        )
         self._editor.attach(buffer)
-        self._show_position()
+        self._show_surroundings()
 
     def _status_changed(self, status: Status) -> None:
         read_only = self._config.is_read_only or (self._buffer is not None and self._buffer.read_only)
         self._line.show(status=status, is_read_only=read_only)
-        if self._is_asking:
-            self._ask()
+        if self._session is not None:
+            self._leaving.status_changed(self._session)
 
-    def _notify(self, text: str) -> None:
+    def tell(self, text: str) -> None:
+        """Show `text` in the status line for a while."""
         self._line.show(notice=text)
         if self._notice_timer is not None:
             self._notice_timer.stop()
@@ -225,30 +330,48 @@ class CollabApp(App[Outcome], inherit_bindings=False):
     def on_editor_moved(self) -> None:
         if self._session is not None:
             self._session.caret_moved()
-        if self._position_timer is None:
-            self._position_timer = self.set_timer(_POSITION_DELAY_S, self._show_position)
+        self._show_surroundings_soon()
 
     def on_editor_shifted(self) -> None:
-        self._show_position()
+        self._show_surroundings_soon()
+
+    def on_editor_scrolled(self) -> None:
+        self._show_surroundings_soon()
 
     def on_editor_peers_changed(self) -> None:
         self._line.show(people=self._people())
 
-    def on_editor_refused(self, event: Editor.Refused) -> None:
-        self._notify(event.reason)
+    def on_editor_notice(self, event: Editor.Notice) -> None:
+        self.tell(event.text)
+
+    def on_editor_quit_requested(self) -> None:
+        self._leaving.request(self._session)
 
     def on_status_line_clicked(self) -> None:
-        self.action_retry()
+        self._act("retry")
 
-    def action_retry(self) -> None:
-        """Try to connect now."""
-        if self._session is not None:
-            self._session.retry_now()
+    def _show_surroundings_soon(self) -> None:
+        if self._surroundings_timer is None:
+            self._surroundings_timer = self.set_timer(_SURROUNDINGS_DELAY_S, self._show_surroundings)
 
-    def _show_position(self) -> None:
-        self._position_timer = None
-        if self._buffer is not None:
-            self._position.show(self._buffer.head)
+    def _show_surroundings(self) -> None:
+        """Show where the caret and the window are in the text."""
+        self._surroundings_timer = None
+        buffer, view = self._buffer, self._editor.view
+        if buffer is None or view is None:
+            return
+        self._position.show(buffer.head)
+        rows = self._scrollbar.size.height
+        total = view.wrap.total
+        marks: dict[int, Ink | None] = {}
+        if self._finding is not None:
+            marks.update(dict.fromkeys(self._finding.marks(rows)))
+        palette = palette_of(self._theme)
+        for peer in buffer.peers.values():
+            if peer.head is not None:
+                y = view.wrap.visual_row(peer.head.row) * rows // max(total, rows)
+                marks[min(y, rows - 1)] = palette.person(peer.person.colour)
+        self._scrollbar.show(total, view.wrap.visual_row(view.top[0]) + view.top[1], marks)
 
     def _people(self) -> list[PersonShown]:
         """Return the others, one for each principal, in the order in which they came."""
@@ -271,69 +394,82 @@ class CollabApp(App[Outcome], inherit_bindings=False):
             )
         return list(people.values())
 
-    # -- leaving
+    # -- actions
 
-    def on_editor_quit_requested(self) -> None:
-        """Leave at once when everything is saved; else wait a moment for the receipt, and then ask."""
-        if self._session is None:
-            self._leave()
-        elif not self._is_leaving:  # a key that repeats must not answer a question that is still to come
-            self._is_leaving = True
-            self.run_worker(self._leave_in_order(self._session), name="leave")
-
-    async def _leave_in_order(self, session: Session) -> None:
-        if session.unsaved:
-            await session.settle(_SETTLE_S)
-        self._ask()
-        if self._is_asking:
-            self._editor.divert(self._answer)
-
-    def _ask(self) -> None:
-        session = self._session
-        if session is None:
-            return
-        if session.unsaved == 0:
-            self._leave()
-            return
-        self._is_asking = True
-        self._line.show(question=_question(session.unsaved, session.kept))
-
-    def _answer(self, event: events.Key) -> None:
-        match event.key:
-            case "y" | "Y" | "shift+y":
-                self._leave()
-            case "n" | "N" | "shift+n" | "escape":
-                self._is_leaving = self._is_asking = False
-                self._line.show(question="")
-                self._editor.resume()
+    def _act(self, action: str) -> None:
+        """Do what is not the editor's to do."""
+        match action:
+            case "save":
+                self.run_worker(self._say_where_saved(), name="save", exclusive=True, group="save")
+            case "retry" if self._session is not None:
+                self._session.retry_now()
+            case "commands":
+                self._bars.list_commands()
+            case "help":
+                self._bars.help()
+            case "find" | "replace":
+                self._bars.find(with_replace=action == "replace")
+            case "find_next" | "find_previous" if self._finding is not None:
+                self._finding.step(back=action == "find_previous")
+            case "go_to_line" if self._buffer is not None:
+                self._bars.go_to_line(self._buffer)
+            case "toggle_wrap":
+                self._set_options(wrap=not self._options.wrap)
+            case "toggle_whitespace":
+                self._set_options(whitespace=not self._options.whitespace)
+            case "toggle_ruler":
+                self._set_options(ruler=0 if self._options.ruler else self._config.options.ruler or _RULER)
+            case "toggle_line_numbers":
+                self._set_options(line_numbers=not self._options.line_numbers)
+            case "toggle_hints":
+                self._set_options(hints=not self._options.hints)
+            case "next_theme":
+                self._set_theme(next_theme(self._theme))
             case _:
                 pass
 
-    def _leave(self) -> None:
-        """Say goodbye; the session's end ends the app, or a deadline does."""
+    def _set_options(self, **changes: bool | int) -> None:
+        self._options = replace(self._options, **changes)  # type: ignore[arg-type]  # each by its own name
+        self._hints.display = self._has_hints(self.size.height)
+        self._editor.set_look(palette_of(self._theme), self._options)
+
+    def _set_theme(self, theme: Theme) -> None:
+        self._theme = theme
+        palette = palette_of(theme)
+        for widget in (
+            self._scrollbar,
+            self._find_bar,
+            self._prompt,
+            self._commands,
+            self._hints,
+            self._line,
+            self._position,
+        ):
+            widget.palette = palette
+            widget.refresh()
+        self._editor.set_look(palette, self._options)
+        self.tell(f"theme: {theme.value}")
+
+    def _has_hints(self, height: int) -> bool:
+        return self._options.hints and height >= _HINTS_LEAST_ROWS
+
+    def _bars_changed(self) -> None:
+        """Follow what is open: what lies over the text, and which keys matter."""
+        covered = self._bars.is_list_open
+        self._editor.is_covered = self._scrollbar.is_covered = covered
+        self._hints.show(self._bars.hints)
+        self._show_surroundings_soon()
+
+    async def _say_where_saved(self) -> None:
+        """Tell where the text is, once what was just typed has had time to get there."""
         session = self._session
         if session is None:
-            self.exit(Outcome())
             return
-        session.leave()
-        self._end_later(session, _JOURNAL_WAITS)
+        if session.unsaved:
+            await session.settle(_SETTLE_S)
+        self.tell(where_saved(session.status, session.kept, self._config.server))
 
-    def _end_later(self, session: Session, waits: int) -> None:
-        """Stop waiting for the session's end, but let the journal finish what it is about to keep."""
+    # -- leaving
 
-        def end() -> None:
-            if waits and session.kept < session.unsaved and not session.journal_trouble:
-                self._end_later(session, waits - 1)
-            else:
-                self.exit(self._outcome(None))
-
-        self.set_timer(_GOODBYE_S, end)
-
-
-def _question(unsaved: int, kept: int) -> str:
-    changes = "1 unsaved change" if unsaved == 1 else f"{unsaved} unsaved changes"
-    if kept < unsaved:
-        are = "It is" if unsaved == 1 else "They are"
-        return f"Quit with {changes}?  y / n  {are} only in this window."
-    they = "It is" if unsaved == 1 else "They are"
-    return f"Quit with {changes}?  y / n  {they} kept on this machine."
+    def _end(self) -> None:
+        self.exit(self._outcome(None))

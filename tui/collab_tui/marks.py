@@ -7,17 +7,18 @@ above, or past the end of its own line, or it is left out and the initial in the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rich.cells import cell_len
 
 from collab_protocol.presence import Activity
-from collab_tui.cells import cell_at, cells_of, cluster_end
+from collab_tui.cells import Layouts, cluster_end
 from collab_tui.painting import Chip, RowMarks, Span
 from collab_tui.palette import Ink, Palette
 from collab_tui.safe_text import safe_name
+from collab_tui.visual_row import VisualRow
 
 if TYPE_CHECKING:
     from collab_client.carets import Peer
@@ -32,18 +33,32 @@ _CHIP_NAME_CELLS: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The part of the text that is on the screen, and the text itself."""
+    """The visual rows on the screen, of which cells [left, left + width) are seen."""
 
-    top: int
+    visual_rows: Sequence[VisualRow]
     left: int
-    height: int
     width: int
-    row_count: int
-    line: Callable[[int], str]
+    layouts: Layouts
 
     @property
     def rows(self) -> range:
-        return range(self.top, min(self.top + self.height, self.row_count))
+        """The rows of the text that are seen, if only in part."""
+        if not self.visual_rows:
+            return range(0)
+        return range(self.visual_rows[0].row, self.visual_rows[-1].row + 1)
+
+    def y_of(self, position: Position) -> int | None:
+        """Return the visual row in which a caret at `position` stands; None when that is not seen."""
+        row, column = position
+        for y, shown in enumerate(self.visual_rows):
+            if shown.row == row and shown.holds(row, column):
+                return y
+        return None
+
+    def cell_of(self, y: int, column: int) -> int:
+        """Return the cell of `column` in visual row `y`, as it is seen."""
+        shown = self.visual_rows[y]
+        return self.layouts.cell_at(shown.line, column) - shown.cell - self.left
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +70,38 @@ class OwnCaret:
     has_focus: bool = True
 
 
-@dataclass(slots=True)
-class _Draft:
-    """A row's marks under way. From cell `used` on the row is blank but for its chips."""
+class Match(NamedTuple):
+    """What find has found: columns [start, end) of a row."""
 
-    used: int
-    spans: list[Span] = field(default_factory=list)
-    chips: list[Chip] = field(default_factory=list)
-    sign: Chip | None = None
+    row: int
+    start: int
+    end: int
     is_current: bool = False
+
+
+class _Draft:
+    """A visual row's marks under way. From cell `used` on it is blank but for its chips."""
+
+    def __init__(self, window: Window, y: int) -> None:
+        self._window = window
+        self._y = y
+        self._used: int | None = None
+        self.spans: list[Span] = []
+        self.chips: list[Chip] = []
+        self.sign: Chip | None = None
+        self.is_current = False
+
+    @property
+    def used(self) -> int:
+        """Cells of text, and of what stands behind it."""
+        if self._used is None:  # asked for where there are names only
+            self._used = max(0, self._window.cell_of(self._y, self._window.visual_rows[self._y].end))
+        return self._used
+
+    def use_end(self) -> None:
+        """Note that the cell behind the text is drawn."""
+        end = self._window.cell_of(self._y, self._window.visual_rows[self._y].end) + 1
+        self._used = max(self.used, end)
 
     def has_room(self, cell: int, size: int) -> bool:
         """Whether `size` cells from `cell` are blank, with a blank on either side."""
@@ -90,122 +128,136 @@ class MarksLayout:
         self._drafts: dict[int, _Draft] = {}
 
     def lay_out(
-        self, own: OwnCaret, peers: Mapping[int, Peer], signs: Mapping[str, str], now: float
+        self,
+        own: OwnCaret,
+        peers: Mapping[int, Peer],
+        signs: Mapping[str, str],
+        now: float,
+        matches: Iterable[Match] = (),
     ) -> dict[int, RowMarks]:
-        """Return the marks of every visible row that has any; `signs` are the initials of principals."""
+        """Return the marks of every visual row that has any; `signs` are the initials of principals."""
         placed = sorted(
             (peer for peer in peers.values() if peer.head is not None), key=lambda peer: peer.moved_at
         )
         for peer in placed:
             self._select(peer.head, peer.anchor, self._palette.person_selection(peer.person.colour))
-        self._own_selection(own)
+        if own.selection is not None:
+            self._select(*own.selection, self._palette.selection)
+        for match in matches:
+            self._match(match)
         if placed:
             self._people(placed, own, signs, now)
         self._own_caret(own)
-        return {row: draft.finish() for row, draft in self._drafts.items()}
+        return {y: draft.finish() for y, draft in self._drafts.items()}
 
     def _people(self, peers: list[Peer], own: OwnCaret, signs: Mapping[str, str], now: float) -> None:
-        shown = self._window.rows
-        for peer in peers:
-            if peer.head is not None and peer.head.row in shown:
-                self._caret(peer, peer.head, signs[peer.person.principal])
-        if own.head.row in shown:
-            self._reserve_caret(own.head)
-        for peer in reversed(peers):
-            if peer.head is not None and peer.head.row in shown and now < peer.moved_at + NAME_SHOWN_S:
-                self._name(peer, peer.head)
-        if len(shown) > 0:
+        y_of = self._window.y_of
+        seen = [(peer, peer.head, y) for peer in peers if peer.head and (y := y_of(peer.head)) is not None]
+        for peer, head, y in seen:
+            self._caret(peer, head, y, signs[peer.person.principal])
+        own_y = y_of(own.head)
+        if own_y is not None:
+            self._reserve_caret(own.head, own_y)
+        for peer, head, y in reversed(seen):
+            if now < peer.moved_at + NAME_SHOWN_S:
+                self._name(peer, head, y)
+        if self._window.visual_rows:
             self._off_screen(peers)
 
-    def _draft(self, row: int) -> _Draft:
-        draft = self._drafts.get(row)
+    def _draft(self, y: int) -> _Draft:
+        draft = self._drafts.get(y)
         if draft is None:
-            used = cells_of(self._window.line(row)) - self._window.left
-            draft = self._drafts[row] = _Draft(max(0, used))
+            draft = self._drafts[y] = _Draft(self._window, y)
         return draft
 
     def _select(self, head: Position | None, anchor: Position | None, ink: Ink) -> None:
         if head is None or anchor is None or head == anchor:
             return
         start, end = sorted((head, anchor))
-        visible = self._window.rows
-        for row in range(max(start.row, visible.start), min(end.row + 1, visible.stop)):
-            line = self._window.line(row)
-            first = start.column if row == start.row else 0
-            last = end.column if row == end.row else len(line) + 1
+        for y, shown in enumerate(self._window.visual_rows):
+            if not start.row <= shown.row <= end.row:
+                continue
+            first = start.column if shown.row == start.row else 0
+            last = end.column if shown.row == end.row else len(shown.line) + 1
+            first, last = max(first, shown.start), min(last, shown.end + shown.is_last)
             if first < last:
-                draft = self._draft(row)
+                draft = self._draft(y)
                 draft.spans.append(Span(first, last, ink))
-                if last > len(line):
-                    draft.used = max(draft.used, cells_of(line) - self._window.left + 1)
+                if last > len(shown.line):
+                    draft.use_end()
 
-    def _own_selection(self, own: OwnCaret) -> None:
-        if own.selection is not None:
-            self._select(*own.selection, self._palette.selection)
+    def _match(self, match: Match) -> None:
+        ink = self._palette.match_current if match.is_current else self._palette.match
+        for y, shown in enumerate(self._window.visual_rows):
+            if shown.row == match.row:
+                first, last = max(match.start, shown.start), min(match.end, shown.end)
+                if first < last:
+                    self._draft(y).spans.append(Span(first, last, ink))
 
     def _own_caret(self, own: OwnCaret) -> None:
-        if own.head.row not in self._window.rows:
-            return
-        draft = self._draft(own.head.row)
-        draft.is_current = own.selection is None
-        end = cluster_end(self._window.line(own.head.row), own.head.column)
-        ink = self._palette.caret if own.has_focus else self._palette.faint_caret
-        draft.spans.append(Span(own.head.column, end, ink, is_caret=True))
+        for y, shown in enumerate(self._window.visual_rows):
+            if shown.row != own.head.row:
+                continue
+            if own.selection is None:
+                self._draft(y).is_current = True
+            if shown.holds(own.head.row, own.head.column):
+                end = cluster_end(shown.line, own.head.column)
+                ink = self._palette.caret if own.has_focus else self._palette.faint_caret
+                self._draft(y).spans.append(Span(own.head.column, end, ink, is_caret=True))
 
-    def _reserve_caret(self, head: Position) -> None:
-        line = self._window.line(head.row)
-        if head.column >= len(line):
-            draft = self._draft(head.row)
-            draft.used = max(draft.used, cells_of(line) - self._window.left + 1)
+    def _reserve_caret(self, head: Position, y: int) -> None:
+        shown = self._window.visual_rows[y]
+        if head.column >= len(shown.line):
+            self._draft(y).use_end()
 
-    def _caret(self, peer: Peer, head: Position, sign: str) -> None:
+    def _caret(self, peer: Peer, head: Position, y: int, sign: str) -> None:
         ink = self._ink(peer)
-        draft = self._draft(head.row)
-        end = cluster_end(self._window.line(head.row), head.column)
+        draft = self._draft(y)
+        end = cluster_end(self._window.visual_rows[y].line, head.column)
         draft.spans.append(Span(head.column, end, ink, is_caret=True))
         draft.sign = Chip(0, sign, ink)
-        self._reserve_caret(head)
+        self._reserve_caret(head, y)
 
     def _ink(self, peer: Peer) -> Ink:
         return self._palette.person(peer.person.colour, is_faint=peer.activity is not Activity.ACTIVE)
 
-    def _name(self, peer: Peer, head: Position) -> None:
-        """Put the name above the caret where that is blank, else past the end of its line."""
+    def _name(self, peer: Peer, head: Position, y: int) -> None:
+        """Put the name above the caret where that is blank, else past the end of its visual row."""
         text = f" {safe_name(peer.person.name, _NAME_CELLS)} "
         size = cell_len(text)
         ink = self._ink(peer)
         room = self._window.width
-        at = cell_at(self._window.line(head.row), head.column) - self._window.left
+        at = self._window.cell_of(y, head.column)
         if not 0 <= at < room or size > room:
             return
-        if head.row > self._window.top:
-            above = self._draft(head.row - 1)
+        if y > 0:
+            above = self._draft(y - 1)
             cell = min(at, room - size)
             if above.has_room(cell, size):
                 above.chips.append(Chip(cell, text, ink))
                 return
-        draft = self._draft(head.row)
+        draft = self._draft(y)
         cell = draft.first_room(size)
         if cell + size <= room:
             draft.chips.append(Chip(cell, text, ink))
 
     def _off_screen(self, peers: Iterable[Peer]) -> None:
         """Put `▲ ana 12` at the right of the first row, `▼ bo 310` of the last; the nearest first."""
-        shown = self._window.rows
-        above = [p for p in peers if p.head is not None and p.head.row < shown.start]
-        below = [p for p in peers if p.head is not None and p.head.row >= shown.stop]
-        above.sort(key=lambda p: -p.head.row if p.head is not None else 0)
-        below.sort(key=lambda p: p.head.row if p.head is not None else 0)
-        self._chips_from_right(shown.start, self._up, above)
-        self._chips_from_right(shown.stop - 1, self._down, below)
+        rows = self._window.visual_rows
+        first = (rows[0].row, rows[0].start)
+        last = (rows[-1].row, rows[-1].end)
+        placed = [(peer.head, peer) for peer in peers if peer.head is not None]
+        above = sorted((pair for pair in placed if pair[0] < first), key=lambda pair: pair[0], reverse=True)
+        below = [pair for pair in placed if self._window.y_of(pair[0]) is None and pair[0] >= last]
+        below.sort(key=lambda pair: pair[0])
+        self._chips_from_right(0, self._up, above)
+        self._chips_from_right(len(rows) - 1, self._down, below)
 
-    def _chips_from_right(self, row: int, arrow: str, peers: Iterable[Peer]) -> None:
+    def _chips_from_right(self, y: int, arrow: str, peers: Iterable[tuple[Position, Peer]]) -> None:
         right = self._window.width
-        for peer in peers:
-            if peer.head is None:
-                continue
-            draft = self._draft(row)
-            text = f" {arrow} {safe_name(peer.person.name, _CHIP_NAME_CELLS)} {peer.head.row + 1} "
+        for head, peer in peers:
+            draft = self._draft(y)
+            text = f" {arrow} {safe_name(peer.person.name, _CHIP_NAME_CELLS)} {head.row + 1} "
             cell = right - cell_len(text)
             if not draft.has_room(cell, cell_len(text)):
                 return

@@ -1,4 +1,4 @@
-"""One row of the screen: a line of text and what lies over it become a Strip.
+"""One row of the screen: a visual row of the text and what lies over it become a Strip.
 
     gutter          body                                   pad
     ` 12 a `        text cut at `left`, with spans          blanks, with chips over them
@@ -8,6 +8,7 @@ Equal inks next to each other become one segment, because Textual writes a full 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -17,8 +18,10 @@ from rich.segment import ControlType, Segment
 from rich.style import Style
 from textual.strip import Strip
 
-from collab_tui.cells import Run, cell_at, runs, widest
+from collab_tui.cells import Layouts, Run, widest
+from collab_tui.options import Options
 from collab_tui.palette import Ink, Palette, Styles
+from collab_tui.visual_row import VisualRow
 
 
 class Span(NamedTuple):
@@ -58,9 +61,15 @@ GUTTER_EXTRA: Final = 2
 class Painter:
     """Makes strips of one palette."""
 
-    def __init__(self, palette: Palette) -> None:
+    def __init__(
+        self, palette: Palette, options: Options, layouts: Layouts | None = None, *, is_ascii: bool = False
+    ) -> None:
+        """`layouts` may be shared with who wraps the lines."""
         self.palette = palette
+        self._layouts = layouts or Layouts()
+        self.options = options
         self._styles = Styles()
+        self._blank_sign, self._tab_sign, self._wrap_sign = (".", ">", "\\") if is_ascii else ("·", "→", "↪")
 
     def blank(self, width: int) -> Strip:
         """Return a row below the end of the text."""
@@ -72,51 +81,92 @@ class Painter:
         return Strip([Segment(shown, self._styles[self.palette.gutter])], width)
 
     def row(
-        self, line: str, number: int, marks: RowMarks = NO_MARKS, *, left: int, width: int, gutter: int
+        self, shown: VisualRow, marks: RowMarks = NO_MARKS, *, left: int, width: int, gutter: int
     ) -> Strip:
-        """Return line `number` (from 1), its text from cell `left` on, `width` cells in all.
+        """Return a visual row, its text from cell `left` of it on, `width` cells in all.
 
-        `gutter` cells of them, from the left, hold the number and the sign.
+        `gutter` cells of them, from the left, hold the number, where the line begins, and the sign.
         """
         row = _Row(self._styles, gutter)
-        palette = self.palette
-        base = palette.line.over(palette.text) if marks.is_current else palette.text
-        ink = palette.gutter_line if marks.is_current else palette.gutter
+        base = self.palette.line.over(self.palette.text) if marks.is_current else self.palette.text
+        if gutter:
+            self._gutter(row, shown, marks, base, gutter)
+        room = width - gutter
+        spans = marks.spans
+        if self.options.whitespace:
+            spans = (*self._invisibles(shown), *spans)
+        ruler = self.options.ruler - 1 - left
+        if self.options.ruler and 0 <= ruler < room:
+            column = self._layouts.column_at(shown.line, shown.cell + self.options.ruler - 1)
+            spans = (Span(column, column + 1, self.palette.ruler), *spans)
+        else:
+            ruler = room
+        at = self._body(row, shown, spans, base, left, room)
+        for chip in marks.chips:
+            if at <= chip.cell <= room:
+                at = self._pad(row, at, chip.cell, base, ruler)
+                row.put(chip.text, chip.ink)
+                at = row.cell - gutter
+        self._pad(row, at, room, base, ruler)
+        return row.strip(width)
+
+    def _gutter(self, row: _Row, shown: VisualRow, marks: RowMarks, base: Ink, gutter: int) -> None:
+        ink = self.palette.gutter_line if marks.is_current else self.palette.gutter
         ink = Ink(bg=base.bg).over(ink)
-        row.put(f"{number:>{gutter - GUTTER_EXTRA}}", ink)
+        number = str(shown.row + 1) if shown.start == 0 else self._wrap_sign
+        if not self.options.line_numbers:
+            number = ""
+        row.put(number.rjust(gutter - GUTTER_EXTRA), ink)
         if marks.sign is None:
             row.put("  ", ink)
         else:
             row.put(marks.sign.text, marks.sign.ink.over(ink))
             row.put(" ", ink)
-        room = width - gutter
-        at = self._body(row, line, marks.spans, base, left, room)
-        for chip in marks.chips:
-            if at <= chip.cell <= room:
-                row.put(" " * (chip.cell - at), base)
-                row.put(chip.text, chip.ink)
-                at = row.cell - gutter
-        row.put(" " * (room - at), base)
-        return row.strip(width)
 
-    def _body(self, row: _Row, line: str, spans: Sequence[Span], base: Ink, left: int, room: int) -> int:
+    def _invisibles(self, shown: VisualRow) -> Iterator[Span]:
+        for match in _BLANKS.finditer(shown.line, shown.start, shown.end):
+            yield Span(match.start(), match.end(), self.palette.invisible)
+
+    def _pad(self, row: _Row, at: int, end: int, base: Ink, ruler: int) -> int:
+        """Put blanks from cell `at` to before `end`; the ruler shows through."""
+        if at <= ruler < end:
+            row.put(" " * (ruler - at), base)
+            row.put(" ", self.palette.ruler.over(base))
+            at = ruler + 1
+        row.put(" " * (end - at), base)
+        return end
+
+    def _body(
+        self, row: _Row, shown: VisualRow, spans: Sequence[Span], base: Ink, left: int, room: int
+    ) -> int:
         """Put the visible part of the text and its line end; returns the cells that it took."""
-        right = left + room
-        for run in runs(line):
-            if run.cell >= right:
-                return room
-            if run.cell + run.cells <= left:
-                continue
-            for text, cell, cells, ink in _pieces(run, spans, base):
-                _put_cropped(row, text, cell, cells, ink, run, left, right)
-        end = cell_at(line, len(line))
+        # Cells are counted from the line's beginning: tabs reach to multiples of theirs.
+        line = shown.line
+        left += shown.cell
+        end = self._layouts.cell_at(line, shown.end)
+        right = min(left + room, end)
+        for run in self._layouts.runs(line, left, right):
+            run = _clipped(run, left, right)
+            is_tab = line[run.column] == "\t"
+            if self.options.whitespace:
+                run = self._with_signs(run, is_tab)
+            for text, cell, cells, ink in _pieces(run, spans, base, is_tab):
+                _put_cropped(row, text, cell, cells, ink, run, left, left + room, is_tab)
         at = max(0, min(end - left, room))
-        if left <= end < right:
-            ink = _ink_at(spans, len(line), len(line) + 1, base)
+        if shown.is_last and left <= end < left + room:
+            ink = _ink_at(spans, shown.end, shown.end + 1, base)
             if ink is not base:
                 row.put(" ", ink)
                 at += 1
         return at
+
+    def _with_signs(self, run: Run, is_tab: bool) -> Run:
+        """Return `run` with signs for what is blank."""
+        if is_tab:
+            return run._replace(text=self._tab_sign + run.text[1:])
+        if run.unit and " " in run.text:
+            return run._replace(text=run.text.replace(" ", self._blank_sign))
+        return run
 
 
 class _Row:
@@ -159,6 +209,9 @@ class _Row:
         self._ink = None
 
 
+_BLANKS: Final = re.compile(r"[ \t]+")
+
+
 def _ink_at(spans: Sequence[Span], start: int, end: int, base: Ink) -> Ink:
     ink = base
     for span in spans:
@@ -167,15 +220,32 @@ def _ink_at(spans: Sequence[Span], start: int, end: int, base: Ink) -> Ink:
     return ink
 
 
-def _pieces(run: Run, spans: Sequence[Span], base: Ink) -> Iterator[tuple[str, int, int, Ink]]:
+def _clipped(run: Run, left: int, right: int) -> Run:
+    """Return what of a run lies in cells [left, right), and half a character at either end."""
+    if not run.unit or (left <= run.cell and run.cell + run.cells <= right):
+        return run
+    unit = run.unit
+    first = max(0, (left - run.cell) // unit)
+    behind = min(run.columns, -((run.cell - right) // unit))
+    return Run(
+        run.column + first,
+        behind - first,
+        run.cell + first * unit,
+        (behind - first) * unit,
+        run.text[first:behind],
+        unit,
+    )
+
+
+def _pieces(run: Run, spans: Sequence[Span], base: Ink, is_tab: bool) -> Iterator[tuple[str, int, int, Ink]]:
     """Yield (text, cell, cells, ink) of `run`, cut where spans begin and end."""
     start, end = run.column, run.column + run.columns
     if not run.unit:
         ink = _ink_at(spans, start, end, base)
-        if run.text[0] != " ":
+        if not is_tab:
             yield run.text, run.cell, run.cells, ink
             return
-        yield " ", run.cell, 1, ink
+        yield run.text[0], run.cell, 1, ink
         rest = _ink_at([span for span in spans if not span.is_caret], start, end, base)
         yield run.text[1:], run.cell + 1, run.cells - 1, rest
         return
@@ -186,7 +256,7 @@ def _pieces(run: Run, spans: Sequence[Span], base: Ink) -> Iterator[tuple[str, i
 
 
 def _put_cropped(
-    row: _Row, text: str, cell: int, cells: int, ink: Ink, run: Run, left: int, right: int
+    row: _Row, text: str, cell: int, cells: int, ink: Ink, run: Run, left: int, right: int, is_tab: bool
 ) -> None:
     """Put what of a piece lies in [left, right); blanks stand for half a character."""
     if left <= cell and cell + cells <= right:
@@ -201,7 +271,7 @@ def _put_cropped(
     if first >= last:
         return
     if not run.unit:
-        row.put(" " * (last - first), ink)
+        row.put(text[first - cell : last - cell] if is_tab else " " * (last - first), ink)
         return
     unit = run.unit
     begin, end = -((cell - first) // unit), (last - cell) // unit

@@ -1,8 +1,8 @@
-"""The colours of the screen: one dark and one light set, and twelve people's colours in each."""
+"""What a theme is made of: inks, people's colours, and their making into styles. `themes` has the colours."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -10,46 +10,57 @@ from rich.style import Style
 
 
 class Theme(StrEnum):
-    """Which of the two sets is drawn; chosen by the terminal's background."""
+    """Which set of inks is drawn."""
 
     DARK = "dark"
     LIGHT = "light"
+    HIGH_CONTRAST = "high-contrast"
+    ANSI = "16-colour"
+    """The terminal's own colours, whatever it makes of them: for consoles and for people who chose theirs."""
+
+    MONO = "mono"
+    """No colour at all (https://no-color.org)."""
+
+    @property
+    def is_native(self) -> bool:
+        """Whether colours must reach the terminal by name, not as RGB."""
+        return self in (Theme.ANSI, Theme.MONO)
 
 
 class Ink(NamedTuple):
-    """How a cell is drawn; None leaves what lies below. Colours are `#rrggbb`."""
+    """How a cell is drawn; None leaves what lies below. Colours are `#rrggbb`, or Rich's names of ANSI's."""
 
     fg: str | None = None
     bg: str | None = None
     bold: bool = False
     underline: bool = False
+    reverse: bool = False
+    dim: bool = False
 
     def over(self, below: Ink) -> Ink:
-        """Return this ink laid over `below`."""
+        """Return this ink laid over `below`.
+
+        With both colours it covers what lies below. Otherwise bold and underline add up; reverse, a kind of
+        background, and dim, a kind of foreground, show through until the ink above has one of its own.
+        Reverse over reverse stays reversed.
+        """
+        if self.fg and self.bg:
+            return self
         return Ink(
             self.fg or below.fg,
             self.bg or below.bg,
             self.bold or below.bold,
             self.underline or below.underline,
+            self.reverse or (below.reverse and self.bg is None),
+            self.dim or (below.dim and self.fg is None and not self.reverse),
         )
 
 
-# Searched for the largest least distance (OKLab) between any two as normal, protan, deutan and tritan
-# eyes see them (Machado 2009), with at least 4.5:1 (dark) and 3.2:1 (light) against the background.
-# The first seven have about the same hue in both sets. The tests hold the distances.
-_DARK_PEOPLE: Final = (
-    "#0fb4ff", "#f0960f", "#00ffa5", "#c369b4", "#e1d22d", "#9669ff",
-    "#ff2d2d", "#2d965a", "#c3ffff", "#b4d2f0", "#a5b4a5", "#f0ff00",
-)  # fmt: skip
-_LIGHT_PEOPLE: Final = (
-    "#113366", "#662200", "#007755", "#ee00ff", "#aa8811", "#6611aa",
-    "#bb3300", "#2299aa", "#335555", "#9944aa", "#0011ee", "#ff2288",
-)  # fmt: skip
-
-SELECTION_BLEND: Final = 0.24
+SELECTION_BLEND: Final = 0.2
 """Of a person's colour in the background of what they selected: seen, and the text stays readable."""
 
 _IDLE_BLEND: Final = 0.5
+_DIMMED_BLEND: Final = 0.55
 
 
 def blend(colour: str, into: str, share: float) -> str:
@@ -60,9 +71,9 @@ def blend(colour: str, into: str, share: float) -> str:
 
 
 def contrasting(colour: str) -> str:
-    """Return near-black or white, whichever is easier to read on `colour`."""
-    light = luminance(colour)
-    return "#101114" if (light + 0.05) / 0.056 >= 1.05 / (light + 0.05) else "#ffffff"
+    """Return black or white, whichever is easier to read on `colour`."""
+    light = luminance(colour) + 0.05
+    return "#000000" if light / 0.05 >= 1.05 / light else "#ffffff"
 
 
 def luminance(colour: str) -> float:
@@ -78,8 +89,8 @@ def _rgb(colour: str) -> tuple[int, int, int]:
     return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
 
 
-class _PersonInks(NamedTuple):
-    """One person's colour in its three uses."""
+class PersonInks(NamedTuple):
+    """One person's colour in its three uses; a faint caret is that of who is idle."""
 
     caret: Ink
     faint_caret: Ink
@@ -88,88 +99,84 @@ class _PersonInks(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Palette:
-    """One set of colours as inks. `people` are caret colours by the index that the room gives."""
+    """One set of inks. `people` are caret colours by the index that the room gives.
+
+    `person_inks` says what becomes of each index where that is not a matter of mixing colours.
+    """
 
     text: Ink
     line: Ink
     caret: Ink
     faint_caret: Ink
     selection: Ink
+    match: Ink
+    match_current: Ink
+    invisible: Ink
+    ruler: Ink
     gutter: Ink
     gutter_line: Ink
+    scroll_track: Ink
+    scroll_thumb: Ink
+    scroll_match: Ink
     bar: Ink
     bar_muted: Ink
     bar_good: Ink
     bar_warn: Ink
     bar_bad: Ink
     badge: Ink
-    people: tuple[str, ...]
-    _people_inks: tuple[_PersonInks, ...] = field(init=False, repr=False)
+    hint: Ink
+    hint_key: Ink
+    panel: Ink
+    panel_muted: Ink
+    panel_title: Ink
+    panel_choice: Ink
+    panel_key: Ink
+    field: Ink
+    field_selection: Ink
+    field_caret: Ink
+    field_bad: Ink
+    people: tuple[str, ...] = ()
+    person_inks: tuple[PersonInks, ...] = ()
 
     def __post_init__(self) -> None:
-        inks = tuple(_person_inks(colour, self.background) for colour in self.people)
-        object.__setattr__(self, "_people_inks", inks)
+        if not self.person_inks:
+            inks = tuple(_person_inks(colour, self.background) for colour in self.people)
+            object.__setattr__(self, "person_inks", inks)
 
     @property
     def background(self) -> str:
-        return self.text.bg or "#000000"
+        return self.text.bg or "default"
 
     def person(self, colour: int, *, is_faint: bool = False) -> Ink:
         """Return the ink of a person's caret and name: their colour, with text that stands out on it."""
-        inks = self._people_inks[colour % len(self.people)]
+        inks = self.person_inks[colour % len(self.person_inks)]
         return inks.faint_caret if is_faint else inks.caret
 
     def person_selection(self, colour: int) -> Ink:
         """Return the ink of what a person has selected."""
-        return self._people_inks[colour % len(self.people)].selection
+        return self.person_inks[colour % len(self.person_inks)].selection
 
 
-def _person_inks(colour: str, background: str) -> _PersonInks:
+def _person_inks(colour: str, background: str) -> PersonInks:
     faint = blend(colour, background, _IDLE_BLEND)
-    return _PersonInks(
+    return PersonInks(
         caret=Ink(contrasting(colour), colour),
         faint_caret=Ink(contrasting(faint), faint),
         selection=Ink(bg=blend(colour, background, SELECTION_BLEND)),
     )
 
 
-_DARK: Final = Palette(
-    text=Ink("#d5d8df", "#1b1d23"),
-    line=Ink(bg="#23262e"),
-    caret=Ink("#1b1d23", "#f2f3f5"),
-    faint_caret=Ink(bg="#4a4f5a"),
-    selection=Ink(bg="#2c4a78"),
-    gutter=Ink("#666c78", "#1b1d23"),
-    gutter_line=Ink("#c3c8d2", "#1b1d23"),
-    bar=Ink("#d5d8df", "#2e323c"),
-    bar_muted=Ink("#9aa1ae", "#2e323c"),
-    bar_good=Ink("#8fd3a6", "#2e323c"),
-    bar_warn=Ink("#1b1d23", "#f2c14e", bold=True),
-    bar_bad=Ink("#ffffff", "#c4314b", bold=True),
-    badge=Ink("#1b1d23", "#9aa1ae", bold=True),
-    people=_DARK_PEOPLE,
-)
-_LIGHT: Final = Palette(
-    text=Ink("#24272e", "#fafaf8"),
-    line=Ink(bg="#f0f0ec"),
-    caret=Ink("#fafaf8", "#24272e"),
-    faint_caret=Ink(bg="#c9cbd0"),
-    selection=Ink(bg="#bcd4f6"),
-    gutter=Ink("#8d929b", "#fafaf8"),
-    gutter_line=Ink("#4a4f58", "#fafaf8"),
-    bar=Ink("#24272e", "#e2e3e0"),
-    bar_muted=Ink("#5f656f", "#e2e3e0"),
-    bar_good=Ink("#1d6b3a", "#e2e3e0"),
-    bar_warn=Ink("#24272e", "#f2c14e", bold=True),
-    bar_bad=Ink("#ffffff", "#b3253e", bold=True),
-    badge=Ink("#fafaf8", "#5f656f", bold=True),
-    people=_LIGHT_PEOPLE,
-)
-
-
 def palette_of(theme: Theme) -> Palette:
-    """Return the colours of `theme`."""
-    return _LIGHT if theme is Theme.LIGHT else _DARK
+    """Return the inks of `theme`."""
+    from collab_tui.themes import PALETTES  # they are made of what is defined here
+
+    return PALETTES[theme]
+
+
+def next_theme(theme: Theme) -> Theme:
+    """Return the theme that follows `theme` when a person goes through them all."""
+    themes = list(Theme)
+    return themes[(themes.index(theme) + 1) % len(themes)]
 
 
 class Styles:
@@ -182,12 +189,19 @@ class Styles:
         style = self._made.get(ink)
         if style is None:
             style = Style(
-                color=ink.fg, bgcolor=ink.bg, bold=ink.bold or None, underline=ink.underline or None
+                color=ink.fg,
+                bgcolor=ink.bg,
+                bold=ink.bold or None,
+                underline=ink.underline or None,
+                reverse=ink.reverse or None,
+                dim=ink.dim or None,
             )
             self._made[ink] = style
         return style
 
 
 def dimmed(ink: Ink, background: str) -> Ink:
-    """Return `ink` with its text half way to `background`."""
-    return ink._replace(fg=blend(ink.fg or background, background, 0.55))
+    """Return `ink` with its text half way to `background`; without RGB to mix, as the terminal dims."""
+    if not (ink.fg and ink.fg.startswith("#") and background.startswith("#")):
+        return ink._replace(dim=True)
+    return ink._replace(fg=blend(ink.fg, background, _DIMMED_BLEND))

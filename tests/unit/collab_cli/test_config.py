@@ -1,4 +1,7 @@
-"""Tests of `collab_cli.config`: flags over variables over the file over defaults; wrong values say where."""
+"""Tests of `collab_cli.config`: flags over variables over the file over defaults; what ends a command.
+
+What the file may say is in test_config_file.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +14,14 @@ from collab_cli.config import (
     DEFAULT_IDLE_EXIT_S,
     JoinSettings,
     ServeSettings,
-    Theme,
     join_settings,
     serve_settings,
 )
 from collab_cli.exits import UsageError
-from collab_cli.flags import DEFAULT_PORT, JoinFlags, ServeFlags
+from collab_cli.flags import DEFAULT_PORT, JoinFlags, ServeFlags, Theme
 from collab_cli.identity import account_name
 from collab_cli.targets import Server
+from collab_tui.options import Options
 
 Configure = Callable[[str], None]
 
@@ -55,7 +58,9 @@ def test_defaults(join: Callable[..., JoinSettings]) -> None:
     assert settings.name == account_name()
     assert settings.colour is None
     assert settings.server is None
-    assert settings.theme is Theme.DARK
+    assert settings.theme is Theme.AUTO
+    assert settings.options == Options()
+    assert settings.keys == {}
     assert not (settings.is_ascii or settings.is_read_only or settings.is_insecure)
     assert settings.complaints == ()
 
@@ -102,10 +107,13 @@ def test_names_are_cleaned(join: Callable[..., JoinSettings]) -> None:
     ("variables", "words"),
     [
         ({"COLLAB_COLOUR": "blue"}, "COLLAB_COLOUR: 'blue' is not a whole number"),
-        ({"COLLAB_COLOUR": "13"}, "13 is not one of 1 to 12"),
+        ({"COLLAB_COLOUR": "13"}, "COLLAB_COLOUR: '13' is not one of 1 to 12"),
         ({"COLLAB_ASCII": "perhaps"}, "COLLAB_ASCII: 'perhaps' is not true or false"),
-        ({"COLLAB_THEME": "pink"}, "COLLAB_THEME: 'pink' is not one of dark, light"),
+        ({"COLLAB_THEME": "pink"}, "COLLAB_THEME: 'pink' is not one of auto, dark, light, high-contrast"),
         ({"COLLAB_SERVER": "example.org"}, "no address"),
+        ({"COLLAB_RULER": "1001"}, "COLLAB_RULER: '1001' is not a column from 1 to 1000, true or false"),
+        ({"COLLAB_INDENT": "17"}, 'COLLAB_INDENT: \'17\' is not "auto", "tabs" or 1 to 16'),
+        ({"COLLAB_WRAP": "2"}, "COLLAB_WRAP: '2' is not true or false"),
         ({"COLLAB_NAME": " "}, "COLLAB_NAME: ' ' is not a text"),
     ],
 )
@@ -117,40 +125,80 @@ def test_a_wrong_variable_says_which(
     assert words in str(refusal.value)
 
 
-def test_a_wrong_value_in_the_file_says_where(
-    join: Callable[..., JoinSettings], configure: Configure
-) -> None:
-    configure('# mine\nname = "ana"\n\ncolour = "red"\n')
-    with pytest.raises(UsageError, match=r"config\.toml:4: 'red' is not a whole number"):
-        join()
+@pytest.mark.parametrize("theme", list(Theme))
+def test_every_theme(join: Callable[..., JoinSettings], configure: Configure, theme: Theme) -> None:
+    configure(f'theme = "{theme}"\n')
+    assert join().theme is theme
+    assert join(COLLAB_THEME=theme.value.replace("colour", "color")).theme is theme
 
 
-def test_a_broken_file_says_where(join: Callable[..., JoinSettings], configure: Configure) -> None:
-    configure('name = "ana"\ncolour = = 3\n')
-    with pytest.raises(UsageError, match=r"config\.toml: .*line 2"):
-        join()
-
-
-def test_a_file_that_is_not_utf8_is_one_line(join: Callable[..., JoinSettings], tmp_path: Path) -> None:
-    (tmp_path / "config").mkdir()
-    (tmp_path / "config" / "config.toml").write_bytes(b'name = "\xff"')
-    with pytest.raises(UsageError, match="not UTF-8"):
-        join()
-
-
-def test_unknown_keys_are_reported_with_their_line_and_ignored(
-    join: Callable[..., JoinSettings], configure: Configure
-) -> None:
+def test_how_the_text_is_shown(join: Callable[..., JoinSettings], configure: Configure) -> None:
     configure(
-        'nmae = "ana"\nname = "bo"\nplugins = { a = 1 }\n\n'
-        "[serve]\nport = 1\nprot = 2\n\n[keys.editor]\nundo = 'x'\n"
+        "wrap = false\nwhitespace = true\nline_numbers = false\nhints = false\nruler = true\nindent = 4\n"
     )
+    assert join().options == Options(
+        wrap=False, ruler=80, whitespace=True, line_numbers=False, hints=False, indent="4"
+    )
+    variables = join(
+        COLLAB_WRAP="on", COLLAB_RULER="100", COLLAB_WHITESPACE="no", COLLAB_INDENT="tabs", COLLAB_HINTS="yes"
+    )
+    assert variables.options == Options(ruler=100, line_numbers=False, indent="tabs")
+    assert join(COLLAB_RULER="off").options.ruler == 0
+
+
+def test_a_wrong_value_in_the_file_is_told_and_keeps_nobody_from_the_editor(
+    join: Callable[..., JoinSettings], configure: Configure
+) -> None:
+    configure('# mine\nname = "ana"\n\ncolour = "red"\n[serve]\nport = "x"\n')
     settings = join()
-    assert settings.name == "bo"
-    found = [complaint.split(": ")[0].rpartition(":")[2] for complaint in settings.complaints]
-    assert found == ["1", "3", "7", "9"]
-    for key, complaint in zip(("nmae", "plugins", "serve.prot", "keys"), settings.complaints, strict=True):
-        assert repr(key) in complaint
+    assert (settings.name, settings.colour) == ("ana", None)
+    assert len(settings.complaints) == 2
+    assert join(COLLAB_COLOUR="4").colour == 3
+    configure("colour = = 3\n")
+    settings = join()
+    assert settings.name == account_name()
+    assert len(settings.complaints) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('server = "wss//typo"', r"config\.toml:1: 'wss//typo' is not a server"),
+        ("name = =\nserver = 'wss://example.org'", r"config\.toml:1: .*nothing in it counts"),
+        ('server = "ws://example.org"', "not encrypted"),
+    ],
+)
+def test_text_goes_to_no_other_place_than_was_meant(
+    join: Callable[..., JoinSettings], configure: Configure, text: str, words: str
+) -> None:
+    configure(text)
+    with pytest.raises(UsageError, match=words):
+        join()
+    typed = join(JoinFlags(server="wss://other.example"))
+    assert typed.server == Server(url="wss://other.example")
+
+
+def test_a_wrong_value_of_serving_ends_it(serve: Callable[..., ServeSettings], configure: Configure) -> None:
+    configure('colour = 99\n[serve]\nport = "x"\n')
+    with pytest.raises(UsageError, match=r"config\.toml:3: 'x' is not a whole number"):
+        serve(ServeFlags(insecure=True))
+    assert serve(ServeFlags(insecure=True, port=1)).port == 1
+    configure("[serve]\nunix = 3\n")
+    with pytest.raises(UsageError, match=r"config\.toml:2: 3 is not a text"):
+        serve()
+    configure("[serve]\nport = = 3\n")
+    with pytest.raises(UsageError, match=r"config\.toml:2: "):
+        serve()
+
+
+@pytest.mark.parametrize("text", ["[serve]\nport = = 3\n", '[serve]\nport = "x"\n', "\x00"])
+def test_the_private_server_starts_whatever_the_file_says(
+    serve: Callable[..., ServeSettings], configure: Configure, text: str
+) -> None:
+    configure(text)
+    settings = serve(ServeFlags(private=True))
+    assert settings.port is None
+    assert len(settings.complaints) == 1
 
 
 def test_serving_needs_no_tcp(serve: Callable[..., ServeSettings], tmp_path: Path) -> None:

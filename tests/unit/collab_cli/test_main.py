@@ -12,7 +12,7 @@ import pytest
 
 from collab_cli import __main__, __version__
 from collab_cli.commands import join, serve
-from collab_cli.flags import JoinFlags, ServeFlags
+from collab_cli.flags import JoinFlags, ServeFlags, Theme
 from collab_cli.main import run
 
 
@@ -58,7 +58,9 @@ def test_what_is_simple_loads_little(arguments: list[str], tmp_path: Path) -> No
     assert not loaded & {"typer", "textual", "pycrdt", "websockets", "collab_server", "asyncio"}
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["-h"], ["join", "--help"], ["serve", "-h"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["-h"], ["join", "--help"], ["serve", "-h"], ["config", "--help"]]
+)
 def test_help_is_on_stdout(arguments: list[str], tmp_path: Path) -> None:
     done = collab(*arguments, home=tmp_path)
     assert done.returncode == 0
@@ -79,6 +81,9 @@ def test_help_is_on_stdout(arguments: list[str], tmp_path: Path) -> None:
         (["join", "ws://localhost/notes", "--server", "ws://localhost"], 2, "leave out --server"),
         (["join", "notes", "--colour", "99"], 2, "1 to 12"),
         (["join", "notes", "--theme", "pink"], 2, "dark, light"),
+        (["config"], 2, "collab config --help"),
+        (["config", "shw"], 2, "collab config --help"),
+        (["config", "show", "--wat"], 2, "collab config --help"),
         (["join", "notes"], 2, "needs a terminal"),
         (["join"], 2, "which room?"),
         (["serve", "--port", "8765"], 2, "--insecure"),
@@ -97,6 +102,25 @@ def test_a_mistake_is_one_line_and_a_code(
     assert len(lines) == 1
     assert words in lines[0]
     assert "Traceback" not in done.stderr
+
+
+def test_help_loads_no_command(tmp_path: Path) -> None:
+    program = "import sys; from collab_cli.main import run; run(['--help']); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert "typer" in loaded
+    assert not loaded & {
+        "collab_cli.commands.config",
+        "collab_cli.config",
+        "collab_tui",
+        "textual",
+        "tomllib",
+    }
+
+
+def test_help_names_every_theme(tmp_path: Path) -> None:
+    shown = " ".join(collab("join", "--help", home=tmp_path).stdout.split())
+    assert ", ".join(Theme) in shown
 
 
 def test_join_flags(monkeypatch: pytest.MonkeyPatch) -> None:

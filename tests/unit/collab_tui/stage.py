@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from textual.drivers.headless_driver import HeadlessDriver
 
@@ -16,6 +16,7 @@ from collab_protocol.messages import Presence
 from collab_protocol.presence import Activity, Caret, Person, Role
 from collab_protocol.text import Replica
 from collab_tui.app import AppConfig, CollabApp
+from collab_tui.options import Options
 from collab_tui.palette import Theme
 
 OTHER_SESSION = 7
@@ -133,6 +134,24 @@ class PlayedSession:
             raise self.error
 
 
+class PlayedClipboard:
+    """A clipboard that holds what was copied; `notice` is what it answers."""
+
+    def __init__(self) -> None:
+        self.text: str | None = None
+        self.notice = "copied"
+
+    def copy(self, text: str) -> str:
+        self.text = text
+        return self.notice
+
+    async def paste(self) -> str | None:
+        return self.text
+
+    async def close(self) -> None:
+        pass
+
+
 class Stage:
     """An app over a world; `gate` holds the start back until it is set."""
 
@@ -145,7 +164,11 @@ class Stage:
         is_ascii: bool = False,
         is_read_only: bool = False,
         room: str = "notes",
+        options: Options = Options(hints=False),  # noqa: B008  # a frozen value
+        keys: Mapping[str, str] | None = None,
+        greeting: str = "",
     ) -> None:
+        self.clipboard = PlayedClipboard()
         self.world = World(text, clock=clock)
         self.session = PlayedSession(self.world.buffer)
         self.gate = asyncio.Event()
@@ -157,6 +180,10 @@ class Stage:
                 theme=theme,
                 is_ascii=is_ascii,
                 is_read_only=is_read_only,
+                options=options,
+                keys=keys or {},
+                greeting=greeting,
+                clipboard=self.clipboard,
                 clock=clock,
             )
         )

@@ -10,7 +10,9 @@ from textual import events
 
 from collab_client import status as say
 from collab_protocol.errors import LinkError
-from collab_tui import app as app_module
+from collab_tui import leaving
+from collab_tui.actions import ACTIONS
+from collab_tui.options import Options
 from collab_tui.palette import Theme, palette_of
 from collab_tui.widgets.editor import Editor
 from tests.unit.collab_tui.stage import Stage, until
@@ -103,14 +105,112 @@ async def test_read_only_is_said_when_the_server_decides_it() -> None:
         assert "read-only" in bar(stage)
 
 
-async def test_ctrl_c_never_quits_and_ctrl_p_opens_nothing() -> None:
+async def test_ctrl_c_never_quits() -> None:
     stage = Stage("text")
     async with stage.app.run_test(size=(80, 10)) as pilot:
         await begun(stage)
-        await pilot.press("ctrl+c", "ctrl+c", "ctrl+p", "tab", "x")
+        await pilot.press("ctrl+c", "ctrl+c", "x")
         assert stage.app.is_running
-        assert len(stage.app.screen_stack) == 1
-        assert stage.world.text == "\txtext"
+        assert stage.world.text == "xtext"
+
+
+async def test_any_action_can_be_run_from_the_list() -> None:
+    stage = Stage("text")
+    async with stage.app.run_test(size=(80, 24)) as pilot:
+        await begun(stage)
+        await pilot.press("ctrl+p", *"duplicate")
+        assert "Duplicate lines" in "".join(stage.rows())
+        assert stage.world.text == "text"
+        await pilot.press("enter", "x")
+        assert stage.world.text == "text\nxtext"
+        await pilot.press("ctrl+p", "escape", "y")
+        assert stage.world.text == "text\nxytext"
+
+
+async def test_the_help_names_every_action() -> None:
+    stage = Stage("text")
+    async with stage.app.run_test(size=(80, 40)) as pilot:
+        await begun(stage)
+        await pilot.press("f1")
+        seen = set()
+        for _ in range(len(ACTIONS)):
+            seen |= {a.title for a in ACTIONS if any(a.title in row for row in stage.rows())}
+            await pilot.press("pagedown")
+        assert seen == {action.title for action in ACTIONS}
+        await pilot.press("escape", "x")
+        assert stage.world.text == "xtext"
+
+
+async def test_going_to_a_line() -> None:
+    stage = Stage("\n".join(f"line {n}" for n in range(1, 200)))
+    async with stage.app.run_test(size=(80, 24)) as pilot:
+        await begun(stage)
+        await pilot.press("ctrl+g", *"120:4", "enter")
+        assert stage.world.head == (119, 3)
+        assert stage.rows()[11].startswith("120  line 120"), "in the middle"
+        await pilot.press("ctrl+g", *"x", "enter")
+        assert "120 or 120:4" in "".join(stage.rows())
+        await pilot.press("backspace", *"7", "enter")
+        assert stage.world.head == (6, 0)
+        await pilot.press("ctrl+l", *":3", "enter")
+        assert stage.world.head == (6, 2)
+
+
+@pytest.mark.parametrize(
+    ("status", "kept", "told"),
+    [
+        (say.saved(is_durable=True), 0, "all of it is on the disk of the server"),
+        (say.saved(is_durable=False), 0, "everybody here has it, but the server keeps nothing on disk"),
+        (say.offline(3, 7), 3, "3 changes not on the server yet, but on this machine's disk"),
+        (say.offline(3, 7), 1, "3 changes not on the server yet, 2 of them on no disk"),
+        (say.offline(1, 7), 0, "1 change not on the server yet, and on no disk"),
+    ],
+)
+async def test_ctrl_s_says_what_is_saved_where(status: say.Status, kept: int, told: str) -> None:
+    stage = Stage("text")
+    async with stage.app.run_test(size=(140, 10)) as pilot:
+        await begun(stage)
+        stage.session.say(status, kept=kept)
+        await pilot.press("ctrl+s")
+        await until(lambda: told in bar(stage))
+
+
+async def test_ctrl_s_waits_a_moment_for_what_was_just_typed() -> None:
+    stage = Stage("text")
+    async with stage.app.run_test(size=(140, 10)) as pilot:
+        await begun(stage)
+        stage.session.say(say.saving(1))
+        await pilot.press("ctrl+s")
+        await until(lambda: stage.session.is_settling)
+        assert "on the disk" not in bar(stage)
+        stage.session.say(say.saved(is_durable=True))
+        await until(lambda: "all of it is on the disk" in bar(stage))
+
+
+async def test_what_is_wrong_with_the_settings_is_told() -> None:
+    stage = Stage("text", greeting="config.toml:3: nobody knows the key 'wrp'; it is ignored")
+    async with stage.app.run_test(size=(120, 10)):
+        await begun(stage)
+        assert "config.toml:3" in bar(stage)
+
+
+async def test_the_look_can_be_changed_while_it_runs() -> None:
+    stage = Stage("one  two\tx", options=Options(hints=True))
+    async with stage.app.run_test(size=(60, 20)) as pilot:
+        await begun(stage)
+        assert "F1" in stage.rows()[-1]
+        assert stage.rows()[0].startswith("  1  one  two")
+        for name in ("whitespace", "line_numbers", "hints"):
+            stage.app._act(f"toggle_{name}")
+        await pilot.pause()
+        assert stage.rows()[0].startswith("  one··two→")
+        assert "F1" not in stage.rows()[-1]
+        colours = set()
+        for _ in range(5):
+            stage.app._act("next_theme")
+            await pilot.pause()
+            colours.add(stage.styles(0)[8])
+        assert len(colours) > 3
 
 
 async def test_quitting_with_all_saved_is_immediate() -> None:
@@ -189,8 +289,8 @@ async def test_quitting_says_what_is_kept_for_the_next_time() -> None:
 async def test_leaving_waits_for_the_journal_but_not_for_one_in_trouble(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(app_module, "_GOODBYE_S", 0.01)
-    monkeypatch.setattr(app_module, "_JOURNAL_WAITS", 10_000)
+    monkeypatch.setattr(leaving, "_GOODBYE_S", 0.01)
+    monkeypatch.setattr(leaving, "_JOURNAL_WAITS", 10_000)
     stage = Stage("text")
     stage.session.stays = True
     async with stage.app.run_test(size=(80, 10)) as pilot:

@@ -9,10 +9,12 @@ from rich.cells import cell_len
 from collab_client.carets import Peer
 from collab_client.lines import Lines, Position
 from collab_protocol.presence import Activity, Person, Role
+from collab_tui.cells import Layouts
 from collab_tui.initials import initials
 from collab_tui.marks import NAME_SHOWN_S, MarksLayout, OwnCaret, Window
 from collab_tui.painting import RowMarks
 from collab_tui.palette import Theme, palette_of
+from collab_tui.visual_row import VisualRow
 
 PALETTE = palette_of(Theme.DARK)
 NOW = 100.0
@@ -44,11 +46,18 @@ def lay_out(
     is_ascii: bool = False,
 ) -> dict[int, RowMarks]:
     lines = Lines(text)
-    window = Window(top, left, height, width, lines.row_count, lines.line)
+    rows = [visual_row(lines, row) for row in range(top, min(top + height, lines.row_count))]
+    window = Window(rows, left, width, Layouts())
     own = own or OwnCaret(FAR, None)
     layout = MarksLayout(window, PALETTE, is_ascii=is_ascii)
     signs = initials(p.person for p in peers)
-    return layout.lay_out(own, {p.person.session: p for p in peers}, signs, now)
+    marks = layout.lay_out(own, {p.person.session: p for p in peers}, signs, now)
+    return {rows[y].row: of_row for y, of_row in marks.items()}
+
+
+def visual_row(lines: Lines, row: int) -> VisualRow:
+    line = lines.line(row)
+    return VisualRow(row, line, 0, len(line), 0, is_last=True)
 
 
 def chips(marks: dict[int, RowMarks], row: int) -> list[tuple[int, str]]:

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from textual.strip import Strip
 
+from collab_tui.options import Options
 from collab_tui.painting import Chip, Painter, RowMarks, Span
 from collab_tui.palette import Ink, Theme, palette_of
+from collab_tui.visual_row import VisualRow
 
 PALETTE = palette_of(Theme.DARK)
 RED = Ink(bg="#ff0000")
@@ -27,9 +29,11 @@ def paint(
     sign: Chip | None = None,
     left: int = 0,
     width: int = 25,
+    options: Options = Options(),  # noqa: B008  # a frozen value
 ) -> Strip:
     marks = RowMarks(tuple(spans), tuple(chips), sign)
-    return Painter(PALETTE).row(line, 1, marks, left=left, width=width, gutter=5)
+    shown = VisualRow(0, line, 0, len(line), 0, is_last=True)
+    return Painter(PALETTE, options).row(shown, marks, left=left, width=width, gutter=5)
 
 
 def body(strip: Strip) -> str:

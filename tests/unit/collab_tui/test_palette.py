@@ -1,13 +1,40 @@
-"""People's colours stay apart for every kind of eye, and text can be read on and under them."""
+"""Text can be read in every theme, people can be told apart, and what means something looks like it."""
 
 from __future__ import annotations
 
+import asyncio
 import math
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import fields
 from itertools import combinations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.color import ANSI_COLOR_NAMES
+from textual import events
 
-from collab_tui.palette import Ink, Styles, Theme, blend, contrasting, luminance, palette_of
+from collab_client import status as say
+from collab_tui.options import Options
+from collab_tui.palette import (
+    Ink,
+    Palette,
+    Styles,
+    Theme,
+    blend,
+    contrasting,
+    dimmed,
+    luminance,
+    next_theme,
+    palette_of,
+)
+from collab_tui.widgets.editor import Editor
+from tests.unit.collab_tui.stage import RecordingDriver, Stage, until
+
+MIXED = [theme for theme in Theme if not theme.is_native]
+"""Those of RGB colours, of which contrast can be known."""
 
 # Machado, Oliveira, Fernandes 2009, severity 1.0: what protan, deutan and tritan eyes make of linear RGB.
 _EYES = {
@@ -57,44 +84,167 @@ def contrast(one: str, other: str) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
-@pytest.mark.parametrize("theme", Theme)
+def distance(one: str, other: str, eye: str = "normal") -> float:
+    """Return how far apart two colours are seen; 2 is about the least that is noticed side by side."""
+    return math.dist(seen(one, eye), seen(other, eye)) * 100
+
+
+def inks_of(palette: Palette) -> dict[str, Ink]:
+    """Return every ink of `palette` by name, people's too."""
+    inks = {f.name: value for f in fields(palette) if isinstance(value := getattr(palette, f.name), Ink)}
+    for at, person in enumerate(palette.person_inks):
+        inks |= {f"person {at} {use}": ink for use, ink in person._asdict().items()}
+    return inks
+
+
+def readability(ink: Ink) -> float:
+    assert ink.fg is not None
+    assert ink.bg is not None
+    return contrast(ink.fg, ink.bg)
+
+
+@pytest.mark.parametrize("theme", MIXED)
 @pytest.mark.parametrize("eye", _EYES)
 def test_people_can_be_told_apart(theme: Theme, eye: str) -> None:
     people = palette_of(theme).people
     assert len(set(people)) == 12
     for one, other in combinations(people, 2):
-        # 2 is about the smallest difference that is noticed side by side.
-        assert math.dist(seen(one, eye), seen(other, eye)) * 100 >= 7, (one, other)
+        assert distance(one, other, eye) >= 7, (one, other)
 
 
-@pytest.mark.parametrize("theme", Theme)
-def test_people_stand_out_and_their_text_can_be_read(theme: Theme) -> None:
+@pytest.mark.parametrize("theme", MIXED)
+def test_people_stand_out_and_their_names_can_be_read(theme: Theme) -> None:
     palette = palette_of(theme)
     for colour in range(12):
         for is_faint in (False, True):
-            ink = palette.person(colour, is_faint=is_faint)
-            assert ink.fg is not None
-            assert ink.bg is not None
-            assert contrast(ink.fg, ink.bg) >= 4.5
+            assert readability(palette.person(colour, is_faint=is_faint)) >= 4.5
         assert contrast(palette.people[colour], palette.background) >= 3
-        selection = palette.person_selection(colour).bg
-        assert selection is not None
-        assert contrast(palette.text.fg or "", selection) >= 4.5
+        assert distance(palette.people[colour], palette.caret.bg or "") >= 7, (
+            "one's own caret is nobody else's"
+        )
 
 
-@pytest.mark.parametrize("theme", Theme)
-def test_text_of_the_screen_can_be_read(theme: Theme) -> None:
+@pytest.mark.parametrize("theme", MIXED)
+def test_text_can_be_read_whatever_lies_under_it(theme: Theme) -> None:
     palette = palette_of(theme)
+    selections = [palette.person_selection(colour) for colour in range(12)]
+    below = [Ink(), palette.line, palette.ruler, palette.selection, palette.match, palette.match_current]
+    for ink in (*below, *selections):
+        assert readability(ink.over(palette.text)) >= 7, ink
+    assert readability(palette.field_selection.over(palette.field)) >= 7
+
+
+@pytest.mark.parametrize("theme", MIXED)
+def test_bars_and_panels_can_be_read(theme: Theme) -> None:
+    palette = palette_of(theme)
+    for ink in (palette.bar, palette.panel, palette.field):
+        assert readability(ink) >= 7, ink
     for ink in (
-        palette.bar,
+        palette.gutter,
+        palette.gutter_line,
         palette.bar_muted,
         palette.bar_good,
         palette.bar_warn,
         palette.bar_bad,
         palette.badge,
+        palette.hint,
+        palette.hint_key.over(palette.hint),
+        palette.panel_muted,
+        palette.panel_title,
+        palette.panel_choice,
+        palette.panel_key,
+        palette.panel_muted._replace(bg=None).over(palette.field),
+        palette.field_bad.over(palette.field),
+        palette.field_bad.over(palette.panel),
     ):
-        assert contrast(ink.fg or "", ink.bg or "") >= 4.5, ink
-    assert contrast(palette.text.fg or "", palette.selection.bg or "") >= 4.5
+        assert readability(ink) >= 4.5, ink
+    assert readability(palette.invisible.over(palette.text)) >= 3
+    for mark in (palette.scroll_track, palette.scroll_thumb):
+        assert readability(palette.scroll_match.over(mark)) >= 3, mark
+
+
+def test_high_contrast_is_high_everywhere() -> None:
+    palette = palette_of(Theme.HIGH_CONTRAST)
+    assert palette.text == Ink("#ffffff", "#000000")
+    for name, ink in inks_of(palette).items():
+        base = palette.text
+        for group, ground in (("bar", palette.bar), ("panel", palette.panel), ("field", palette.field)):
+            base = ground if name.startswith(group) else base
+        if name != "scroll_match":
+            assert readability(ink.over(base)) >= 7, name
+
+
+@pytest.mark.parametrize("theme", MIXED)
+def test_what_find_has_found_is_seen(theme: Theme) -> None:
+    palette = palette_of(theme)
+    match, current = palette.match.bg, palette.match_current.bg
+    assert match is not None
+    assert current is not None
+    grounds = [palette.text, palette.line.over(palette.text), palette.selection]
+    for ground in (*grounds, *(palette.person_selection(colour) for colour in range(12))):
+        assert distance(match, ground.bg or "") >= 6, ground
+        assert distance(current, ground.bg or "") >= 15, ground
+    assert distance(match, current) >= 15
+    for caret in (*palette.people, palette.caret.bg or ""):
+        assert distance(caret, current) >= 9, caret
+        assert distance(caret, match) >= 15, caret
+
+
+@pytest.mark.parametrize("theme", Theme)
+def test_what_means_something_differs_from_what_lies_below(theme: Theme) -> None:
+    palette = palette_of(theme)
+    text = palette.text
+    over_text = (
+        palette.caret,
+        palette.faint_caret,
+        palette.selection,
+        palette.match,
+        palette.match_current,
+        palette.ruler,
+        *(ink for person in palette.person_inks for ink in person),
+    )
+    for ink in over_text:
+        assert ink.over(text) != text, ink
+        if ink is not palette.selection:
+            assert (
+                ink.over(palette.selection.over(text)) != palette.selection.over(text) or ink == palette.ruler
+            )
+    assert len({ink.over(text) for ink in over_text[:5]}) == 5
+    assert palette.gutter != palette.gutter_line
+    assert palette.scroll_thumb != palette.scroll_track
+    assert palette.panel_choice.over(palette.panel) != palette.panel
+    assert palette.field_selection.over(palette.field) != palette.field
+    assert palette.field_caret.over(palette.field_selection) != palette.field_selection
+    assert palette.field_bad.over(palette.field) != palette.field
+
+
+def test_sixteen_colours_are_the_terminals_own() -> None:
+    for name, ink in inks_of(palette_of(Theme.ANSI)).items():
+        for colour in (ink.fg, ink.bg):
+            assert colour in (None, "default") or ANSI_COLOR_NAMES[colour or ""] < 16, name
+
+
+def test_sixteen_colours_can_be_read_on_the_linux_console() -> None:
+    palette = palette_of(Theme.ANSI)
+    inks = inks_of(palette).values()
+    carets = [ink for person in palette.person_inks for ink in (person.caret, person.faint_caret)]
+    marks = [palette.match, palette.match_current, palette.caret, palette.faint_caret, *carets]
+    for ink in (*inks, *(mark.over(below) for mark in marks for below in inks)):
+        # It has eight backgrounds, its bold black is grey and what is underlined has a colour of its own.
+        assert not (ink.bg or "").startswith("bright"), ink
+        assert not (ink.bold and ink.fg == "black"), ink
+        assert not (ink.underline and ink.bg not in (None, "default")), ink
+
+
+def test_six_people_have_hues_of_their_own_in_sixteen_colours() -> None:
+    palette = palette_of(Theme.ANSI)
+    assert len({palette.person(colour) for colour in range(6)}) == 6
+    assert len({palette.person(colour) for colour in range(6, 12)}) == 6
+
+
+def test_without_colour_there_is_none() -> None:
+    for name, ink in inks_of(palette_of(Theme.MONO)).items():
+        assert (ink.fg, ink.bg) == (None, None), name
 
 
 def test_colours_beyond_the_palette_go_round() -> None:
@@ -102,10 +252,67 @@ def test_colours_beyond_the_palette_go_round() -> None:
     assert palette.person(12) == palette.person(0)
 
 
+def test_every_theme_has_its_turn() -> None:
+    theme, turns = Theme.DARK, []
+    for _ in Theme:
+        turns.append(theme)
+        theme = next_theme(theme)
+    assert theme is Theme.DARK
+    assert set(turns) == set(Theme)
+
+
 def test_inks_lie_over_each_other() -> None:
     assert Ink(bg="#111111").over(Ink("#ffffff", "#000000", bold=True)) == Ink(
         "#ffffff", "#111111", bold=True
     )
+    assert Ink("#ffffff", "#111111").over(Ink("#000000", bold=True, underline=True)) == Ink(
+        "#ffffff", "#111111"
+    )
+
+
+def test_reverse_shows_through_until_there_is_another_background() -> None:
+    reversed_ = Ink(reverse=True)
+    assert reversed_.over(reversed_) == reversed_
+    assert Ink(bold=True).over(reversed_) == Ink(bold=True, reverse=True)
+    assert Ink("black", "red").over(reversed_) == Ink("black", "red")
+    assert reversed_.over(Ink("black", "red")) == Ink("black", "red", reverse=True)
+
+
+def test_dim_shows_through_until_there_is_another_foreground() -> None:
+    dim = Ink(dim=True)
+    assert Ink(bold=True).over(dim) == Ink(bold=True, dim=True)
+    assert Ink("red").over(dim) == Ink("red")
+    assert Ink(reverse=True).over(dim) == Ink(reverse=True)
+
+
+_inks = st.builds(
+    Ink,
+    st.none() | st.sampled_from(["red", "blue"]),
+    st.none() | st.sampled_from(["red", "blue"]),
+    st.booleans(),
+    st.booleans(),
+    st.booleans(),
+    st.booleans(),
+)
+
+
+@given(_inks)
+def test_nothing_over_an_ink_is_that_ink_and_so_is_itself(ink: Ink) -> None:
+    assert Ink().over(ink) == ink
+    assert ink.over(Ink()) == ink
+    assert ink.over(ink) == ink or ink.dim
+
+
+def test_a_style_has_all_of_its_ink() -> None:
+    style = Styles()[Ink("red", "default", underline=True, reverse=True, dim=True)]
+    assert str(style) == "dim underline reverse red on default"
+    assert str(Styles()[Ink()]) == "none"
+
+
+def test_text_is_dimmed_by_mixing_or_by_the_terminal() -> None:
+    assert dimmed(Ink("#ffffff", "#000000"), "#000000") == Ink("#8c8c8c", "#000000")
+    assert dimmed(Ink("red", "default"), "default") == Ink("red", "default", dim=True)
+    assert dimmed(Ink(reverse=True), "#000000") == Ink(reverse=True, dim=True)
 
 
 def test_colours_mix() -> None:
@@ -117,3 +324,78 @@ def test_colours_mix() -> None:
 def test_a_style_is_made_once() -> None:
     styles = Styles()
     assert styles[Ink("#ffffff")] is styles[Ink("#ffffff")]
+
+
+@asynccontextmanager
+async def on_a_terminal(theme: Theme, size: tuple[int, int]) -> AsyncIterator[tuple[Stage, list[str]]]:
+    """Run a screen of `theme`; yields it and what is written to its terminal."""
+    stage = Stage("one\ntwo " + "three " * 20, theme=theme, options=Options(ruler=20, whitespace=True))
+    app = stage.app
+    app.driver_class = RecordingDriver
+    async with asyncio.TaskGroup() as running:
+        running.create_task(app.run_async(size=size))
+        await until(lambda: app.is_running and app.query(Editor) and app.query_one(Editor).view)
+        assert isinstance(app._driver, RecordingDriver)
+        yield stage, app._driver.written
+        app.exit()
+
+
+async def open_everything(stage: Stage, written: list[str]) -> None:
+    """Have every part of the screen painted."""
+    app = stage.app
+    app.call_later(stage.session.say, say.offline(3, None, kept=3))
+    for key in ("ctrl+f", "f1"):
+        app.call_later(app.typed, events.Key("shift+right", None))
+        app.call_later(app.typed, events.Key(key, None))
+        app.call_later(app.refresh)
+        app.call_later(written.append, mark := f"\x1b]after {key}\x07")
+        await until(lambda: mark in written[:-1])
+        app.call_later(app.typed, events.Key("escape", None))
+
+
+def rendition(written: list[str]) -> set[int]:
+    """Return every parameter of every SGR."""
+    found = re.findall(r"\x1b\[([\d;]*)m", "".join(written))
+    assert len(found) > 20
+    return {int(parameter or 0) for parameters in found for parameter in parameters.split(";")}
+
+
+@pytest.mark.parametrize("has_no_color", [False, True])
+@pytest.mark.parametrize("size", [(60, 16), (8, 2)])
+async def test_sixteen_colours_reach_the_terminal_by_name(
+    size: tuple[int, int], has_no_color: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLORTERM", "truecolor")
+    if has_no_color:  # asked for by name, the theme is what is meant
+        monkeypatch.setenv("NO_COLOR", "1")
+    async with on_a_terminal(Theme.ANSI, size) as (stage, written):
+        await open_everything(stage, written)
+    parameters = rendition(written)
+    assert 7 in parameters
+    assert {39, 49} <= parameters
+    assert not {38, 48} & parameters, "RGB, or one of 256"
+
+
+@pytest.mark.parametrize("has_no_color", [False, True])
+@pytest.mark.parametrize("size", [(60, 16), (8, 2)])
+async def test_without_colour_none_reaches_the_terminal(
+    size: tuple[int, int], has_no_color: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLORTERM", "truecolor")
+    if has_no_color:
+        monkeypatch.setenv("NO_COLOR", "1")
+    async with on_a_terminal(Theme.MONO, size) as (stage, written):
+        await open_everything(stage, written)
+    assert rendition(written) == {0, 1, 2, 4, 7}
+
+
+async def test_a_theme_may_be_left_for_one_without_colours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLORTERM", "truecolor")
+    async with on_a_terminal(Theme.DARK, (60, 16)) as (stage, written):
+        await open_everything(stage, written)
+        assert 38 in rendition(written)
+        stage.app.call_later(stage.app._set_theme, Theme.MONO)
+        await until(lambda: stage.app._theme is Theme.MONO)
+        written.clear()
+        await open_everything(stage, written)
+        assert rendition(written) == {0, 1, 2, 4, 7}

@@ -14,6 +14,7 @@ from collab_cli.logs import log_to_file
 from collab_cli.recent import recent_rooms
 from collab_cli.targets import Target, parse_target
 from collab_cli.terminal import can_draw_unicode, check_terminal, take_screen
+from collab_cli.terminal_traits import TerminalQuery
 from collab_protocol.errors import LinkError, StoreError
 
 if TYPE_CHECKING:
@@ -44,10 +45,13 @@ def run(flags: JoinFlags) -> int:
     log_to_file(log_file)
     device = load_device(settings.folders.device_file)
     os.environ.setdefault("TEXTUAL_FPS", _FRAMES_PER_S)  # read when textual is imported
+    os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
     with take_screen(log_file) as screen:
-        from collab_cli.window import Window
+        with TerminalQuery(settings.theme, os.environ, can_draw_unicode=can_draw_unicode()) as query:
+            from collab_cli.window import Window  # loads while the terminal answers
 
-        window = Window(target, settings, device, screen)
+            traits = query.traits()
+        window = Window(target, settings, traits, device, screen)
         window.show()
     for place in window.outcome.copies:
         say(f"your text of before is in {place}")

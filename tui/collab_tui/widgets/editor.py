@@ -1,13 +1,13 @@
 """The editor: shows a buffer, and turns keys, mouse and paste into edits of it.
 
-It renders from state. After whatever happened, `_update` lays the marks of the visible rows out anew
-and repaints the rows that differ from what is on the screen; changed text arrives by `on_change`.
+It renders from state. After whatever happened, `_update` lays out the visible rows and their marks anew and
+touches the rows of the screen that differ from what was drawn there last.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final
 
 from textual import events
@@ -17,38 +17,49 @@ from textual.strip import Strip
 from textual.timer import Timer
 
 from collab_protocol.errors import EditError
-from collab_tui.cells import cell_at, column_at
+from collab_tui.actions import SELECT, Keymap
+from collab_tui.cells import Layouts
 from collab_tui.initials import initials
-from collab_tui.marks import NAME_SHOWN_S, MarksLayout, OwnCaret, Window
+from collab_tui.marks import MarksLayout, Match, OwnCaret, Window
+from collab_tui.options import Options
 from collab_tui.painting import GUTTER_EXTRA, NO_MARKS, Painter, RowMarks
 from collab_tui.palette import Palette
-from collab_tui.widgets import keys
-from collab_tui.widgets.direct_paint import can_paint_now, paint_now
-from collab_tui.widgets.inbox import Inbox, Typed
+from collab_tui.visual_row import VisualRow
+from collab_tui.widgets.copying import Clipboard, Register
+from collab_tui.widgets.inbox import Inbox, Typed, text_of
 from collab_tui.widgets.mouse import Mouse
+from collab_tui.widgets.others import Others
 from collab_tui.widgets.rows import RowsWidget
-from collab_tui.widgets.view import View
 
 if TYPE_CHECKING:
     from collab_client.buffer import Buffer, Change
-    from collab_client.lines import Position
+    from collab_client.indentation import Indentation
+    from collab_client.lines import Lines, Position
     from collab_protocol.presence import Activity, Person
+    from collab_tui.widgets.view import View
 
 _DIGITS_LEAST: Final = 3
 _WHEEL_ROWS: Final = 3
 
-_CLIPBOARD_MOST: Final = 500_000
-"""Characters sent to the terminal's clipboard (OSC 52); terminals cut or drop larger ones."""
-
-
 _OTHERS_FRAME_S: Final = 1 / 60
 """How often what others type is painted ahead of the throttle: a lone key then saves half a frame."""
 
+_MEASURED_ROWS: Final = 2000
+"""Rows whose wrap is measured in one go, for the scrollbar; some 2 ms."""
+
+_MEASURE_S: Final = 0.02
+
+_UP_AND_DOWN: Final = {"up": -1, "down": 1}
+_PAGES: Final = {"page_up": -1, "page_down": 1}
+_COPYING: Final = {"copy": Register.copy, "cut": Register.cut, "cut_lines": Register.cut_lines}
+
 
 class Editor(RowsWidget, can_focus=True):
-    """Shows one buffer. Until `attach` it keeps what is typed, and does it all then."""
+    """Shows one buffer. Until `attach` it keeps what is typed, and does it all then.
 
-    ALLOW_SELECT = False
+    `on_action(id)` is called for what is not the editor's to do. While `keys_to` is set, it gets every key
+    and paste first, with the action of the key; what it returns False for is done here.
+    """
 
     class Moved(Message):
         """The caret is elsewhere, or the text around it changed."""
@@ -62,6 +73,12 @@ class Editor(RowsWidget, can_focus=True):
         def can_replace(self, message: Message) -> bool:
             return isinstance(message, Editor.Shifted)
 
+    class Scrolled(Message):
+        """Another part of the text is shown, or others stand elsewhere in it."""
+
+        def can_replace(self, message: Message) -> bool:
+            return isinstance(message, Editor.Scrolled)
+
     class PeersChanged(Message):
         """Other people came, went or moved."""
 
@@ -71,57 +88,94 @@ class Editor(RowsWidget, can_focus=True):
     class QuitRequested(Message):
         """The person wants to leave. Keys wait until `resume` or `divert`."""
 
-    class Refused(Message):
-        """Something was not done, or not all of it; `reason` says why."""
+    class Notice(Message):
+        """Something to tell: what was done, or was not, and why."""
 
-        def __init__(self, reason: str) -> None:
+        def __init__(self, text: str) -> None:
             super().__init__()
-            self.reason = reason
+            self.text = text
 
     def __init__(
         self,
         palette: Palette,
         *,
+        keymap: Keymap | None = None,
+        options: Options | None = None,
+        clipboard: Clipboard | None = None,
         is_ascii: bool = False,
-        keymap: Mapping[str, str] | None = None,
+        others_frame_s: float = _OTHERS_FRAME_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`clock` is the one by which peers' `moved_at` is told."""
+        """`clock` is the one by which peers' `moved_at` is told; `others_frame_s` is the least time between
+        two paintings of what others do."""
         super().__init__()
+        self.on_action: Callable[[str], None] = lambda _: None
+        self.on_text: Callable[[Change], None] = lambda _: None
+        self.matches: Callable[[range], Iterable[Match]] = lambda _: ()
+        self.keys_to: Callable[[Typed, str | None], bool] | None = None
         self._palette = palette
-        self._painter = Painter(palette)
+        self._options = options or Options()
+        self._layouts = Layouts()
+        self._painter = Painter(palette, self._options, self._layouts, is_ascii=is_ascii)
+        self._keymap = keymap or Keymap()
+        self._register = Register(clipboard)
         self._is_ascii = is_ascii
-        self._actions = keys.actions_by_key(keymap or {})
         self._clock = clock
         self._buffer: Buffer | None = None
-        self._view = View()
-        self._mouse = Mouse()
+        self._view: View | None = None
+        self._mouse = Mouse(self, place=self._place, edit=self.edit, scroll=self.scroll_rows, clock=clock)
+        self._others = Others(
+            self, update=self._update_for_others, paint=self.paint, frame_s=others_frame_s, clock=clock
+        )
+        self._shown: list[VisualRow] = []
         self._marks: dict[int, RowMarks] = {}
-        self._gutter = _DIGITS_LEAST + GUTTER_EXTRA
+        self._gutter = 0
         self._inbox = Inbox(self._do_typed, asks_to_quit=self._asks_to_quit, on_quit=self._request_quit)
-        self._copied = ""
-        self._can_paint_now = False
         self._is_acting = False
         self._is_caret_seen = True
         self._head_shown: Position | None = None
-        self._is_update_due = False
-        self._others_painted_at = float("-inf")
         self._roster: tuple[tuple[Person, Activity], ...] = ()
         self._signs: dict[str, str] = {}
-        self._names_timer: Timer | None = None
-        self._drag_timer: Timer | None = None
+        self._measure_timer: Timer | None = None
+        self._left_shown = 0
+        self._top_shown = (-1, -1)
 
     # -- life
 
     def attach(self, buffer: Buffer) -> None:
         """Show `buffer` and do what was typed meanwhile; its callbacks are this editor's from now on."""
+        from collab_tui.widgets.view import View  # loads what the buffer has loaded, not before
+
         self._buffer = buffer
+        self._view = View(buffer.lines, self._layouts, is_wrapped=self._options.wrap)
         buffer.on_change = self._text_changed
         buffer.on_carets = self._carets_changed
-        self._measure()
-        self.refresh()
+        self._fit()
+        self.touch_all()
         self._update(reveal=True)
+        self.refresh()
         self.resume()
+
+    @property
+    def view(self) -> View | None:
+        """Which part of the text is shown; None before `attach`."""
+        return self._view
+
+    @property
+    def options(self) -> Options:
+        """How the text is shown."""
+        return self._options
+
+    def set_look(self, palette: Palette, options: Options) -> None:
+        """Show the text otherwise."""
+        self._palette, self._options = palette, options
+        self._painter = Painter(palette, options, self._layouts, is_ascii=self._is_ascii)
+        if self._view is not None:
+            self._view.set_wrap(options.wrap)
+        self._fit()
+        self.touch_all()
+        self._update(reveal=self._is_caret_seen)
+        self.refresh()
 
     def resume(self) -> None:
         """Do what was typed meanwhile, in order, and everything after it."""
@@ -131,107 +185,124 @@ class Editor(RowsWidget, can_focus=True):
         """Give keys to `answer`, a question on the screen, until `resume`."""
         self._inbox.divert(answer)
 
-    def on_mount(self) -> None:
-        self._can_paint_now = can_paint_now(self)
-
     def on_resize(self) -> None:
-        view, buffer = self._view, self._buffer
-        was_seen = buffer is not None and view.top <= buffer.head.row < view.top + view.height
-        self._measure()
-        self._update(reveal=was_seen)
+        self._fit()
+        self.touch_all()
+        self._update(reveal=self._is_caret_seen)
 
     def on_focus(self) -> None:
-        self._update()
+        self.update()
 
     def on_blur(self) -> None:
-        self._update()
+        self.update()
 
     # -- drawing
 
     def render_lines(self, crop: Region) -> list[Strip]:
-        if self._is_update_due:
+        if self._others.is_due:
             self._update()  # rows are about to be drawn: their marks must fit the text that they have now
         return super().render_lines(crop)
 
     def render_line(self, y: int) -> Strip:
-        width = self.size.width
-        buffer = self._buffer
-        if buffer is None:
+        width = self.outer_size.width
+        if self._view is None:
             sign = ".." if self._is_ascii else "…"
             return self._painter.note(f" {sign} loading", width) if y == 0 else self._painter.blank(width)
-        row = self._view.top + y
-        if row >= buffer.lines.row_count:
+        if y >= len(self._shown):
             return self._painter.blank(width)
-        marks = self._marks.get(row, NO_MARKS)
+        marks = self._marks.get(y, NO_MARKS)
         return self._painter.row(
-            buffer.lines.line(row), row + 1, marks, left=self._view.left, width=width, gutter=self._gutter
+            self._shown[y], marks, left=self._view.left, width=width, gutter=self._gutter
         )
 
-    def _measure(self) -> bool:
-        """Fit gutter and view to text and screen; returns whether the gutter changed."""
+    def _fit(self) -> None:
+        """Fit gutter and view to text and screen."""
+        if self._buffer is None or self._view is None:
+            return
         before = self._gutter
-        if self._buffer is not None:
+        if self._options.line_numbers:
             digits = len(str(self._buffer.lines.row_count))
             self._gutter = max(_DIGITS_LEAST, digits) + GUTTER_EXTRA
-        self._view.resize(self.size.width - self._gutter, self.size.height)
-        return self._gutter != before
+        else:
+            self._gutter = GUTTER_EXTRA
+        if self._gutter != before:
+            self.touch_all()
+        self._view.resize(self.outer_size.width - self._gutter, self.outer_size.height)
+        self._measure_on()
 
-    def _refresh_rows(self, first: int, last: int | None = None) -> None:
-        """Repaint the visible ones of rows [first, last]; to the bottom without `last`."""
-        height = self.size.height
-        start = max(0, first - self._view.top)
-        end = height if last is None else min(height, last + 1 - self._view.top)
-        if end > start:
-            self.refresh(Region(0, start, self.size.width, end - start))
+    def _measure_on(self) -> None:
+        """Measure the wrap of rows that nobody has seen yet, a few at a time."""
+        self._measure_timer = None
+        if self._view is not None and self._view.wrap.measure_some(_MEASURED_ROWS):
+            self.post_message(self.Scrolled())
+        elif self._view is not None and self.is_attached:
+            self._measure_timer = self.set_timer(_MEASURE_S, self._measure_on)
 
-    def _update(self, *, reveal: bool = False) -> None:
-        """Bring the screen up to date with carets, peers and view."""
-        self._is_update_due = False
-        buffer = self._buffer
-        if buffer is None or not self.is_mounted:
+    def update(self, *, reveal: bool = False, centre: bool = False) -> None:
+        """Bring the screen up to date; with `reveal` the caret comes into view, with `centre` to its middle."""
+        self._update(reveal=reveal, centre=centre)
+        self.paint()
+
+    def _update(self, *, reveal: bool = False, centre: bool = False) -> None:
+        """Lay out what is to be seen, and touch the rows that differ from what is."""
+        self._others.is_due = False
+        buffer, view = self._buffer, self._view
+        if buffer is None or view is None or not self.is_mounted or not self.outer_size:
             return
-        view, lines = self._view, buffer.lines
-        head = buffer.head
-        cell = cell_at(lines.line(head.row), head.column)
-        if reveal and self.size and view.reveal(head.row, cell):
-            self.refresh()
-        window = Window(view.top, view.left, view.height, view.width, lines.row_count, lines.line)
-        own = OwnCaret(head, buffer.selection, self.has_focus)
+        view.settle()
+        top = view.top, view.left
+        if reveal:
+            view.reveal(buffer.head, centre=centre)
+        rows = view.rows()
+        window = Window(rows, view.left, view.width, self._layouts)
+        own = OwnCaret(buffer.head, buffer.selection, self.has_focus and self.keys_to is None)
         layout = MarksLayout(window, self._palette, is_ascii=self._is_ascii)
-        marks = layout.lay_out(own, buffer.peers, self._signs, self._clock())
-        for row in marks.keys() | self._marks.keys():
-            if marks.get(row) != self._marks.get(row):
-                self._refresh_rows(row, row)
-        self._marks = marks
-        if view.top < lines.row_count:
-            view.remember_top(lines.line(view.top))
-        x, y = self._gutter + cell - view.left, head.row - view.top
-        self._is_caret_seen = 0 <= y < view.height
-        if self._is_caret_seen and self._gutter <= x < self.size.width:
+        marks = layout.lay_out(own, buffer.peers, self._signs, self._clock(), self.matches(window.rows))
+        if view.left != self._left_shown:
+            self.touch_all()
+        for y in range(max(len(rows), len(self._shown))):
+            if rows[y : y + 1] != self._shown[y : y + 1] or marks.get(y) != self._marks.get(y):
+                self.touch(y, y + 1)
+        self._shown, self._marks, self._left_shown = rows, marks, view.left
+        view.remember_top()
+        if (view.top, view.left) != top or self._top_shown != view.top:
+            self._top_shown = view.top
+            self.post_message(self.Scrolled())
+        self._place_cursor(window)
+
+    def _place_cursor(self, window: Window) -> None:
+        """Put the terminal's cursor on the caret, where input methods and screen readers look for it."""
+        if self._buffer is None:
+            return
+        head = self._buffer.head
+        y = window.y_of(head)
+        self._is_caret_seen = y is not None
+        if y is None or self.keys_to is not None:
+            return
+        x = self._gutter + window.cell_of(y, head.column)
+        if self._gutter <= x < self.outer_size.width:
             self.app.cursor_position = Offset(self.region.x + x, self.region.y + y)
 
     # -- what the buffer says
 
     def _text_changed(self, change: Change) -> None:
-        buffer = self._buffer
-        if buffer is None:
+        view = self._view
+        if view is None:
             return
-        grew = change.new_last_row - change.old_last_row
-        if self._measure():
-            self.refresh()
-        if not change.is_local and self._view.follow_edit(
-            change.first_row,
-            change.old_last_row,
-            change.new_last_row,
-            buffer.lines.row_count,
-            buffer.lines.line,
-        ):
-            self._marks = {}
-            self.refresh()
-        else:
-            self._refresh_rows(change.first_row, None if grew else change.new_last_row)
+        view.splice(change.first_row, change.old_last_row, change.new_last_row)
+        self.on_text(change)
         if not change.is_local:
-            self._update_soon()
+            view.follow_edit(change.first_row, change.old_last_row, change.new_last_row)
+            self._others.changed()
+        if change.new_last_row != change.old_last_row and self._digits_changed():
+            self._fit()
+
+    def _digits_changed(self) -> bool:
+        return (
+            self._buffer is not None
+            and self._options.line_numbers
+            and max(_DIGITS_LEAST, len(str(self._buffer.lines.row_count))) + GUTTER_EXTRA != self._gutter
+        )
 
     def _carets_changed(self) -> None:
         buffer = self._buffer
@@ -242,17 +313,12 @@ class Editor(RowsWidget, can_focus=True):
             self._roster = roster
             self._signs = initials(person for person, _ in roster)
             self.post_message(self.PeersChanged())
-        self._update_soon()
-        self._expire_names()
-
-    def _update_soon(self) -> None:
-        """Update once for all that comes within this turn of the loop."""
-        if not self._is_acting and not self._is_update_due:
-            self._is_update_due = True
-            self.call_later(self._update_for_others)
+        self.post_message(self.Scrolled())
+        if not self._is_acting:
+            self._others.moved(peer.moved_at for peer in buffer.peers.values())
 
     def _update_for_others(self) -> None:
-        """Show what came from elsewhere: at once when little comes, on the throttle when much does.
+        """Lay out what came from elsewhere.
 
         A caret that was in view stays in view, whatever others put above it.
         """
@@ -260,74 +326,65 @@ class Editor(RowsWidget, can_focus=True):
         if self._buffer is not None and self._buffer.head != self._head_shown:
             self._head_shown = self._buffer.head
             self.post_message(self.Shifted())
-        now = self._clock()
-        if self._can_paint_now and now - self._others_painted_at >= _OTHERS_FRAME_S:
-            self._others_painted_at = now
-            paint_now(self)
-
-    def _expire_names(self) -> None:
-        """Come back when the next name has stood long enough."""
-        if self._buffer is None or self._names_timer is not None:
-            return
-        now = self._clock()
-        ends = [peer.moved_at + NAME_SHOWN_S for peer in self._buffer.peers.values()]
-        due = min((end for end in ends if end > now), default=None)
-        if due is not None:
-            self._names_timer = self.set_timer(due - now + 0.01, self._names_expired)
-
-    def _names_expired(self) -> None:
-        self._names_timer = None
-        self._update()
-        self._expire_names()
 
     # -- what the person does
 
     def on_key(self, event: events.Key) -> None:
         # Looked up here and not by Textual's bindings: those run when the event has bubbled to the app,
         # and by then the next key may have been typed into the text.
-        if self._inbox.is_open and event.key not in self._actions and keys.text_of(event) is None:
-            return
         event.stop()
         event.prevent_default()
-        self._inbox.put(event)
+        self.typed(event)
 
     def on_paste(self, event: events.Paste) -> None:
         event.stop()
         event.prevent_default()
+        self.typed(event)
+
+    def typed(self, event: Typed) -> None:
+        """Take a key or a paste; it is done at once, unless something is waited for."""
         self._inbox.put(event)
 
     def _asks_to_quit(self, event: Typed) -> bool:
-        return isinstance(event, events.Key) and self._actions.get(event.key) == keys.QUIT
+        return isinstance(event, events.Key) and self._keymap.action(event.key) == "quit"
 
     def _request_quit(self) -> None:
         self.post_message(self.QuitRequested())
 
     def _do_typed(self, event: Typed) -> None:
+        action = self._keymap.action(event.key) if isinstance(event, events.Key) else None
+        if self.keys_to is not None and self.keys_to(event, action):
+            return
         if isinstance(event, events.Paste):
-            self._do(lambda buffer: buffer.paste(event.text))
-        elif (action := self._actions.get(event.key)) is not None:
-            self._act(action)
-        elif (text := keys.text_of(event)) is not None:
-            self._do(lambda buffer: buffer.type_text(text))
+            self.edit(lambda buffer: buffer.paste(event.text))
+        elif action is not None:
+            self.act(action)
+        elif (text := text_of(event)) is not None:
+            self.edit(lambda buffer: buffer.type_text(text))
 
-    def _act(self, action: str) -> None:
-        match action:
-            case keys.QUIT:
-                self._inbox.close()
-                self._request_quit()
-            case keys.COPY:
-                self._do(lambda buffer: self._copy(keys.copied(buffer)))
-            case keys.CUT:
-                self._do(lambda buffer: self._copy(keys.cut(buffer)))
-            case keys.PASTE:
-                self._do(lambda buffer: buffer.paste(self._copied))
-            case _:
-                page = max(1, self.size.height - 1)
-                if action in keys.PAGES:
-                    self._scroll(keys.PAGES[action] * page)
-                self._do(lambda buffer: keys.run(action, buffer, page))
+    def act(self, action: str) -> None:
+        """Do what `action` says, as if its key had been pressed."""
+        from collab_tui.widgets import commands  # loads what the buffer has loaded, not before
 
-    def _do(self, command: Callable[[Buffer], object]) -> None:
+        move = action.removeprefix(SELECT)
+        if action == "quit":
+            self._inbox.close()
+            self._request_quit()
+        elif move in _UP_AND_DOWN:
+            self._move_rows(_UP_AND_DOWN[move], extend=move != action)
+        elif move in _PAGES:
+            self._page(_PAGES[move], extend=move != action)
+        elif action in _COPYING:
+            self.edit(lambda buffer: self._tell(_COPYING[action](self._register, buffer)))
+        elif action == "paste":
+            self._inbox.close()  # what is typed behind it waits for what the clipboard holds
+            self.run_worker(self._paste(), name="paste", exit_on_error=False)
+        elif (command := commands.command(action, self._indentation)) is not None:
+            self.edit(command)
+        else:
+            self.on_action(action)
+
+    def edit(self, command: Callable[[Buffer], object], *, centre: bool = False) -> None:
         """Run one command of the person's and show its effect at once."""
         buffer = self._buffer
         if buffer is None:
@@ -336,84 +393,72 @@ class Editor(RowsWidget, can_focus=True):
         try:
             command(buffer)
         except EditError as error:
-            self.post_message(self.Refused(str(error)))
+            self.post_message(self.Notice(str(error)))
         finally:
             self._is_acting = False
-        self._update(reveal=True)
-        if self._can_paint_now:
-            paint_now(self)
+        self.update(reveal=True, centre=centre)
         self.post_message(self.Moved())
 
-    def _copy(self, text: str) -> None:
-        self._copied = text
-        if len(text) <= _CLIPBOARD_MOST:
-            self.app.copy_to_clipboard(text)
-        else:
-            self.post_message(self.Refused("too large for the terminal's clipboard; Ctrl-V pastes it here"))
+    def _indentation(self, lines: Lines) -> Indentation:
+        from collab_client.indentation import detect, parse
+
+        return parse(self._options.indent) or detect(lines)
+
+    def _move_rows(self, delta: int, *, extend: bool) -> None:
+        view = self._view
+        if view is not None:
+            self.edit(lambda buffer: buffer.move_to(view.vertical(buffer.head, delta), extend))
+
+    def _page(self, way: int, *, extend: bool) -> None:
+        if self._view is not None:
+            rows = way * max(1, self.outer_size.height - 1)
+            self._view.scroll(rows)
+            self._move_rows(rows, extend=extend)
+
+    def _tell(self, text: str) -> None:
+        self.post_message(self.Notice(text))
+
+    async def _paste(self) -> None:
+        try:
+            text = await self._register.pasted()
+            self.edit(lambda buffer: buffer.paste(text))
+        finally:
+            self.resume()
 
     # -- mouse
 
     def on_mouse_down(self, event: events.MouseDown) -> None:
-        buffer = self._buffer
-        if buffer is None or not self._inbox.is_open or event.button != 1:
-            return
-        self.capture_mouse()
-        self._mouse.press()
-        place = self._place(buffer, event.x, event.y)
-        self._do(lambda buffer: buffer.move_to(place, extend=event.shift))
+        if self._view is not None and self._inbox.is_open and event.button == 1:
+            self._mouse.press(event)
 
     def on_mouse_move(self, event: events.MouseMove) -> None:
-        if not self._mouse.is_down or self._buffer is None:
-            return
-        self._mouse.drag(event.x, event.y, self.size.height)
-        if self._mouse.scroll_rows and self._drag_timer is None:
-            self._drag_timer = self.set_interval(0.05, self._drag_on)
-        self._drag_to(event.x, event.y)
+        self._mouse.move(event, self.outer_size.height)
 
     def on_mouse_up(self, event: events.MouseUp) -> None:
         self._mouse.release()
-        self.release_mouse()
-        if self._drag_timer is not None:
-            self._drag_timer.stop()
-            self._drag_timer = None
-
-    def on_click(self, event: events.Click) -> None:
-        if self._buffer is None or event.button != 1 or event.chain < 2:
-            return
-        place = self._place(self._buffer, event.x, event.y)
-        select = keys.select_word if event.chain == 2 else keys.select_line
-        self._do(lambda buffer: select(buffer, place))
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
         event.stop()
-        self._scroll(_WHEEL_ROWS)
+        self.scroll_rows(_WHEEL_ROWS)
 
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
         event.stop()
-        self._scroll(-_WHEEL_ROWS)
+        self.scroll_rows(-_WHEEL_ROWS)
 
-    def _drag_on(self) -> None:
-        """Scroll on while the button is held beyond an edge."""
-        if self._mouse.is_down and self._mouse.scroll_rows:
-            self._scroll(self._mouse.scroll_rows)
-            self._drag_to(*self._mouse.at)
+    def scroll_rows(self, rows: int) -> None:
+        """Scroll by visual rows; the caret stays where it is in the text."""
+        if self._view is not None and self._view.scroll(rows):
+            self.update()
 
-    def _drag_to(self, x: int, y: int) -> None:
-        if self._buffer is None:
-            return
-        place = self._place(self._buffer, x, max(0, min(y, self.size.height - 1)))
-        if place != self._buffer.head:
-            self._do(lambda buffer: buffer.move_to(place, extend=True))
+    def scroll_to_share(self, share: float) -> None:
+        """Scroll so far into the text: 0 is its start, 1 its end."""
+        view = self._view
+        if view is not None and view.scroll_to(
+            round(share * max(0, view.wrap.total - self.outer_size.height))
+        ):
+            self.update()
 
-    def _scroll(self, rows: int) -> None:
-        if self._buffer is not None and self._view.scroll(rows, self._buffer.lines.row_count):
-            self.refresh()
-            self._update()
-
-    def _place(self, buffer: Buffer, x: int, y: int) -> Position:
+    def _place(self, x: int, y: int) -> Position:
         """Return the position under cell (x, y) of this widget."""
-        from collab_client.lines import Position  # loaded with the buffer, after the first paint
-
-        row = min(self._view.top + y, buffer.lines.row_count - 1)
-        cell = self._view.left + max(0, x - self._gutter)
-        return Position(row, column_at(buffer.lines.line(row), cell))
+        assert self._view is not None
+        return self._view.place(x - self._gutter, y)

@@ -3,10 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from textual import events
 
 Typed = events.Key | events.Paste
+
+_TYPED_THOUGH_NOT_PRINTABLE: Final = frozenset("\u00a0\u3000\u200c\u200d\u202f")
+"""Spaces of some scripts, and the joiners without which an emoji typed or composed falls apart."""
+
+
+def text_of(event: events.Key) -> str | None:
+    """Return what a key types; None for keys that type nothing."""
+    character = event.character
+    *modifiers, _ = event.key.split("+")
+    if character is None or any(modifier != "shift" for modifier in modifiers):
+        return None
+    if character.isprintable() or character in _TYPED_THOUGH_NOT_PRINTABLE:
+        return character
+    return None
 
 
 class Inbox:

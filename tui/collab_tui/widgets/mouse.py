@@ -1,31 +1,102 @@
-"""What the mouse is doing in the editor: pressed or not, where, and how fast a drag scrolls."""
+"""The mouse in the text: clicks that place the caret, drags that select, and scroll beyond the edges."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from textual import events
+from textual.timer import Timer
+from textual.widget import Widget
+
+if TYPE_CHECKING:
+    from collab_client.buffer import Buffer
+    from collab_client.lines import Position
+
+Unit = Literal["character", "word", "line"]
+
+_UNITS: Final[tuple[Unit, ...]] = ("character", "word", "line")
+_CHAIN_S: Final = 0.5
+"""Two clicks within so long, on one cell, are a double click (as desktops have it)."""
+
+_DRAG_S: Final = 0.05
+
 
 class Mouse:
-    """The state of one drag; cells are those of the widget."""
+    """What the mouse does to one editor; cells are those of its widget.
 
-    def __init__(self) -> None:
-        self.is_down = False
-        self.at = (0, 0)
-        self.scroll_rows = 0
-        """Rows to scroll at each tick while the pointer is beyond the upper or lower edge."""
+    `place(x, y)` returns the position under a cell, `edit(command)` runs a command on the buffer,
+    `scroll(rows)` scrolls.
+    """
 
-    def press(self) -> None:
-        self.is_down = True
-        self.scroll_rows = 0
+    def __init__(
+        self,
+        widget: Widget,
+        *,
+        place: Callable[[int, int], Position],
+        edit: Callable[[Callable[[Buffer], object]], None],
+        scroll: Callable[[int], None],
+        clock: Callable[[], float],
+    ) -> None:
+        self._widget = widget
+        self._place = place
+        self._edit = edit
+        self._scroll = scroll
+        self._clock = clock
+        self._is_down = False
+        self._at = (0, 0)
+        self._origin: Position | None = None  # the fixed end of what a drag selects
+        self._unit: Unit = "character"
+        self._scroll_rows = 0  # at each tick, while the pointer is beyond the upper or lower edge
+        self._pressed_at = float("-inf")
+        self._timer: Timer | None = None
 
-    def drag(self, x: int, y: int, height: int) -> None:
-        """Note where the pointer is; the further outside, the faster it scrolls."""
-        self.at = (x, y)
-        if y < 0:
-            self.scroll_rows = y
-        elif y >= height:
-            self.scroll_rows = y - height + 1
+    def press(self, event: events.MouseDown) -> None:
+        """Place the caret; again on the same cell: select the word, then the line; with Shift: select."""
+        self._widget.capture_mouse()
+        at, now = (int(event.x), int(event.y)), self._clock()
+        is_again = at == self._at and now - self._pressed_at < _CHAIN_S
+        self._unit = _UNITS[(_UNITS.index(self._unit) + 1) % len(_UNITS)] if is_again else "character"
+        self._is_down, self._at, self._pressed_at, self._scroll_rows = True, at, now, 0
+        place = self._place(*at)
+        if event.shift:
+            self._edit(lambda buffer: self._extend(buffer, place))
         else:
-            self.scroll_rows = 0
+            self._origin = place
+            self._select_to(place)
+
+    def move(self, event: events.MouseMove, height: int) -> None:
+        """Select on to where the pointer is; the further outside, the faster it scrolls."""
+        if not self._is_down:
+            return
+        self._at = x, y = int(event.x), int(event.y)
+        self._scroll_rows = min(y, 0) + max(0, y - height + 1)
+        if self._scroll_rows and self._timer is None:
+            self._timer = self._widget.set_interval(_DRAG_S, self._drag_on)
+        self._select_to(self._place(x, y))
 
     def release(self) -> None:
-        self.is_down = False
-        self.scroll_rows = 0
+        """Let go of what was dragged."""
+        self._is_down = False
+        self._widget.release_mouse()
+        if self._timer is not None:
+            self._timer.stop()
+            self._timer = None
+
+    def _drag_on(self) -> None:
+        """Scroll on while the button is held beyond an edge."""
+        if self._is_down and self._scroll_rows:
+            self._scroll(self._scroll_rows)
+            self._select_to(self._place(*self._at))
+
+    def _extend(self, buffer: Buffer, place: Position) -> None:
+        self._origin = buffer.anchor
+        buffer.move_to(place, extend=True)
+
+    def _select_to(self, place: Position) -> None:
+        """Select from where the button was pressed to `place`, by characters, words or lines."""
+        from collab_tui.widgets.commands import select_by  # loads what the buffer has loaded, not before
+
+        origin: Any = self._origin
+        if origin is not None:
+            self._edit(lambda buffer: select_by(buffer, self._unit, origin, place))

@@ -22,6 +22,7 @@ from collab_client.status import Status, StatusKind, connecting, status_line
 from collab_protocol.presence import Activity
 from collab_tui.palette import Ink, Palette, Styles, dimmed
 from collab_tui.safe_text import crop_cells, safe_name, safe_text
+from collab_tui.widgets.rows import RowsWidget
 
 if TYPE_CHECKING:
     from collab_client.lines import Position
@@ -45,10 +46,8 @@ class PersonShown:
     count: int = 1
 
 
-class StatusLine(Widget):
+class StatusLine(RowsWidget):
     """Shows the room, the status, who is here; or a notice or a question in their place."""
-
-    ALLOW_SELECT = False
 
     class Clicked(Message):
         """The person clicked the status: try to connect now."""
@@ -57,7 +56,7 @@ class StatusLine(Widget):
         self, palette: Palette, room: str, *, is_ascii: bool = False, is_read_only: bool = False
     ) -> None:
         super().__init__()
-        self._palette = palette
+        self.palette = palette
         self._styles = Styles()
         self._is_ascii = is_ascii
         self._room = safe_name(room, 64)
@@ -97,7 +96,7 @@ class StatusLine(Widget):
 
     def render_line(self, y: int) -> Strip:
         width = self.size.width
-        bar = self._palette.bar
+        bar = self.palette.bar
         parts = self._question_parts() if self._question else self._parts(width)
         segments: list[Segment] = []
         used = 0
@@ -110,28 +109,28 @@ class StatusLine(Widget):
         return Strip(segments, width)
 
     def _question_parts(self) -> list[tuple[str, Ink]]:
-        return [(f" {self._question} ", self._palette.bar_warn)]
+        return [(f" {self._question} ", self.palette.bar_warn)]
 
     def _parts(self, width: int) -> list[tuple[str, Ink]]:
         words = safe_text(status_line(self._status, ascii=self._is_ascii), ascii_marks=self._is_ascii)
         state = [(f" {words} ", self._state_ink())]
-        badge = [(_GAP, self._palette.bar), (" read-only ", self._palette.badge)] if self.is_read_only else []
+        badge = [(_GAP, self.palette.bar), (" read-only ", self.palette.badge)] if self.is_read_only else []
         taken = _cells(state) + _cells(badge) + 2
         parts = [*state, *badge]
         if taken + _ROOM_LEAST <= width:
             room = f" {crop_cells(self._room, width - taken)} "
-            parts = [(room, self._palette.bar._replace(bold=True)), *parts]
+            parts = [(room, self.palette.bar._replace(bold=True)), *parts]
         left = width - _cells(parts)
         if self._notice and left - 2 >= min(cell_len(self._notice), _NOTICE_LEAST):
             return [
                 *parts,
-                (_GAP, self._palette.bar),
-                (crop_cells(self._notice, left - 2), self._palette.bar),
+                (_GAP, self.palette.bar),
+                (crop_cells(self._notice, left - 2), self.palette.bar),
             ]
         return [*parts, *self._people_parts(left)]
 
     def _state_ink(self) -> Ink:
-        palette = self._palette
+        palette = self.palette
         match self._status.kind:
             case StatusKind.SAVED:
                 return palette.bar_good
@@ -151,12 +150,12 @@ class StatusLine(Widget):
             more = len(f"{_GAP}+{others}") if others else 0
             if _cells(shown) + _cells(parts) + more > room:
                 rest = f"{_GAP}+{len(self._people) - at}"
-                return [*shown, (rest, self._palette.bar)] if _cells(shown) + len(rest) <= room else shown
+                return [*shown, (rest, self.palette.bar)] if _cells(shown) + len(rest) <= room else shown
             shown += parts
         return shown
 
     def _person_parts(self, person: PersonShown) -> list[tuple[str, Ink]]:
-        bar = self._palette.bar
+        bar = self.palette.bar
         is_here = person.activity is Activity.ACTIVE
         name = safe_name(person.name, _NAME_CELLS)
         if person.count > 1:
@@ -165,19 +164,17 @@ class StatusLine(Widget):
             name += " (away)"
         return [
             (_GAP, bar),
-            (f" {person.sign} ", self._palette.person(person.colour, is_faint=not is_here)),
-            (f" {name}", bar if is_here else dimmed(bar, bar.bg or self._palette.background)),
+            (f" {person.sign} ", self.palette.person(person.colour, is_faint=not is_here)),
+            (f" {name}", bar if is_here else dimmed(bar, bar.bg or self.palette.background)),
         ]
 
 
-class CaretPosition(Widget):
+class CaretPosition(RowsWidget):
     """Says row and column, from 1; columns count characters."""
-
-    ALLOW_SELECT = False
 
     def __init__(self, palette: Palette) -> None:
         super().__init__()
-        self._palette = palette
+        self.palette = palette
         self._styles = Styles()
         self._text = ""
 
@@ -190,7 +187,7 @@ class CaretPosition(Widget):
     def render_line(self, y: int) -> Strip:
         width = self.size.width
         text = f"{self._text} ".rjust(width)[-width:]
-        return Strip([Segment(text, self._styles[self._palette.bar_muted])], width)
+        return Strip([Segment(text, self._styles[self.palette.bar_muted])], width)
 
 
 class Bar(Widget):

@@ -1,6 +1,6 @@
 """One's own key is painted before anything else runs; and where Textual has changed, a moment later.
 
-These are the guards of the private names that `direct_paint` uses. When one fails after an upgrade of
+These are the guards of the private names that `widgets.rows` uses. When one fails after an upgrade of
 Textual, the editor still works: look for the new names there.
 """
 
@@ -11,13 +11,12 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pyte
 import pytest
 from textual import events
 from textual.app import App
 from textual.screen import Screen
-from textual.widget import Widget
 
-from collab_tui.widgets.direct_paint import can_paint_now
 from collab_tui.widgets.editor import Editor
 from tests.unit.collab_tui.stage import RecordingDriver, Stage, until
 
@@ -46,20 +45,10 @@ async def _editor(stage: Stage) -> Editor:
 
 
 def test_textual_has_the_names() -> None:
-    assert hasattr(Screen(), "_compositor")
-    assert hasattr(Screen()._compositor, "update_widgets")
-    assert hasattr(Screen()._compositor, "render_update")
-    assert hasattr(App, "_display")
-    assert hasattr(Widget(), "_repaint_required")
     assert hasattr(Screen(), "_layout_required")
+    assert hasattr(App(), "_driver")
     assert hasattr(App(), "_batch_count")
-
-
-async def test_the_editor_paints_now() -> None:
-    stage = Stage("hello")
-    async with on_a_terminal(stage):
-        assert can_paint_now(stage.app.query_one(Editor))
-        assert stage.app.query_one(Editor)._can_paint_now
+    assert hasattr(App(), "_sync_available")
 
 
 async def test_a_key_is_on_the_terminal_before_its_handler_returns() -> None:
@@ -85,27 +74,40 @@ async def test_the_status_line_is_not_lost_when_a_key_is_painted_meanwhile() -> 
     stage = Stage("hello")
     async with on_a_terminal(stage) as driver:
         driver.written.clear()
-        stage.app._notify("something")
+        stage.app.tell("something")
         stage.app.query_one(Editor).on_key(events.Key("é", "é"))
         await until(lambda: "something" in "".join(driver.written))
 
 
-async def test_without_the_names_the_plain_refresh_paints(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("collab_tui.widgets.editor.can_paint_now", lambda widget: False)
+async def test_where_it_may_not_write_textual_paints(monkeypatch: pytest.MonkeyPatch) -> None:
     stage = Stage("hello")
     async with on_a_terminal(stage) as driver:
+        editor = stage.app.query_one(Editor)
+        editor.is_covered = True
         driver.written.clear()
-        stage.app.query_one(Editor).on_key(events.Key("é", "é"))
+        editor.on_key(events.Key("é", "é"))
         assert not driver.written
         await until(lambda: "é" in "".join(driver.written))
 
 
-async def test_a_terminal_that_lacks_a_name_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    stage = Stage("hello")
-    async with on_a_terminal(stage):
-        monkeypatch.delattr(App, "_display")
-        assert not can_paint_now(stage.app.query_one(Editor))
-        monkeypatch.undo()
+async def test_what_it_writes_is_what_textual_would_have_painted() -> None:
+    stage = Stage("hello\nworld\n漢字 👨‍👩‍👧 é\n")
+    async with on_a_terminal(stage) as driver:
+        editor = stage.app.query_one(Editor)
+        screen = pyte.Screen(60, 12)
+        stream = pyte.Stream(screen)
+        stage.app.refresh()
+        await until(lambda: editor._shown)
+        for key in ("ctrl+end", "x", "up", "é", "enter", "ctrl+home", "delete", "ctrl+a", "right"):
+            editor.on_key(events.Key(key, key if len(key) == 1 else None))
+        await until(lambda: not editor._touched)
+        direct = len(driver.written)
+        stage.app.refresh()
+        await until(lambda: len(driver.written) > direct)
+        stream.feed("".join(driver.written[:direct]))
+        before = list(screen.display)
+        stream.feed("".join(driver.written[direct:]))
+        assert before == list(screen.display)
 
 
 async def test_nothing_of_a_hostile_text_is_obeyed_by_the_terminal() -> None:
@@ -118,7 +120,7 @@ async def test_nothing_of_a_hostile_text_is_obeyed_by_the_terminal() -> None:
     stage = Stage(hostile, room="ro\x1b[31mom\u202e")
     async with on_a_terminal(stage, (100, 12)) as driver:
         stage.world.place("a\x1b[32mna\u202e\x07\x9b", (1, 3))
-        stage.app._notify("notice \x1b[33m\u202e\x9b")
+        stage.app.tell("notice \x1b[33m\u202e\x9b")
         editor = stage.app.query_one(Editor)
         for key in ("ctrl+a", "right", "up", "end"):
             editor.on_key(events.Key(key, None))

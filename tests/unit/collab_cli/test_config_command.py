@@ -1,0 +1,171 @@
+"""Tests of `collab config`: it says what the settings are and where from, and helps to change them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from collab_cli.commands.config import template
+from collab_cli.config_file import read_config
+from collab_cli.identity import account_name
+from collab_cli.main import run
+from collab_cli.settings_table import SETTINGS
+from collab_tui.actions import ACTIONS
+
+Output = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in list(os.environ):
+        if name.startswith("COLLAB_") or name in ("VISUAL", "EDITOR"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("COLLAB_HOME", str(tmp_path))
+    return tmp_path / "config" / "config.toml"
+
+
+@pytest.fixture
+def editor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    def make(script: str, name: str = "my-editor", variable: str | None = "EDITOR") -> None:
+        file = tmp_path / name
+        file.write_text(f"#!/bin/sh\n{script}\n")
+        file.chmod(0o755)
+        if variable:
+            monkeypatch.setenv(variable, f"'{file}' --wait")
+
+    return make
+
+
+def configure(path: Path, text: str) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+
+
+def test_path(path: Path, capsys: Output) -> None:
+    assert run(["config", "path"]) == 0
+    assert capsys.readouterr().out == f"{path}\n"
+    assert not path.parent.exists()
+
+
+def test_show(path: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch) -> None:
+    configure(path, 'wrap = false\nruler = true\ncolour = 99\n[keys]\nundo = "Ctrl-D, f4"\nquit = ""\n')
+    monkeypatch.setenv("COLLAB_THEME", "light")
+    assert run(["config", "show"]) == 0
+    shown = capsys.readouterr()
+    rows = {line.split()[0]: re.split(r" {2,}", line)[1:] for line in shown.out.splitlines()}
+    assert rows["name"] == [account_name(), "default"]
+    assert rows["wrap"] == ["false", f"{path}:1"]
+    assert rows["ruler"] == ["80", f"{path}:2"]
+    assert rows["colour"] == ["-", "default"]
+    assert rows["theme"] == ["light", "COLLAB_THEME"]
+    assert rows["keys.undo"] == ["ctrl+d, f4", f"{path}:5"]
+    assert rows["keys.quit"] == ["no key", f"{path}:6"]
+    assert set(rows) == {setting.key for setting in SETTINGS} | {"keys.undo", "keys.quit"}
+    assert shown.err.count("\n") == 1
+    assert f"{path}:3: 99 is not one of 1 to 12" in shown.err
+
+
+def test_show_as_json(path: Path, capsys: Output) -> None:
+    configure(path, '[serve]\nunix = "/run/x.sock"\n[keys]\nundo = "Ctrl-D"\n')
+    assert run(["config", "show", "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["file"] == str(path)
+    assert set(shown["settings"]) == {setting.key for setting in SETTINGS}
+    assert shown["settings"]["theme"] == {"value": "auto", "source": "default"}
+    assert shown["settings"]["wrap"] == {"value": True, "source": "default"}
+    assert shown["settings"]["serve.unix"] == {"value": "/run/x.sock", "source": f"{path}:2"}
+    assert shown["keys"] == {"undo": {"value": "ctrl+d", "source": f"{path}:4"}}
+
+
+def test_a_wrong_variable_ends_it(path: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLLAB_WRAP", "perhaps")
+    assert run(["config", "show"]) == 2
+    assert capsys.readouterr().err == "collab: COLLAB_WRAP: 'perhaps' is not true or false\n"
+
+
+def test_edit_makes_the_file_for_us_alone(path: Path, editor: Callable[..., None], capsys: Output) -> None:
+    editor(f'test "$1" = --wait && test "$2" = {path} && cp "$2" "$2.seen"')
+    assert run(["config", "edit"]) == 0
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert path.with_name("config.toml.seen").read_text() == template()
+    assert capsys.readouterr().err == ""
+
+
+def test_edit_keeps_what_is_there_and_says_what_is_wrong(
+    path: Path, editor: Callable[..., None], capsys: Output
+) -> None:
+    configure(path, 'name = "ana"\n')
+    editor('echo "wrpa = true" >> "$2"; echo "colour = 99" >> "$2"')
+    assert run(["config", "edit"]) == 2
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.startswith(f"collab: {path}:2: nobody knows the key 'wrpa'")
+    assert second.startswith(f"collab: {path}:3: 99 is not one of 1 to 12")
+    assert path.read_text().startswith('name = "ana"\n')
+
+
+def test_visual_wins_over_editor_and_that_over_what_is_there(
+    path: Path, tmp_path: Path, editor: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = tmp_path / "said"
+    for name, variable in (("vi", None), ("nano", None), ("mine", "EDITOR"), ("best", "VISUAL")):
+        editor(f"echo {name} >> {said}", name, variable)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for variable in ("VISUAL", "EDITOR", "PATH"):
+        assert run(["config", "edit"]) == 0
+        monkeypatch.setenv(variable, "")
+    assert said.read_text() == "best\nmine\nnano\n"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        ("PATH", "/nonexistent", "no editor found (editor, nano, vi): set EDITOR to one"),
+        ("EDITOR", "/nonexistent/ed", "cannot run /nonexistent/ed: No such file or directory"),
+        ("EDITOR", "'", 'EDITOR: "\'" is no command'),
+        ("EDITOR", "false", "false ended with exit code 1"),
+    ],
+)
+def test_edit_without_an_editor(
+    path: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, words: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    assert run(["config", "edit"]) == 2
+    error = capsys.readouterr().err
+    assert words in error
+    assert error.count("\n") == 1
+
+
+def test_edit_where_nothing_can_be_kept(capsys: Output, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLLAB_HOME", "/dev/null")
+    monkeypatch.setenv("EDITOR", "true")
+    assert run(["config", "edit"]) == 2
+    assert "cannot keep anything in /dev/null/config" in capsys.readouterr().err
+
+
+def test_all_that_the_template_offers_is_right(path: Path) -> None:
+    configure(path, template())
+    assert read_config(path).complaints == ()
+    assert read_config(path).values == read_config(path).keys == {}
+    configure(path, re.sub(r"^#(?! )", "", template(), flags=re.MULTILINE))
+    file = read_config(path)
+    assert file.complaints == ()
+    assert set(file.values) == {setting.key for setting in SETTINGS}
+    assert set(file.keys) == {action.id for action in ACTIONS}
+
+
+def test_no_two_settings_share_a_variable() -> None:
+    assert len({setting.variable for setting in SETTINGS}) == len(SETTINGS)
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.key)
+def test_defaults_are_right_themselves(setting: object) -> None:
+    from collab_cli.settings_table import Setting
+
+    assert isinstance(setting, Setting)
+    assert setting.default is None or setting.parse(setting.default) == setting.default

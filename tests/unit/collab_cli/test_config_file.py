@@ -1,0 +1,157 @@
+"""Tests of `collab_cli.config_file`: what is wrong is told with its line, and all else counts."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from collab_cli.config_file import ConfigFile, read_config
+from collab_tui.actions import ACTIONS, Keymap
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "config.toml"
+
+
+def read(path: Path, text: str) -> ConfigFile:
+    path.write_text(text, encoding="utf-8")
+    return read_config(path)
+
+
+def lines(file: ConfigFile) -> list[str]:
+    """Return the line of each complaint."""
+    found = [re.match(rf"{re.escape(str(file.path))}:(\d+): ", complaint) for complaint in file.complaints]
+    return [each[1] if each else "" for each in found]
+
+
+def test_no_file_says_nothing(path: Path) -> None:
+    assert read_config(path) == ConfigFile(path)
+
+
+def test_unknown_keys_are_told_with_their_line(path: Path) -> None:
+    file = read(
+        path,
+        'nmae = "ana"\nname = "bo"\nplugins = { a = 1 }\n\n'
+        "[serve]\nport = 1\nprot = 2\n\n[keymap.editor]\nundo = 'x'\n",
+    )
+    assert file.values == {"name": "bo", "serve.port": 1}
+    assert lines(file) == ["1", "3", "7", "9"]
+    for key, complaint in zip(("nmae", "plugins", "serve.prot", "keymap"), file.complaints, strict=True):
+        assert f"nobody knows the key {key!r}" in complaint
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ('colour = "red"', "'red' is not a whole number"),
+        ("colour = 13", "13 is not one of 1 to 12"),
+        ("colour = true", "True is not a whole number"),
+        ('theme = "pink"', "'pink' is not one of auto, dark, light, high-contrast, 16-colour, mono"),
+        ("wrap = 1", "1 is not true or false"),
+        ('hints = "perhaps"', "'perhaps' is not true or false"),
+        ("ruler = 1001", "1001 is not a column from 1 to 1000, true or false"),
+        ("ruler = -1", "-1 is not a column"),
+        ("indent = 0", '0 is not "auto", "tabs" or 1 to 16'),
+        ("indent = true", 'True is not "auto", "tabs" or 1 to 16'),
+        ('name = "\\u202e"', "is not a name that others can read"),
+        ('server = "example.org"', "is not a server: 'example.org' is no address"),
+        ("serve = 3", "'serve' is a table, written [serve]"),
+        ("keys = 3", "'keys' is a table, written [keys]"),
+    ],
+)
+def test_a_wrong_value_is_told_with_its_line_and_the_rest_counts(path: Path, entry: str, words: str) -> None:
+    file = read(path, f"# mine\nascii = true\n\n{entry}\nline_numbers = false\n")
+    assert file.values == {"ascii": True, "line_numbers": False}
+    assert lines(file) == ["4"]
+    assert words in file.complaints[0]
+    assert file.complaints[0].endswith("it is ignored")
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [('name = "ana"\ncolour = = 3\n', "2"), ('name = "ana', "1"), ("a = 1\n\na = 2\n", "3"), ("[x\n", "1")],
+)
+def test_what_is_no_toml_is_one_complaint(path: Path, text: str, line: str) -> None:
+    file = read(path, text)
+    assert (file.values, file.is_broken, lines(file)) == ({}, True, [line])
+
+
+def test_what_cannot_be_read_is_one_complaint(path: Path) -> None:
+    path.write_bytes(b'name = "\xff"')
+    assert read_config(path).complaints == (f"cannot read {path}: it is not UTF-8",)
+    path.unlink()
+    path.mkdir()
+    assert read_config(path).complaints == (f"cannot read {path}: Is a directory",)
+
+
+def test_keys_are_moved(path: Path) -> None:
+    file = read(
+        path,
+        '[keys]\nundo = "Ctrl-D, f4"\nredo = ["ctrl+,", "Alt-Shift-U"]\nquit = ""\nfind = []\n'
+        'bracket = "Ctrl-]"\n',
+    )
+    assert file.complaints == ()
+    assert file.keys == {
+        "undo": "ctrl+d,f4",
+        "redo": "ctrl+comma,alt+shift+u,alt+U",
+        "quit": "",
+        "find": "",
+        "bracket": "ctrl+right_square_bracket",
+    }
+    assert Keymap(file.keys).action("f4") == "undo"
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ('fly = "f4"', "there is no action 'fly'"),
+        ('redo = "ctrl+foo"', "'ctrl+foo' is not a key"),
+        ('redo = "u"', "'u' is not a key that can be given away, it types a character"),
+        ("redo = 3", "3 is not keys"),
+        ("redo = [3]", "[3] is not keys"),
+        ('redo = "Ctrl-D"', "'Ctrl-D' is already for 'undo'"),
+    ],
+)
+def test_wrong_keys_are_told_with_their_line_and_the_rest_counts(path: Path, entry: str, words: str) -> None:
+    file = read(path, f'[keys]\nundo = "ctrl+d"\n{entry}\nfind = "f9"\n')
+    assert file.keys == {"undo": "ctrl+d", "find": "f9"}
+    assert lines(file) == ["3"]
+    assert words in file.complaints[0]
+
+
+def test_a_wrong_key_leaves_the_action_its_other_keys(path: Path) -> None:
+    file = read(path, '[keys]\nundo = "ctrl+foo, f4, F4"\n')
+    assert file.keys == {"undo": "f4"}
+    assert len(file.complaints) == 1
+
+
+def test_a_key_that_arrives_as_another_is_told(path: Path) -> None:
+    file = read(path, '[keys]\nundo = "Ctrl-I"\ntab = "tab, ctrl+i"\nbackspace = "backspace, ctrl+h"\n')
+    assert file.keys["undo"] == "ctrl+i"
+    assert "'Ctrl-I' arrives as 'tab' from most terminals" in file.complaints[0]
+    assert lines(file) == ["2", "3"]  # the second: it is taken
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from([action.id for action in ACTIONS]),
+        st.lists(
+            st.sampled_from(["f2", "f3", "Ctrl-D", "ctrl+d", "alt+x", "x", "nonsense", "Ctrl-I"]), max_size=3
+        ),
+    )
+)
+def test_no_key_is_for_two_actions(
+    tmp_path_factory: pytest.TempPathFactory, moved: dict[str, list[str]]
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "moved.toml"
+    text = "[keys]\n" + "".join(f"{id_} = {keys!r}\n" for id_, keys in moved.items())
+    keys = read(path, text).keys
+    given_away = [key for own in keys.values() for key in own.split(",") if key]
+    assert len(given_away) == len(set(given_away))
+    keymap = Keymap(keys)
+    assert all(keymap.action(key) == id_ for id_, own in keys.items() for key in own.split(",") if key)

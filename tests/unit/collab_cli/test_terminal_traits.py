@@ -1,0 +1,234 @@
+"""Tests of `collab_cli.terminal_traits`: what terminals answer, and that nothing typed meanwhile is lost."""
+
+from __future__ import annotations
+
+import os
+import termios
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from collab_cli import terminal_traits
+from collab_cli.flags import Theme
+from collab_cli.terminal_traits import TerminalQuery, Traits
+
+XTERM = {"TERM": "xterm-256color"}
+FENCE = b"\x1b[?62;22;52c"
+LIGHT = b"\x1b]11;rgb:ffff/ffff/eded\x1b\\"
+DARK = b"\x1b]11;rgb:1e1e/1e1e/1e1e\x1b\\"
+QUERY = b"\x1b]11;?\x1b\\\x1b[c"
+
+
+class Ends(NamedTuple):
+    """A terminal: what a person and the terminal write to and read from, and the program's end."""
+
+    outer: int
+    inner: int
+
+
+@pytest.fixture
+def ends() -> Iterator[Ends]:
+    ends = Ends(*os.openpty())
+    yield ends
+    for fd in ends:
+        os.close(fd)
+
+
+def ask(
+    ends: Ends,
+    came: bytes,
+    *,
+    before: bytes = b"",
+    theme: Theme = Theme.AUTO,
+    environ: dict[str, str] | None = None,
+) -> Traits:
+    os.write(ends.outer, before)
+    query = TerminalQuery(theme, environ or XTERM, can_draw_unicode=True, fd_in=ends.inner, fd_out=ends.inner)
+    with query:
+        os.write(ends.outer, came)
+        return query.traits()
+
+
+def asked(ends: Ends) -> bytes:
+    """Return what was written to the terminal."""
+    os.set_blocking(ends.outer, False)
+    try:
+        return os.read(ends.outer, 4096)
+    except BlockingIOError:
+        return b""
+
+
+@pytest.mark.parametrize(
+    ("answer", "theme"),
+    [
+        (DARK, "dark"),
+        (LIGHT, "light"),
+        (b"\x1b]11;rgb:ff/ff/ff\x07", "light"),
+        (b"\x1b]11;rgb:f/f/f\x07", "light"),
+        (b"\x1b]11;rgba:0000/0000/ffff/ffff\x1b\\", "dark"),
+        (b"\x1b]11;rgb:8080/8080/8080\x07", "light"),
+        (b"\x1b]11;rgb:7f7f/7f7f/7f7f\x07", "dark"),
+        (b"\x1b]11;rgb:ffff/ffff\x07", "dark"),
+        (b"\x1b]11;#ffffff\x07", "dark"),
+    ],
+)
+def test_the_background_decides(ends: Ends, answer: bytes, theme: str) -> None:
+    traits = ask(ends, answer + FENCE)
+    assert traits.theme == theme
+    assert traits.typed == b""
+    assert asked(ends) == QUERY
+
+
+def test_a_terminal_that_has_no_answer_says_what_it_is_and_ends_the_waiting(
+    ends: Ends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(terminal_traits, "_LOCAL_S", 3600)
+    assert ask(ends, FENCE).theme == "dark"
+    assert ask(ends, FENCE, environ=XTERM | {"COLORFGBG": "0;15"}).theme == "light"
+
+
+@pytest.mark.parametrize(
+    ("colorfgbg", "theme"),
+    [
+        ("15;0", "dark"),
+        ("0;15", "light"),
+        ("0;7", "light"),
+        ("0;8", "dark"),
+        ("12;default;15", "light"),
+        ("0;default", "dark"),
+        ("0;²", "dark"),
+        ("", "dark"),
+    ],
+)
+def test_a_silent_terminal_is_what_colorfgbg_says(ends: Ends, colorfgbg: str, theme: str) -> None:
+    traits = ask(ends, b"", environ=XTERM | {"COLORFGBG": colorfgbg})
+    assert (traits.theme, traits.typed) == (theme, b"")
+
+
+def test_an_answer_in_pieces(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(terminal_traits, "_READ_BYTES", 1)
+    traits = ask(ends, b"a" + LIGHT + b"\x1b[A" + FENCE)
+    assert (traits.theme, traits.typed) == ("light", b"a\x1b[A")
+
+
+KEYS = st.lists(
+    st.sampled_from(["a", "é", "語", "\r", "\x1b[A", "\x1b[1;5D", "\x1b", "[", "]"]), max_size=5
+).map(lambda keys: "".join(keys).encode())
+
+
+@given(before=KEYS, first=KEYS, second=KEYS, third=KEYS)
+def test_what_is_typed_meanwhile_is_handed_on(
+    before: bytes, first: bytes, second: bytes, third: bytes
+) -> None:
+    ends = Ends(*os.openpty())
+    try:
+        traits = ask(ends, first + LIGHT + second + FENCE + third, before=before)
+    finally:
+        for fd in ends:
+            os.close(fd)
+    # What was typed before the modes changed had Enter as the terminal's driver makes it.
+    assert traits.typed == before.replace(b"\r", b"\n") + first + second + third
+    assert traits.theme == "light"
+
+
+@pytest.mark.parametrize("garbage", [b"\x1b]11;rgb:1e1e", b"\x1b]11;", b"\x00\xff\xfe", b"\x1b[?62;2"])
+def test_what_is_no_whole_answer_is_handed_on(ends: Ends, garbage: bytes) -> None:
+    traits = ask(ends, garbage)
+    assert (traits.theme, traits.typed) == ("dark", garbage)
+
+
+def test_what_has_come_counts_even_when_loading_took_too_long(
+    ends: Ends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(terminal_traits, "_LOCAL_S", -3600)
+    assert ask(ends, LIGHT + FENCE).theme == "light"
+
+
+def test_the_terminal_is_given_back_as_it_was(ends: Ends) -> None:
+    before = termios.tcgetattr(ends.inner)
+    ask(ends, DARK + FENCE)
+    assert termios.tcgetattr(ends.inner) == before
+    query = TerminalQuery(Theme.AUTO, XTERM, can_draw_unicode=True, fd_in=ends.inner, fd_out=ends.inner)
+    with pytest.raises(RuntimeError), query:
+        assert not termios.tcgetattr(ends.inner)[3] & (termios.ECHO | termios.ICANON)
+        raise RuntimeError
+    assert termios.tcgetattr(ends.inner) == before
+
+
+def test_a_terminal_that_is_stopped_is_not_asked(ends: Ends) -> None:
+    termios.tcflow(ends.inner, termios.TCOOFF)
+    assert ask(ends, b"").theme == "dark"
+    termios.tcflow(ends.inner, termios.TCOON)
+    assert asked(ends) == b""
+
+
+def test_no_terminal_is_dark() -> None:
+    read, write = os.pipe()
+    try:
+        with TerminalQuery(Theme.AUTO, XTERM, can_draw_unicode=True, fd_in=read, fd_out=write) as query:
+            assert query.traits().theme == "dark"
+    finally:
+        os.close(read)
+        os.close(write)
+
+
+@pytest.mark.parametrize(
+    ("theme", "environ", "resolved"),
+    [
+        (Theme.AUTO, {"TERM": "xterm-256color", "NO_COLOR": "1"}, "mono"),
+        (Theme.LIGHT, {"TERM": "linux", "NO_COLOR": "1"}, "light"),
+        (Theme.MONO, {"TERM": "xterm-256color"}, "mono"),
+        (Theme.AUTO, {"TERM": "linux", "COLORTERM": "truecolor"}, "16-colour"),
+        (Theme.AUTO, {"TERM": "linux-16color"}, "16-colour"),
+        (Theme.AUTO, {"TERM": "xterm"}, "16-colour"),
+        (Theme.AUTO, {"TERM": "screen"}, "16-colour"),
+        (Theme.AUTO, {}, "16-colour"),
+    ],
+)
+def test_nothing_is_asked_where_it_would_not_matter(
+    ends: Ends, theme: Theme, environ: dict[str, str], resolved: str
+) -> None:
+    traits = ask(ends, b"typed", theme=theme, environ=environ or {"HOME": "/"})
+    assert traits.theme == resolved
+    assert traits.typed == b""
+    assert asked(ends).startswith(QUERY) is False
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"TERM": "xterm-256color", "NO_COLOR": ""},
+        {"TERM": "xterm", "COLORTERM": "truecolor"},
+        {"TERM": "xterm-kitty"},
+        {"TERM": "xterm-direct"},
+        {"TERM": "alacritty"},
+    ],
+)
+def test_terminals_with_many_colours_are_asked(ends: Ends, environ: dict[str, str]) -> None:
+    assert ask(ends, LIGHT + FENCE, environ=environ).theme == "light"
+
+
+@pytest.mark.parametrize(
+    ("environ", "remote", "console", "multiplexer"),
+    [
+        ({"TERM": "xterm"}, False, False, ""),
+        ({"TERM": "linux"}, False, True, ""),
+        ({"TERM": "xterm", "SSH_CONNECTION": "a 1 b 22"}, True, False, ""),
+        ({"TERM": "xterm", "SSH_TTY": "/dev/pts/1", "TMUX": "/tmp/t,1,0"}, True, False, "tmux"),
+        ({"TERM": "screen", "STY": "1.pts-1"}, False, False, "screen"),
+    ],
+)
+def test_what_the_environment_says(
+    ends: Ends, environ: dict[str, str], remote: bool, console: bool, multiplexer: str
+) -> None:
+    traits = ask(ends, b"", environ=environ)
+    assert (traits.is_remote, traits.is_linux_console, traits.multiplexer) == (remote, console, multiplexer)
+    assert traits.is_ascii is console
+
+
+def test_without_unicode_it_is_ascii() -> None:
+    with TerminalQuery(Theme.DARK, XTERM, can_draw_unicode=False) as query:
+        assert query.traits().is_ascii

@@ -1,0 +1,229 @@
+"""What comes from the terminal: keys and pastes, whole and in pieces; and that nothing overtakes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pty
+import tty
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from textual import events
+
+from collab_tui.driver import DirectDriver, KeyParser
+from collab_tui.terminal_output import TerminalOutput
+
+BEGIN, END = "\x1b[200~", "\x1b[201~"
+
+
+def parsed(*pieces: str) -> list[str]:
+    """Return what was typed: keys by name, pastes in guillemets."""
+    parser = KeyParser()
+    found: list[str] = []
+    for piece in pieces:
+        for event in parser.feed(piece):
+            if isinstance(event, events.Paste):
+                found.append(f"«{event.text}»")
+            elif isinstance(event, events.Key):
+                found.append(event.key)
+    return found
+
+
+def test_a_paste_is_one_event_between_keys() -> None:
+    assert parsed(f"a{BEGIN}two\rlines{END}b") == ["a", "«two\rlines»", "b"]
+    assert parsed(f"{BEGIN}{END}{BEGIN}x{END}") == ["«»", "«x»"]
+
+
+@given(st.lists(st.sampled_from(["a", "\r", "é", "🙂", "\x1b[31m", "~", "[", "2", "0", "1"])), st.data())
+def test_a_paste_may_come_in_any_pieces(content: list[str], data: st.DataObject) -> None:
+    text = "".join(content)
+    stream = BEGIN + text + END + "z"
+    # The first two characters of the marker may be keys of their own, so they come with the third.
+    cuts = sorted(data.draw(st.sets(st.integers(3, len(stream)))))
+    pieces = [stream[a:b] for a, b in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
+    assert parsed(*pieces) == [f"«{text}»", "z"]
+
+
+def test_nuls_in_a_paste_are_dropped() -> None:
+    assert parsed(f"{BEGIN}a\x00b{END}") == ["«ab»"]
+
+
+def test_shift_f3_is_no_cursor_report() -> None:
+    assert parsed("\x1b[1;2R") == ["shift+f3"]
+    assert parsed("\x1b[1;5R") == ["ctrl+f3"]
+    assert parsed("\x1bOR") == ["f3"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "key"),
+    [
+        ("\x1b[1;3A", "alt+up"),
+        ("\x1b[1;5C", "ctrl+right"),
+        ("\x1b[1;2D", "shift+left"),
+        ("\x1d", "ctrl+right_square_bracket"),
+        ("\x1b[Z", "shift+tab"),
+        ("\x1b[15~", "f5"),
+    ],
+)
+def test_keys_have_the_names_that_the_keymap_uses(typed: str, key: str) -> None:
+    assert parsed(typed) == [key]
+
+
+@pytest.mark.parametrize("end", ["\x07", "\x1b\\"])
+def test_late_answers_of_the_terminal_are_no_keys(end: str) -> None:
+    answer = f"\x1b]11;rgb:1e1e/1e1e/2e2e{end}\x1b[?62;22;52c"
+    assert parsed(f"a{answer}b") == ["a", "b"]
+    for cut in range(5, len(answer)):
+        if answer[:cut].endswith("\x1b") or answer[:cut].endswith("\x1b["):
+            continue  # which may be keys
+        assert parsed("a" + answer[:cut], answer[cut:] + "b") == ["a", "b"], cut
+
+
+def test_what_looks_like_a_paste_and_is_none_comes_out_after_a_while() -> None:
+    parser = KeyParser()
+    assert list(parser.feed("\x1b[20")) == []
+    assert parser.is_waiting
+    list(parser.tick())
+    assert not parser._held
+
+
+# Output
+
+
+@contextmanager
+def terminal() -> Iterator[tuple[int, int]]:
+    """Yield both ends of a terminal."""
+    ours, its = pty.openpty()
+    tty.setraw(its)
+    try:
+        yield ours, its
+    finally:
+        os.close(ours)
+        os.close(its)
+
+
+async def test_output_reaches_the_terminal_in_order_though_it_stalls() -> None:
+    with terminal() as (ours, its), open(os.dup(its), "w", encoding="utf-8") as file:
+        drawn: list[str] = []
+        output = TerminalOutput(file, asyncio.get_running_loop(), lambda: drawn.append("anew"))
+        lines = [f"{number:06}é|" for number in range(3000)]
+        for line in lines:
+            output.write(line)
+        got = bytearray()
+        os.set_blocking(ours, False)
+        async with asyncio.timeout(10):
+            while len(got) < len("".join(lines).encode()):
+                await asyncio.sleep(0)
+                try:
+                    got += os.read(ours, 65536)
+                except BlockingIOError:
+                    continue
+        assert got.decode() == "".join(lines)
+        assert not drawn
+        output.close()
+
+
+async def test_a_terminal_far_behind_is_drawn_anew_when_it_has_caught_up() -> None:
+    with terminal() as (ours, its), open(os.dup(its), "w", encoding="utf-8") as file:
+        caught_up = asyncio.Event()
+        output = TerminalOutput(file, asyncio.get_running_loop(), caught_up.set)
+        for _ in range(100):
+            output.write("x" * 10_000)
+        assert len(output._backlog) <= 262_144
+        os.set_blocking(ours, False)
+        total = 0
+        async with asyncio.timeout(10):
+            while not caught_up.is_set():
+                await asyncio.sleep(0)
+                try:
+                    total += len(os.read(ours, 65536))
+                except BlockingIOError:
+                    continue
+        assert total < 400_000
+        output.write("now")
+        async with asyncio.timeout(10):
+            rest = b""
+            while b"now" not in rest:
+                await asyncio.sleep(0)
+                try:
+                    rest += os.read(ours, 65536)
+                except BlockingIOError:
+                    continue
+        output.close()
+
+
+async def test_what_takes_the_screen_goes_by_its_owner() -> None:
+    with terminal() as (ours, its), open(os.dup(its), "w", encoding="utf-8") as file:
+        seen: list[str] = []
+
+        class Owner:
+            encoding = "utf-8"
+
+            def fileno(self) -> int:
+                return file.fileno()
+
+            def write(self, text: str) -> None:
+                seen.append(text)
+
+            def flush(self) -> None:
+                seen.append("flush")
+
+        output = TerminalOutput(Owner(), asyncio.get_running_loop(), lambda: None)  # type: ignore[arg-type]
+        output.write("plain")
+        output.write("\x1b[?1049h")
+        assert seen == ["\x1b[?1049h", "flush"]
+        assert os.read(ours, 100) == b"plain"
+        output.close()
+
+
+async def test_a_pipe_is_no_terminal() -> None:
+    read, write = os.pipe()
+    with open(write, "w", encoding="utf-8") as file, pytest.raises(OSError):
+        TerminalOutput(file, asyncio.get_running_loop(), lambda: None)
+    os.close(read)
+
+
+# The way of a key
+
+
+class App:
+    """An app that notes what it is given, and by which way."""
+
+    def __init__(self) -> None:
+        self.got: list[str] = []
+        self.later: list[tuple[object, ...]] = []
+
+    def typed(self, event: events.Key | events.Paste) -> bool:
+        self.got.append("direct " + (event.key if isinstance(event, events.Key) else event.text))
+        return True
+
+    def after_input(self, call: object) -> None:
+        self.later.append((call,))
+
+    def call_later(self, call: object, *arguments: object) -> None:
+        call(*arguments)  # type: ignore[operator]
+
+    def post_message(self, message: object) -> bool:
+        self.got.append(
+            f"queued {message.key if isinstance(message, events.Key) else type(message).__name__}"
+        )
+        return True
+
+
+def test_a_key_behind_a_click_does_not_overtake_it() -> None:
+    app = App()
+    driver = DirectDriver.__new__(DirectDriver)
+    driver._app = app  # type: ignore[assignment]
+    driver._under_way = 0
+    driver._down_buttons, driver._last_move_event, driver.cursor_origin = [], None, None
+    parser = KeyParser()
+    driver._take(parser.feed("a\x1b[<0;3;4Mb"))
+    assert app.got == ["direct a", "queued MouseDown", "queued b"]
+    for (call,) in app.later:
+        call()  # type: ignore[operator]
+    driver._take(parser.feed("c"))
+    assert app.got[3:] == ["direct c"]

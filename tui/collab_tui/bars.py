@@ -1,0 +1,146 @@
+"""The bars and lists that take keys in the editor's place: find, go to line, commands, help.
+
+One is open at a time. The editor stays focused and hands each key to it; what it does not want, such as
+Ctrl-Q, is done as always.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final
+
+from collab_tui.actions import ACTIONS, Keymap, shown_key
+from collab_tui.widgets.command_list import CommandList, Entry
+from collab_tui.widgets.editor import Editor
+from collab_tui.widgets.find_bar import FindBar
+from collab_tui.widgets.prompt import Prompt
+
+if TYPE_CHECKING:
+    from collab_client.buffer import Buffer
+    from collab_tui.finding import Finding
+
+_PLACE: Final = re.compile(r"\s*(\d{1,9})?\s*(?:[:,]\s*(\d{1,9})\s*)?")
+
+_HINTS: Final = ("help", "commands", "find", "save", "undo", "go_to_line", "cut", "paste", "quit")
+_HINTS_FINDING: Final = ("find_next", "find_previous", "replace", "unselect")
+
+_HELP: Final = (
+    "Everybody in this room types in one text at once. What you type is on your screen at once, and with the"
+    " others a moment later; undo takes back your own changes and nobody else's.",
+    "The status line says what is true of your text: saved = on the server's disk · saving = on the way ·"
+    " offline = kept on this machine, and sent when the server is back · only in this window = on no disk yet.",
+    "Keys can be changed in the settings: collab config edit. Type to search; Enter runs what is chosen.",
+)
+
+
+class Bars:
+    """Opens and closes them. `run(action)` does what was chosen; `changed()` is called after either."""
+
+    def __init__(
+        self,
+        editor: Editor,
+        find_bar: FindBar,
+        prompt: Prompt,
+        commands: CommandList,
+        keymap: Keymap,
+        *,
+        run: Callable[[str], None],
+        changed: Callable[[], None],
+    ) -> None:
+        self._editor = editor
+        self._find_bar = find_bar
+        self._prompt = prompt
+        self._commands = commands
+        self._keymap = keymap
+        self._run = run
+        self._changed = changed
+        self.finding: Finding | None = None
+        self._open: FindBar | Prompt | CommandList | None = None
+        find_bar.on_close = self.close
+        prompt.on_close = self.close
+        commands.on_close = self.close
+        commands.on_choose = self._chosen
+
+    @property
+    def is_list_open(self) -> bool:
+        """Whether a list lies over the text."""
+        return self._open is self._commands
+
+    @property
+    def hints(self) -> Sequence[str]:
+        """The actions that matter most now."""
+        return _HINTS_FINDING if self._open is self._find_bar else _HINTS
+
+    def find(self, *, with_replace: bool) -> None:
+        """Open the find bar."""
+        if self.finding is not None:
+            self._begin(self._find_bar)
+            self.finding.open(with_replace=with_replace)
+
+    def go_to_line(self, buffer: Buffer) -> None:
+        """Ask for a line, or a line and a column."""
+        self._begin(self._prompt)
+
+        def accept(text: str) -> None:
+            self._accept_line(buffer, text)
+
+        def change(_: str) -> None:
+            self._prompt.show("")
+
+        self._prompt.on_accept = accept
+        self._prompt.on_change = change
+        count = buffer.lines.row_count
+        self._prompt.open("Go to line", hint=f"1 to {count:,}, or line:column")
+
+    def list_commands(self) -> None:
+        """Open the list of all commands."""
+        self._begin(self._commands)
+        entries = [
+            Entry(a.id, a.title, self._keymap.shown(a.id), a.group) for a in ACTIONS if a.id != "commands"
+        ]
+        self._commands.open(entries, title="Commands", is_help=False)
+
+    def help(self) -> None:
+        """Open the help: every action with all of its keys."""
+        self._begin(self._commands)
+        entries = [Entry(a.id, a.title, self._all_keys(a.id), a.group) for a in ACTIONS]
+        self._commands.open(entries, title="Help", is_help=True, intro=_HELP)
+
+    def close(self) -> None:
+        """Close what is open, and give the keys back to the text."""
+        opened, self._open = self._open, None
+        self._editor.keys_to = None
+        if opened is not None:
+            opened.close()
+        if self.finding is not None:
+            self.finding.closed()
+        self._changed()
+        self._editor.update()
+
+    def _begin(self, bar: FindBar | Prompt | CommandList) -> None:
+        if self._open is not bar:
+            self.close()
+            self._open = bar
+        self._editor.keys_to = bar.typed
+        self._changed()
+
+    def _chosen(self, action: str) -> None:
+        self.close()
+        self._run(action)
+
+    def _all_keys(self, action: str) -> str:
+        return ", ".join(map(shown_key, self._keymap.keys(action)))
+
+    def _accept_line(self, buffer: Buffer, text: str) -> None:
+        match = _PLACE.fullmatch(text)
+        if match is None or match.lastindex is None:
+            self._prompt.show("a line, or a line and a column: 120 or 120:4")
+            return
+        row = buffer.head.row if match[1] is None else int(match[1]) - 1
+        column = 0 if match[2] is None else int(match[2]) - 1
+        self.close()
+
+        from collab_tui.widgets.commands import go_to  # what the buffer has loaded, not before
+
+        self._editor.edit(lambda buffer: go_to(buffer, row, column), centre=True)

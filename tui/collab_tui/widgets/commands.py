@@ -1,0 +1,134 @@
+"""What an action does to a buffer; those that need the screen are the editor's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from collab_client import clusters, line_edits, motions
+from collab_client.buffer import Buffer
+from collab_client.indentation import Indentation
+from collab_client.lines import START, Lines, Position
+from collab_tui.actions import SELECT
+from collab_tui.widgets.mouse import Unit
+
+Command = Callable[[Buffer], object]
+
+_TARGETS: Final[Mapping[str, Callable[[Lines, Position], Position | None]]] = {
+    "word_left": clusters.word_left_of,
+    "word_right": clusters.word_right_of,
+    "line_start": motions.smart_line_start,
+    "line_end": lambda lines, at: Position(at.row, len(lines.line(at.row))),
+    "paragraph_up": motions.paragraph_above,
+    "paragraph_down": motions.paragraph_below,
+    "document_start": lambda lines, at: START,
+    "document_end": lambda lines, at: lines.end,
+    "bracket": motions.matching_bracket,
+}
+"""Moves to where the text says."""
+
+_COMMANDS: Final[Mapping[str, Command]] = {
+    "left": lambda buffer: buffer.move_left(),
+    "right": lambda buffer: buffer.move_right(),
+    "select_left": lambda buffer: buffer.move_left(extend=True),
+    "select_right": lambda buffer: buffer.move_right(extend=True),
+    "select_all": lambda buffer: buffer.select_all(),
+    "select_word": lambda buffer: select_word(buffer, buffer.head),
+    "select_line": lambda buffer: select_line(buffer, buffer.head),
+    "unselect": lambda buffer: buffer.move_to(buffer.head),
+    "newline": lambda buffer: buffer.newline(),
+    "backspace": lambda buffer: buffer.backspace(),
+    "delete": lambda buffer: buffer.delete(),
+    "delete_word_left": lambda buffer: _delete_to(buffer, "word_left"),
+    "delete_word_right": lambda buffer: _delete_to(buffer, "word_right"),
+    "delete_to_line_start": line_edits.delete_to_line_start,
+    "delete_to_line_end": line_edits.delete_to_line_end,
+    "upper_case": lambda buffer: line_edits.change_case(buffer, "upper"),
+    "lower_case": lambda buffer: line_edits.change_case(buffer, "lower"),
+    "title_case": lambda buffer: line_edits.change_case(buffer, "title"),
+    "undo": lambda buffer: buffer.undo(),
+    "redo": lambda buffer: buffer.redo(),
+    "duplicate_lines": line_edits.duplicate_lines,
+    "move_lines_up": lambda buffer: line_edits.move_lines(buffer, -1),
+    "move_lines_down": lambda buffer: line_edits.move_lines(buffer, 1),
+    "join_lines": line_edits.join_lines,
+    "delete_lines": line_edits.delete_lines,
+    "sort_lines": line_edits.sort_lines,
+}
+
+_INDENTING: Final[Mapping[str, Callable[[Buffer, Indentation], object]]] = {
+    "tab": lambda buffer, unit: _tab(buffer, unit),
+    "indent": line_edits.indent,
+    "dedent": line_edits.dedent,
+}
+
+
+def command(action: str, indentation: Callable[[Lines], Indentation]) -> Command | None:
+    """Return what `action` does to a buffer; None when it is not of this kind."""
+    if action in _COMMANDS:
+        return _COMMANDS[action]
+    if action in _INDENTING:
+        return lambda buffer: _INDENTING[action](buffer, indentation(buffer.lines))
+    target = _TARGETS.get(action.removeprefix(SELECT))
+    return None if target is None else lambda buffer: _move(buffer, target, extend=action.startswith(SELECT))
+
+
+def go_to(buffer: Buffer, row: int, column: int) -> None:
+    """Move to the character that holds this column, or to the nearest there is."""
+    place = buffer.lines.clamp(Position(row, max(0, column)))
+    line = buffer.lines.line(place.row)
+    if place.column < len(line):
+        place = place._replace(column=clusters.previous_boundary(line, place.column + 1))
+    buffer.move_to(place)
+
+
+def select_by(buffer: Buffer, unit: Unit, origin: Position, place: Position) -> None:
+    """Select from `origin` to `place` by characters, or all words or lines from one to the other."""
+    if unit == "character":
+        buffer.move_to(origin)
+        buffer.move_to(place, extend=True)
+        return
+    spans = [_span(buffer.lines, unit, at) for at in (origin, place)]
+    start, end = min(span[0] for span in spans), max(span[1] for span in spans)
+    buffer.move_to(end if place < origin else start)
+    buffer.move_to(start if place < origin else end, extend=True)
+
+
+def _span(lines: Lines, unit: Unit, at: Position) -> tuple[Position, Position]:
+    if unit == "word":
+        start, end = motions.word_at(lines.line(at.row), at.column)
+        return Position(at.row, start), Position(at.row, end)
+    is_last = at.row + 1 >= lines.row_count
+    return Position(at.row, 0), lines.end if is_last else Position(at.row + 1, 0)
+
+
+def select_word(buffer: Buffer, at: Position) -> None:
+    """Select the word, blanks or sign at `at`."""
+    select_by(buffer, "word", at, at)
+
+
+def select_line(buffer: Buffer, at: Position) -> None:
+    """Select the line of `at` with its line break."""
+    select_by(buffer, "line", at, at)
+
+
+def _move(buffer: Buffer, target: Callable[[Lines, Position], Position | None], *, extend: bool) -> None:
+    place = target(buffer.lines, buffer.head)
+    if place is not None:
+        buffer.move_to(place, extend)
+
+
+def _delete_to(buffer: Buffer, move: str) -> None:
+    if buffer.selection is None:
+        _move(buffer, _TARGETS[move], extend=True)
+    buffer.backspace()
+
+
+def _tab(buffer: Buffer, unit: Indentation) -> None:
+    """Indent the lines of a selection that spans some; else put a tab in the place of the selection."""
+    selection = buffer.selection
+    if selection is not None and selection[0].row != selection[1].row:
+        line_edits.indent(buffer, unit)
+        return
+    start = buffer.head if selection is None else selection[0]
+    buffer.type_text(unit.tab_text(buffer.lines.line(start.row), start.column))

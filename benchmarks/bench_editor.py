@@ -12,12 +12,13 @@ import argparse
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Final
 
-from tests.e2e.home import Home
+from tests.e2e.home import Home, collab_command
 from tests.e2e.peer import Peer
 from tests.e2e.proxy import Proxy
 from tests.e2e.server import Server
@@ -25,6 +26,8 @@ from tests.e2e.terminal import Terminal, TerminalFailure
 
 from benchmarks.crowd import Crowd
 from benchmarks.editors import (
+    BARE_APP,
+    BARE_WORDS,
     COLLAB,
     COLUMNS,
     OPEN_S,
@@ -37,7 +40,7 @@ from benchmarks.editors import (
     type_keys,
 )
 from benchmarks.figures import long_text, percentiles, print_table, ratio, some_text
-from benchmarks.processes import cpu_s, memory
+from benchmarks.processes import cpu_s, memory, waited_s
 
 _LARGE: Final = 100_000
 _SMALL: Final = 100
@@ -104,10 +107,24 @@ def _key(bench: Bench) -> None:
                         type_keys(terminal, row, bench.keys, seed)
         results += rows
     vim = {row.lines: row.times_s for row in results if row.program == "vim"}
-    print("Key to glyph drawn, ms; bytes to the terminal and processor time of the program per key.")
-    print("Two others' carets are in collab's view; 100,000 lines are 10 MB.\n")
+    print("Key to glyph drawn, ms. Of the program, per key: bytes to the terminal, ms of processor time,")
+    print("ms for which it was kept from a processor. 100,000 lines are 10 MB; collab's view holds the")
+    print("carets of two others.\n")
     print_table(
-        ["program", "lines", "keys", "p50", "p95", "p99", "bytes", "cpu", "missed", "to vim", "asked"],
+        [
+            "program",
+            "lines",
+            "keys",
+            "p50",
+            "p95",
+            "p99",
+            "bytes",
+            "cpu",
+            "kept",
+            "missed",
+            "to vim",
+            "asked",
+        ],
         [
             [
                 row.program,
@@ -115,7 +132,8 @@ def _key(bench: Bench) -> None:
                 str(len(row.times_s)),
                 *percentiles(row.times_s),
                 row.bytes_per_key,
-                row.cpu_ms_per_key,
+                row.cpu_ms,
+                row.waited_ms,
                 str(row.missed),
                 ratio(row.times_s, vim.get(row.lines, [])),
                 "p50 ≤ 3, p95 ≤ 6, 600 bytes" if row.program == COLLAB else "",
@@ -148,15 +166,20 @@ def _crowd(bench: Bench) -> None:
                 for who, pid in pids.items():
                     busy[who].append((cpu_s(pid) - before[who]) / (time.perf_counter() - began_at))
             rates.append(crowd.edits_per_s)
-    print("Key to glyph drawn in 10,000 lines, ms; bytes per key (what the others type is in them)\n")
+    print(
+        "Key to glyph drawn in 10,000 lines, ms. Per key, with what the others type: bytes, ms of processor"
+    )
+    print("time, ms for which the editor was kept from a processor\n")
     print_table(
-        ["room", "keys", "p50", "p95", "p99", "bytes", "missed", "to alone", "asked"],
+        ["room", "keys", "p50", "p95", "p99", "bytes", "cpu", "kept", "missed", "to alone", "asked"],
         [
             [
                 row.program,
                 str(len(row.times_s)),
                 *percentiles(row.times_s),
                 row.bytes_per_key,
+                row.cpu_ms,
+                row.waited_ms,
                 str(row.missed),
                 ratio(row.times_s, alone.times_s),
                 "p95 ≤ 8" if row is crowded else "",
@@ -164,8 +187,8 @@ def _crowd(bench: Bench) -> None:
             for row in (alone, crowded)
         ],
     )
-    shares = ", ".join(f"{who} {_mean(values):.0%}" for who, values in busy.items())
-    print(f"The others made {_mean(rates):.0f} edits/s. Of one core each: {shares}\n")
+    shares = ", ".join(f"{who} {fmean(values):.0%}" for who, values in busy.items())
+    print(f"The others made {fmean(rates):.0f} edits/s. Of one core each: {shares}\n")
 
 
 def _page_down(bench: Bench) -> None:
@@ -257,36 +280,53 @@ def _opening(bench: Bench) -> None:
     """Joining 10 MB: for the first time, and with what the last time left on this machine."""
     text = long_text(_LARGE)
     bench.fill("open", text)
-    ways = ("first join of an empty room", "first join of 10 MB", "10 MB joined before")
-    shown: dict[str, list[float]] = {way: [] for way in ways}
-    saved: dict[str, list[float]] = {way: [] for way in ways}
+    word = text.split()[0]
+    bare, empty, first, again = rows = (
+        Result("bare Textual app"),
+        Result("first join of an empty room"),
+        Result("first join of 10 MB"),
+        Result("10 MB joined before"),
+    )
     for number in range(bench.rounds * 2):
-        with Home() as machine:
-            for way in ways:
-                room, word = (f"empty-{number}", "1") if way is ways[0] else ("open", text.split()[0])
-                with machine.open("join", bench.server.url(room), columns=COLUMNS, rows=ROWS) as terminal:
-                    if way is ways[0]:
-                        shown[way].append(terminal.wait_raw(SAVED.encode(), 0) - terminal.started_at)
-                    else:
-                        shown[way].append(terminal.wait_raw(word.encode(), 0, OPEN_S) - terminal.started_at)
-                    saved[way].append(terminal.wait_raw(SAVED.encode(), 0, OPEN_S) - terminal.started_at)
-                    terminal.send("\x11")
-                    terminal.wait_exit(OPEN_S)
-    print("Opening, ms: the process's start until the first text (nothing to show: ✓) and until ✓\n")
+        with Home() as machine:  # each time a machine that has joined nothing yet
+            _start(bare, machine, [sys.executable, str(BARE_APP)], BARE_WORDS)
+            for row, room, shown in (
+                (empty, f"empty-{number}", SAVED),
+                (first, "open", word),
+                (again, "open", word),
+            ):
+                _start(row, machine, [*collab_command(), "join", bench.server.url(room)], shown)
+    print(
+        "Opening, ms: the process's start until the first text is shown (an empty room's: ✓). Until then ms"
+    )
+    print("of processor time, and ms for which the main thread was kept from a processor\n")
     print_table(
-        ["join", "starts", "text p50", "p95", "p99", "✓ p50", "to empty", "asked"],
+        ["program", "starts", "p50", "p95", "p99", "cpu", "kept", "to bare", "asked"],
         [
             [
-                way,
-                str(len(shown[way])),
-                *percentiles(shown[way]),
-                percentiles(saved[way])[0],
-                ratio(shown[way], shown[ways[0]]),
-                "p50 ≤ 450" if way is not ways[0] else "",
+                row.program,
+                str(len(row.times_s)),
+                *percentiles(row.times_s),
+                row.cpu_ms,
+                row.waited_ms,
+                ratio(row.times_s, bare.times_s),
+                "p50 ≤ 450" if row in (first, again) else "",
             ]
-            for way in ways
+            for row in rows
         ],
     )
+
+
+def _start(result: Result, machine: Home, argv: list[str], shown: str) -> None:
+    """Start a program, note when `shown` was on the screen, and leave it in good order."""
+    with machine.spawn(argv, columns=COLUMNS, rows=ROWS) as terminal:
+        result.times_s.append(terminal.wait_raw(shown.encode(), 0, OPEN_S) - terminal.started_at)
+        result.cpu_s += cpu_s(terminal.pid)
+        result.waited_s += waited_s(terminal.pid)
+        if shown != BARE_WORDS:
+            terminal.wait_for(SAVED, OPEN_S)
+            terminal.send("\x11")
+            terminal.wait_exit(OPEN_S)
 
 
 def _memory(bench: Bench) -> None:
@@ -316,15 +356,16 @@ def _link(bench: Bench) -> None:
             for row, url in ((direct, bench.server.url("link")), (far, proxy.url("link"))):
                 with join(bench.home, url, text.split()[0]) as terminal:
                     type_keys(terminal, row, bench.keys, seed)
-    print("Own key to glyph drawn, ms: it waits for no server\n")
+    print("Own key to glyph drawn, ms: it waits for no server; per key bytes, and ms kept from a processor\n")
     print_table(
-        ["link", "keys", "p50", "p95", "p99", "bytes", "missed", "to loopback", "asked"],
+        ["link", "keys", "p50", "p95", "p99", "bytes", "kept", "missed", "to loopback", "asked"],
         [
             [
                 row.program,
                 str(len(row.times_s)),
                 *percentiles(row.times_s),
                 row.bytes_per_key,
+                row.waited_ms,
                 str(row.missed),
                 ratio(row.times_s, direct.times_s),
                 "×1" if row is far else "",
@@ -340,10 +381,6 @@ def _open(bench: Bench, program: str, room: str, text: str) -> Terminal:
     if program == COLLAB:
         return join(bench.home, bench.server.url(room), word)
     return open_other(bench.home, program, bench.file(text), word)
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values) if values else float("nan")
 
 
 FIGURES: Final[dict[str, Callable[[Bench], None]]] = {

@@ -22,11 +22,21 @@ from tests.e2e.home import Home, collab_command
 from tests.e2e.peer import Peer
 from tests.e2e.server import Server
 
-from benchmarks.editors import COLLAB, COLUMNS, ROWS, Result, join, open_other, others, type_keys
+from benchmarks.editors import (
+    BARE_APP,
+    BARE_WORDS,
+    COLLAB,
+    COLUMNS,
+    ROWS,
+    Result,
+    join,
+    open_other,
+    others,
+    type_keys,
+)
 from benchmarks.figures import percentiles, print_table, ratio, some_text
 
 _SIZES: Final = (100, 10_000)
-_BARE: Final = Path(__file__).with_name("bare_app.py")
 
 
 def main() -> None:
@@ -94,8 +104,8 @@ def _first_paint(home: Home, server: Server, starts: int) -> None:
     empty: list[float] = []
     whole: list[float] = []
     for _ in range(starts):
-        with home.spawn([sys.executable, str(_BARE)], columns=COLUMNS, rows=ROWS) as terminal:
-            bare.append(terminal.wait_raw(b"bare-textual-app", 0) - terminal.started_at)
+        with home.spawn([sys.executable, str(BARE_APP)], columns=COLUMNS, rows=ROWS) as terminal:
+            bare.append(terminal.wait_raw(BARE_WORDS.encode(), 0) - terminal.started_at)
         room = _room(_SIZES[0])
         with home.open("join", server.url(room), columns=COLUMNS, rows=ROWS) as terminal:
             empty.append(terminal.wait_raw(room.encode(), 0) - terminal.started_at)

@@ -12,10 +12,14 @@ from tests.e2e.home import Home
 from tests.e2e.terminal import Terminal, TerminalFailure
 
 from benchmarks.figures import shuffled_glyphs
-from benchmarks.processes import cpu_s
+from benchmarks.processes import cpu_s, waited_s
 
 COLUMNS: Final = 120
 ROWS: Final = 40
+BARE_APP: Final = Path(__file__).with_name("bare_app.py")
+BARE_WORDS: Final = "bare-textual-app"
+"""What that app shows: what first paint is compared with."""
+
 COLLAB: Final = "collab join"
 SAVED: Final = "✓"
 OPEN_S: Final = 30.0
@@ -43,6 +47,8 @@ class Result:
     """What went to the terminal from the measured keys' writes until the next keys'."""
     cpu_s: float = 0.0
     """Processor time of the program over the measured keys."""
+    waited_s: float = 0.0
+    """How long it was kept from a processor meanwhile: the machine's noise."""
     missed: int = 0
 
     @property
@@ -50,8 +56,17 @@ class Result:
         return f"{self.written_bytes / len(self.times_s):.0f}" if self.times_s else "–"
 
     @property
-    def cpu_ms_per_key(self) -> str:
-        return f"{self.cpu_s / len(self.times_s) * 1000:.1f}" if self.times_s else "–"
+    def cpu_ms(self) -> str:
+        """Processor time for each of the times, in ms."""
+        return self._each(self.cpu_s)
+
+    @property
+    def waited_ms(self) -> str:
+        """How long the program was kept from a processor for each of the times, in ms."""
+        return self._each(self.waited_s)
+
+    def _each(self, seconds: float) -> str:
+        return f"{seconds / len(self.times_s) * 1000:.1f}" if self.times_s else "–"
 
 
 def others() -> list[str]:
@@ -84,10 +99,10 @@ def open_other(home: Home, program: str, file: Path, word: str = "") -> Terminal
 def type_keys(terminal: Terminal, result: Result, keys: int, seed: int) -> None:
     """Type `keys` letters one by one, and note for each when it was drawn."""
     dice = random.Random(seed)
-    begun_s = cpu_s(terminal.pid)
+    cpu_before_s, waited_before_s = cpu_s(terminal.pid), waited_s(terminal.pid)
     for index, glyph in enumerate(shuffled_glyphs(keys + _WARM_UP, seed)):
         if index == _WARM_UP:
-            begun_s = cpu_s(terminal.pid)
+            cpu_before_s, waited_before_s = cpu_s(terminal.pid), waited_s(terminal.pid)
         if index and index % _NEW_LINE_EVERY == 0:  # unmeasured: keeps the line inside the window
             terminal.send("\r")
             rest(terminal, dice, 0.15)
@@ -102,7 +117,8 @@ def type_keys(terminal: Terminal, result: Result, keys: int, seed: int) -> None:
         if index >= _WARM_UP:
             result.times_s.append(drawn_at - sent_at)
             result.written_bytes += len(terminal.raw) - mark
-    result.cpu_s += cpu_s(terminal.pid) - begun_s
+    result.cpu_s += cpu_s(terminal.pid) - cpu_before_s
+    result.waited_s += waited_s(terminal.pid) - waited_before_s
 
 
 def rest(terminal: Terminal, dice: random.Random, least_s: float) -> None:

@@ -23,6 +23,14 @@ def cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def waited_s(pid: int) -> float:
+    """Return how long the main thread of a process was ready to run while others had the processors."""
+    try:
+        return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
+    except OSError:
+        return float("nan")
+
+
 def memory(pid: int) -> Memory:
     """Return what a process holds (proc(5), smaps_rollup)."""
     sizes: dict[str, float] = {}

@@ -10,7 +10,6 @@ import random
 import re
 import secrets
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 

@@ -47,20 +47,28 @@ class ConfigFile:
 def read_config(path: Path) -> ConfigFile:
     """Return what the file says; one that is not there says nothing, and neither does one that is no TOML."""
     try:
-        text = path.read_text(encoding="utf-8")
+        data = path.read_bytes()
     except FileNotFoundError:
         return ConfigFile(path)
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        return _broken(path, "", f"cannot read {path}: {reason}")
+    except OSError as error:
+        return _broken(path, "", f"cannot read {path}: {error.strerror}")
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        return _broken(
+            path,
+            data.decode(errors="replace"),
+            f"{path}:{line}: this is not UTF-8; nothing in the file counts",
+        )
     import tomllib  # most people have no config.toml, and need not wait for its parser
 
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         found = re.search(r"at line (\d+)", str(error))
-        line = found[1] if found else len(text.splitlines())
-        return _broken(path, text, f"{path}:{line}: {error}; nothing in it counts")
+        place = f"{path}:{found[1] if found else len(text.splitlines())}"
+        return _broken(path, text, f"{place}: {error}; nothing in the file counts")
     return _Check(ConfigFile(path, text), table).checked()
 
 

@@ -56,7 +56,7 @@ def detect(lines: Lines) -> Indentation:
 
 
 def parse(option: str) -> Indentation | None:
-    """Return what the setting `indent` says: "tabs" or a number of blanks; None for "auto", the text's own."""
+    """Return what the setting says: "tabs" or a number of blanks; None for "auto", the text's own."""
     if option == "tabs":
         return Indentation("\t")
     return Indentation(" " * int(option)) if option.isascii() and option.isdigit() and int(option) else None

@@ -20,7 +20,7 @@ _CASES: Final[dict[str, Callable[[str], str]]] = {"upper": str.upper, "lower": s
 
 
 def duplicate_lines(buffer: Buffer) -> None:
-    """Put the same lines once more below; caret and selection come to be in the copy. Raises as `edit_all`."""
+    """Put the same lines once more below; the selection comes to be in the copy. Raises as `edit_all`."""
     rows = _rows(buffer)
     lines = buffer.lines
     end = _end_of(lines, rows[-1])
@@ -139,7 +139,7 @@ def change_case(buffer: Buffer, case: str) -> None:
 
 
 def sort_lines(buffer: Buffer) -> None:
-    """Sort the selected lines, or all; upper and lower case together, equal ones as they were. Raises as `edit_all`."""
+    """Sort the selected lines, or all; upper and lower case stand together. Raises as `edit_all`."""
     lines = buffer.lines
     rows = range(lines.row_count) if buffer.selection is None else _rows(buffer)
     if buffer.selection is None and len(rows) > 1 and not lines.line(rows[-1]):

@@ -237,7 +237,7 @@ def folded(text: str) -> str:
     """Return `text` in lower case, each character one character: İ as i, every sigma as σ, ß as ß."""
     if text.isascii():
         return text.lower()
-    return text.replace("İ", "i").replace("Σ", "σ").lower().replace("ς", "σ")
+    return text.replace("İ", "i").lower().replace("ς", "σ")
 
 
 def _compiled(query: Query) -> regex.Pattern[str]:
@@ -252,7 +252,7 @@ def _compiled(query: Query) -> regex.Pattern[str]:
         pattern = regex.compile(query.text, flags)
         if query.whole_word:
             pattern = regex.compile(f"{_WORD_EDGE}(?:{query.text}){_WORD_EDGE}", flags)
-    except regex.error as error:
+    except (regex.error, ValueError) as error:  # ValueError: flags that exclude each other
         raise BadPattern(_told(error)) from error
     except RecursionError as error:
         raise BadPattern("nested too deeply") from error

@@ -48,7 +48,7 @@ def matching_bracket(lines: Lines, position: Position) -> Position | None:
 
 
 def word_at(line: str, column: int) -> tuple[int, int]:
-    """Return the columns of the word, the blanks or the sign at `column`; of the last one at the line's end."""
+    """Return the columns of the word, blanks or sign at `column`; of the last one at the line's end."""
     if not line:
         return 0, 0
     start = previous_boundary(line, min(column, len(line) - 1) + 1)

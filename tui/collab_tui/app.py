@@ -157,11 +157,12 @@ class CollabApp(App[Outcome], inherit_bindings=False):
     ALLOW_SELECT = False
 
     def __init__(self, config: AppConfig) -> None:
-        super().__init__(driver_class=DirectDriver)
+        super().__init__(driver_class=DirectDriver, ansi_color=config.theme.is_native)
         self._config = config
         self._theme = config.theme
         self._options = config.options
         self._keys = Keymap(config.keys)
+        self._early: list[events.Key | events.Paste] | None = []  # what was typed before there is an editor
         self._buffer: Buffer | None = None
         self._session: Session | None = None
         self._finding: Finding | None = None
@@ -227,6 +228,9 @@ class CollabApp(App[Outcome], inherit_bindings=False):
         self._editor.on_action = self._act
         self._scrollbar.on_scroll = self._editor.scroll_to_share
         self._editor.focus()
+        early, self._early = self._early or [], None
+        for event in early:
+            self.typed(event)
         self._bars_changed()
         if self._config.greeting:
             self.tell(self._config.greeting)
@@ -249,18 +253,26 @@ class CollabApp(App[Outcome], inherit_bindings=False):
             self._driver.write(data)
 
     def typed(self, event: events.Key | events.Paste) -> bool:
-        """Take what was typed; False while the editor is not there to take it."""
-        if not self._editor.is_mounted:
-            return False
+        """Take what was typed: for the editor, which keeps it until there is a text."""
+        if self._early is not None:
+            self._early.append(event)
+            return True
         try:
             self._editor.typed(event)
-        except Exception as crash:
-            self._handle_exception(crash)
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except (
+            BaseException
+        ) as crash:  # a native panic is not an Exception, and the loop would go on without us
+            self._handle_exception(crash)  # type: ignore[arg-type]  # it takes any
         return True
 
     def after_input(self, call: Callable[[], None]) -> None:
         """Call `call` when the editor has done all that was sent to it so far."""
-        self._editor.call_later(call)
+        if self._early is None:
+            self._editor.call_later(call)
+        else:
+            call()
 
     # -- the session
 
@@ -435,6 +447,7 @@ class CollabApp(App[Outcome], inherit_bindings=False):
 
     def _set_theme(self, theme: Theme) -> None:
         self._theme = theme
+        self.ansi_color = theme.is_native
         palette = palette_of(theme)
         for widget in (
             self._scrollbar,

@@ -22,15 +22,24 @@ if TYPE_CHECKING:
 
 _PLACE: Final = re.compile(r"\s*(\d{1,9})?\s*(?:[:,]\s*(\d{1,9})\s*)?")
 
-_HINTS: Final = ("help", "commands", "find", "save", "undo", "go_to_line", "cut", "paste", "quit")
+_HINTS: Final = ("help", "commands", "quit", "find", "save", "undo", "go_to_line", "cut", "paste")
 _HINTS_FINDING: Final = ("find_next", "find_previous", "replace", "unselect")
 
 _HELP: Final = (
-    "Everybody in this room types in one text at once. What you type is on your screen at once, and with the"
-    " others a moment later; undo takes back your own changes and nobody else's.",
-    "The status line says what is true of your text: saved = on the server's disk · saving = on the way ·"
-    " offline = kept on this machine, and sent when the server is back · only in this window = on no disk yet.",
-    "Keys can be changed in the settings: collab config edit. Type to search; Enter runs what is chosen.",
+    (
+        "Everybody in this room types in one text at once. What you type is on your screen at once, and with"
+        " the others a moment later; undo takes back your own changes and nobody else's."
+    ),
+    (
+        "The status line says what is true of your text: saved = on the server's disk · saving = on the way ·"
+        " offline = kept on this machine, and sent when the server is back · only in this window = on no disk"
+        " yet."
+    ),
+    (
+        "In the find bar Alt-C minds upper and lower case, Alt-W finds whole words, Alt-X takes a regular"
+        " expression, Alt-S looks in the selection, Alt-A replaces all; each can be clicked, too."
+    ),
+    ("Keys can be changed in the settings: collab config edit. Type to search; Enter runs what is chosen."),
 )
 
 
@@ -57,9 +66,10 @@ class Bars:
         self._changed = changed
         self.finding: Finding | None = None
         self._open: FindBar | Prompt | CommandList | None = None
-        find_bar.on_close = self.close
-        prompt.on_close = self.close
-        commands.on_close = self.close
+        for bar in (find_bar, prompt, commands):
+            bar.on_close = self.close
+            bar.on_copy = editor.copy_text
+            bar.on_paste = editor.paste_to
         commands.on_choose = self._chosen
 
     @property

@@ -104,13 +104,13 @@ class KeyParser(XTermParser):
 
     def _take_paste(self, data: str) -> str:
         """Take what belongs to the paste under way, and return the rest."""
-        assert self._pasted is not None
+        pasted = self._pasted or []
         end = data.find(BRACKETED_PASTE_END)
         if end < 0:
             self._held = _begun(data, BRACKETED_PASTE_END, least=1)
-            self._pasted.append(data[: len(data) - len(self._held)])
+            self._pasted = [*pasted, data[: len(data) - len(self._held)]]
             return ""
-        text = "".join([*self._pasted, data[:end]])
+        text = "".join([*pasted, data[:end]])
         self._pasted = None
         self._paste = events.Paste(text.replace("\x00", ""))
         return data[end + len(BRACKETED_PASTE_END) :]

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from collab_client.buffer import Buffer, Change
-from collab_client.lines import Edit, Position
+from collab_client.lines import Position
 from collab_client.matching import BadPattern, Matcher, Query, SlowPattern, compile_query
 from collab_client.search import Search
 from collab_tui.marks import Match
@@ -82,7 +82,7 @@ class Finding:
     # -- what the bar says
 
     def _query_changed(self) -> None:
-        self._query = self._bar.query
+        self._query = self._bar.asked
         if not self._begin(self._scope if self._bar.in_selection else None):
             self._editor.update()
             return

@@ -97,8 +97,9 @@ class Painter:
             spans = (*self._invisibles(shown), *spans)
         ruler = self.options.ruler - 1 - left
         if self.options.ruler and 0 <= ruler < room:
-            column = self._layouts.column_at(shown.line, shown.cell + self.options.ruler - 1)
-            spans = (Span(column, column + 1, self.palette.ruler), *spans)
+            column = self._layouts.of(shown.line).cut_at(shown.cell + self.options.ruler - 1)
+            if column < shown.end:  # else it is drawn where the text has ended
+                spans = (Span(column, column + 1, self.palette.ruler), *spans)
         else:
             ruler = room
         at = self._body(row, shown, spans, base, left, room)
@@ -145,11 +146,9 @@ class Painter:
         left += shown.cell
         end = self._layouts.cell_at(line, shown.end)
         right = min(left + room, end)
-        for run in self._layouts.runs(line, left, right):
-            run = _clipped(run, left, right)
-            is_tab = line[run.column] == "\t"
-            if self.options.whitespace:
-                run = self._with_signs(run, is_tab)
+        for whole in self._layouts.runs(line, left, right):
+            is_tab = line[whole.column] == "\t"
+            run = self._with_signs(_clipped(whole, left, right), is_tab)
             for text, cell, cells, ink in _pieces(run, spans, base, is_tab):
                 _put_cropped(row, text, cell, cells, ink, run, left, left + room, is_tab)
         at = max(0, min(end - left, room))
@@ -161,7 +160,9 @@ class Painter:
         return at
 
     def _with_signs(self, run: Run, is_tab: bool) -> Run:
-        """Return `run` with signs for what is blank."""
+        """Return `run` with signs for what is blank, where those are to be shown."""
+        if not self.options.whitespace:
+            return run
         if is_tab:
             return run._replace(text=self._tab_sign + run.text[1:])
         if run.unit and " " in run.text:

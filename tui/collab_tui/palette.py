@@ -198,10 +198,3 @@ class Styles:
             )
             self._made[ink] = style
         return style
-
-
-def dimmed(ink: Ink, background: str) -> Ink:
-    """Return `ink` with its text half way to `background`; without RGB to mix, as the terminal dims."""
-    if not (ink.fg and ink.fg.startswith("#") and background.startswith("#")):
-        return ink._replace(dim=True)
-    return ink._replace(fg=blend(ink.fg, background, _DIMMED_BLEND))

@@ -108,9 +108,10 @@ def test_the_linux_console_has_no_clipboard(desk: Desk) -> None:
     assert desk.written == []
 
 
-@given(text=st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=3000))
+@given(text=st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=100))
 def test_screen_gets_pieces_that_it_takes(text: str) -> None:
     desk = Desk(Path("/nonexistent"))
+    text *= 50
     desk.clipboard(IN_SCREEN).copy(text)
     pieces = re.findall("\x1bP(.*?)\x1b\\\\", desk.written[0], re.DOTALL)
     assert "".join(f"\x1bP{piece}\x1b\\" for piece in pieces) == desk.written[0]
@@ -199,6 +200,17 @@ async def test_what_cannot_be_pasted_is_none(
     desk.tool("wl-copy", KEEPS)
     desk.tool("wl-paste", script)
     assert await desk.clipboard(TERMINAL, WAYLAND_DISPLAY="wayland-0").paste() is None
+
+
+async def test_no_more_is_pasted_than_a_text_may_have(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clipboard, "TEXT_BYTES", 5)
+    desk.tool("wl-copy", KEEPS)
+    desk.tool("wl-paste", "cat '{}'")
+    board = desk.clipboard(TERMINAL, WAYLAND_DISPLAY="wayland-0")
+    desk.kept.write_text("12345")
+    assert await board.paste() == "12345"
+    desk.kept.write_text("123456")
+    assert await board.paste() is None
 
 
 async def test_the_last_copy_wins_and_paste_waits_for_it(desk: Desk) -> None:

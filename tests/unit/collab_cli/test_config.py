@@ -164,7 +164,7 @@ def test_a_wrong_value_in_the_file_is_told_and_keeps_nobody_from_the_editor(
     ("text", "words"),
     [
         ('server = "wss//typo"', r"config\.toml:1: 'wss//typo' is not a server"),
-        ("name = =\nserver = 'wss://example.org'", r"config\.toml:1: .*nothing in it counts"),
+        ("name = =\nserver = 'wss://example.org'", r"config\.toml:1: .*nothing in the file counts"),
         ('server = "ws://example.org"', "not encrypted"),
     ],
 )
@@ -174,8 +174,25 @@ def test_text_goes_to_no_other_place_than_was_meant(
     configure(text)
     with pytest.raises(UsageError, match=words):
         join()
+    with pytest.raises(UsageError):
+        join(COLLAB_SERVER="typo")
     typed = join(JoinFlags(server="wss://other.example"))
     assert typed.server == Server(url="wss://other.example")
+
+
+def test_a_file_that_cannot_be_read_may_name_a_server(
+    join: Callable[..., JoinSettings], configure: Configure, tmp_path: Path
+) -> None:
+    (tmp_path / "config" / "config.toml").mkdir(parents=True)
+    with pytest.raises(UsageError, match="Is a directory"):
+        join()
+    assert join(COLLAB_SERVER="wss://example.org").complaints
+    (tmp_path / "config" / "config.toml").rmdir()
+    (tmp_path / "config" / "config.toml").write_bytes(b"name = '\xff'")
+    assert len(join().complaints) == 1
+    (tmp_path / "config" / "config.toml").write_bytes(b"name = '\xff'\nserver = 'wss://example.org'")
+    with pytest.raises(UsageError, match="not UTF-8"):
+        join()
 
 
 def test_a_wrong_value_of_serving_ends_it(serve: Callable[..., ServeSettings], configure: Configure) -> None:

@@ -82,8 +82,8 @@ def test_what_is_no_toml_is_one_complaint(path: Path, text: str, line: str) -> N
 
 
 def test_what_cannot_be_read_is_one_complaint(path: Path) -> None:
-    path.write_bytes(b'name = "\xff"')
-    assert read_config(path).complaints == (f"cannot read {path}: it is not UTF-8",)
+    path.write_bytes(b'colour = 3\nname = "\xff"')
+    assert read_config(path).complaints == (f"{path}:2: this is not UTF-8; nothing in the file counts",)
     path.unlink()
     path.mkdir()
     assert read_config(path).complaints == (f"cannot read {path}: Is a directory",)

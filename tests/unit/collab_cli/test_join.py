@@ -40,7 +40,7 @@ async def start(*arguments):
     def break_(*_):
         raise {error}("broken on purpose")
     from collab_tui.widgets.editor import Editor
-    Editor._on_key = Editor.on_key = break_
+    Editor.typed = break_
     return buffer, session
 
 original, window.start_session = window.start_session, start

@@ -338,6 +338,7 @@ def test_both_kinds_of_query_agree_with_the_cursor_about_words() -> None:
         ("(a", "missing ) at 3"),
         ("[a", "unterminated character set at 3"),
         ("*a", "nothing to repeat at 1"),
+        ("(?V1)a", "mutually incompatible"),
         ("a" * 301, "longer than 300 characters"),
         ("(" * 150 + "a" + ")" * 149, "missing"),
         ("((((a{50}){50}){50}){50}){50}", "repeats make it longer than 10000 characters"),

@@ -107,7 +107,7 @@ def terminal() -> Iterator[tuple[int, int]]:
 
 
 async def test_output_reaches_the_terminal_in_order_though_it_stalls() -> None:
-    with terminal() as (ours, its), open(os.dup(its), "w", encoding="utf-8") as file:
+    with terminal() as (ours, its), os.fdopen(os.dup(its), "w", encoding="utf-8") as file:
         drawn: list[str] = []
         output = TerminalOutput(file, asyncio.get_running_loop(), lambda: drawn.append("anew"))
         lines = [f"{number:06}é|" for number in range(3000)]
@@ -128,7 +128,7 @@ async def test_output_reaches_the_terminal_in_order_though_it_stalls() -> None:
 
 
 async def test_a_terminal_far_behind_is_drawn_anew_when_it_has_caught_up() -> None:
-    with terminal() as (ours, its), open(os.dup(its), "w", encoding="utf-8") as file:
+    with terminal() as (ours, its), os.fdopen(os.dup(its), "w", encoding="utf-8") as file:
         caught_up = asyncio.Event()
         output = TerminalOutput(file, asyncio.get_running_loop(), caught_up.set)
         for _ in range(100):
@@ -157,7 +157,7 @@ async def test_a_terminal_far_behind_is_drawn_anew_when_it_has_caught_up() -> No
 
 
 async def test_what_takes_the_screen_goes_by_its_owner() -> None:
-    with terminal() as (ours, its), open(os.dup(its), "w", encoding="utf-8") as file:
+    with terminal() as (ours, its), os.fdopen(os.dup(its), "w", encoding="utf-8") as file:
         seen: list[str] = []
 
         class Owner:
@@ -182,7 +182,7 @@ async def test_what_takes_the_screen_goes_by_its_owner() -> None:
 
 async def test_a_pipe_is_no_terminal() -> None:
     read, write = os.pipe()
-    with open(write, "w", encoding="utf-8") as file, pytest.raises(OSError):
+    with os.fdopen(write, "w", encoding="utf-8") as file, pytest.raises(OSError):
         TerminalOutput(file, asyncio.get_running_loop(), lambda: None)
     os.close(read)
 

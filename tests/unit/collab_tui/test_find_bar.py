@@ -17,7 +17,7 @@ class Told:
 
     def __init__(self, bar: FindBar) -> None:
         self.calls: list[str] = []
-        bar.on_query = lambda: self.calls.append(f"query {bar.query.text}")
+        bar.on_query = lambda: self.calls.append(f"query {bar.asked.text}")
         bar.on_step = lambda back: self.calls.append("back" if back else "on")
         bar.on_replace = lambda: self.calls.append(f"replace {bar.replacement}")
         bar.on_replace_all = lambda: self.calls.append(f"all {bar.replacement}")
@@ -120,14 +120,14 @@ async def test_toggles(bar: FindBar) -> None:
         assert bar.in_selection
         assert press(bar, "alt+c", "alt+w", "alt+x", "alt+s")
         assert told.take() == ["query a"] * 4
-        assert bar.query == Query("a", match_case=True, whole_word=True, is_regex=True)
+        assert bar.asked == Query("a", match_case=True, whole_word=True, is_regex=True)
         assert not bar.in_selection
         press(bar, "alt+c")
-        assert bar.query == Query("a", match_case=False, whole_word=True, is_regex=True)
+        assert bar.asked == Query("a", match_case=False, whole_word=True, is_regex=True)
         press(bar, "alt+s")
         bar.open("b", with_replace=False)
         assert not bar.in_selection  # what was selected is another matter now
-        assert bar.query == Query("b", match_case=False, whole_word=True, is_regex=True)
+        assert bar.asked == Query("b", match_case=False, whole_word=True, is_regex=True)
 
 
 async def test_a_toggle_that_is_on_has_another_ink(bar: FindBar) -> None:
@@ -156,7 +156,7 @@ async def test_a_click_turns_a_toggle_on_and_off(bar: FindBar, width: int, sign:
         at = rows(bar)[0].index(sign)
         for is_on in (True, False):
             await pilot.click(bar, offset=(at + len(sign) - 1, 0))
-            assert getattr(bar.query, name) is is_on
+            assert getattr(bar.asked, name) is is_on
 
 
 async def test_clicks_in_the_row_to_replace(bar: FindBar) -> None:
@@ -206,11 +206,11 @@ async def test_find_and_replace_while_it_is_open(bar: FindBar) -> None:
         await pilot.pause()
         assert bar.size.height == 2
         press(bar, "x")
-        assert (bar.query.text, bar.replacement) == ("ab", "x")
+        assert (bar.asked.text, bar.replacement) == ("ab", "x")
         press(bar, "ctrl+f", "y")
-        assert bar.query.text == "y"
+        assert bar.asked.text == "y"
         press(bar, "backspace", "ctrl+r", "z")
-        assert bar.query.text == "z"  # there is nothing to replace yet
+        assert bar.asked.text == "z"  # there is nothing to replace yet
 
 
 async def test_queries_come_again(bar: FindBar) -> None:
@@ -231,7 +231,7 @@ async def test_undo_takes_back_what_was_replaced_until_something_is_typed(bar: F
         bar.open("a", with_replace=True)
         press(bar, "b")
         assert press(bar, "ctrl+z")
-        assert bar.query.text == "a"
+        assert bar.asked.text == "a"
         press(bar, "alt+a")
         assert not press(bar, "ctrl+z")
         assert not press(bar, "ctrl+y")

@@ -165,3 +165,23 @@ def test_a_row_is_always_as_wide_as_asked(
 ) -> None:
     spans = [Span(min(r), max(r), RED) for r in ranges]
     assert cells(paint(line, spans, left=left, width=width)) == width
+
+
+def test_the_ruler_goes_through_text_and_blank_alike() -> None:
+    options = Options(ruler=4)
+    ruler = PALETTE.ruler.bg
+    assert ruler is not None
+    for line, under in [("abcdef", "d"), ("ab", " "), ("", " "), ("漢字漢", "字"), ("abc", " ")]:
+        strip = paint(line, options=options)
+        assert painted(strip, ruler) == under, line
+        assert body(strip) == line
+        assert strip.cell_length == 25
+
+
+def test_blanks_and_tabs_are_shown_on_demand() -> None:
+    options = Options(whitespace=True)
+    assert body(paint("a b \tc 漢 \t", options=options)) == "a·b·→   c·漢·→"
+    assert body(paint("a b \tc", options=options, left=4)) == "→   c"
+    assert body(paint("a b \tc", options=options, left=5)) == "   c"
+    assert body(paint("  x", [Span(0, 1, RED)], options=options)) == "··x"
+    assert painted(paint("  x", [Span(0, 1, RED)], options=options), "#ff0000") == "·"

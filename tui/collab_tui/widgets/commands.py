@@ -57,7 +57,7 @@ _COMMANDS: Final[Mapping[str, Command]] = {
 }
 
 _INDENTING: Final[Mapping[str, Callable[[Buffer, Indentation], object]]] = {
-    "tab": lambda buffer, unit: _tab(buffer, unit),
+    "tab": lambda *given: _tab(*given),  # defined below
     "indent": line_edits.indent,
     "dedent": line_edits.dedent,
 }

@@ -48,20 +48,20 @@ class Register:
 
     def copy(self, buffer: Buffer) -> str:
         """Copy what is selected; without a selection, the line."""
-        return self._keep(buffer.selected_text or buffer.lines.line(buffer.head.row) + "\n")
+        return self.keep(buffer.selected_text or buffer.lines.line(buffer.head.row) + "\n")
 
     def cut(self, buffer: Buffer) -> str:
         """Delete what `copy` copies. Raises EditError where the buffer does."""
         from collab_client.line_edits import cut_lines  # what the buffer has loaded, not before
 
-        return self._keep(cut_lines(buffer) if buffer.selection is None else buffer.cut())
+        return self.keep(cut_lines(buffer) if buffer.selection is None else buffer.cut())
 
     def cut_lines(self, buffer: Buffer) -> str:
         """Cut whole lines; those that follow at once are added. Raises EditError where the buffer does."""
         from collab_client.line_edits import cut_lines
 
         before = self._text if self._cut_at == buffer.head and buffer.selection is None else ""
-        told = self._keep(before + cut_lines(buffer))
+        told = self.keep(before + cut_lines(buffer))
         self._cut_at = buffer.head
         return told
 
@@ -70,7 +70,8 @@ class Register:
         text = await self._clipboard.paste()
         return self._text if text is None else text
 
-    def _keep(self, text: str) -> str:
+    def keep(self, text: str) -> str:
+        """Copy `text`, wherever it comes from."""
         self._text = text
         self._cut_at = None
         return self._clipboard.copy(text)

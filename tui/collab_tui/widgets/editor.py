@@ -239,7 +239,7 @@ class Editor(RowsWidget, can_focus=True):
             self._measure_timer = self.set_timer(_MEASURE_S, self._measure_on)
 
     def update(self, *, reveal: bool = False, centre: bool = False) -> None:
-        """Bring the screen up to date; with `reveal` the caret comes into view, with `centre` to its middle."""
+        """Bring the screen up to date; with `reveal` the caret into view, with `centre` to its middle."""
         self._update(reveal=reveal, centre=centre)
         self.paint()
 
@@ -377,8 +377,7 @@ class Editor(RowsWidget, can_focus=True):
         elif action in _COPYING:
             self.edit(lambda buffer: self._tell(_COPYING[action](self._register, buffer)))
         elif action == "paste":
-            self._inbox.close()  # what is typed behind it waits for what the clipboard holds
-            self.run_worker(self._paste(), name="paste", exit_on_error=False)
+            self.paste_to(lambda text: self.edit(lambda buffer: buffer.paste(text)))
         elif (command := commands.command(action, self._indentation)) is not None:
             self.edit(command)
         else:
@@ -418,10 +417,18 @@ class Editor(RowsWidget, can_focus=True):
     def _tell(self, text: str) -> None:
         self.post_message(self.Notice(text))
 
-    async def _paste(self) -> None:
+    def copy_text(self, text: str) -> None:
+        """Copy what was copied in a field."""
+        self._tell(self._register.keep(text))
+
+    def paste_to(self, put: Callable[[str], None]) -> None:
+        """Give what the clipboard holds to `put`; what is typed meanwhile waits for it, a second at most."""
+        self._inbox.close()
+        self.run_worker(self._paste(put), name="paste", exit_on_error=False)
+
+    async def _paste(self, put: Callable[[str], None]) -> None:
         try:
-            text = await self._register.pasted()
-            self.edit(lambda buffer: buffer.paste(text))
+            put(await self._register.pasted())
         finally:
             self.resume()
 
@@ -460,5 +467,6 @@ class Editor(RowsWidget, can_focus=True):
 
     def _place(self, x: int, y: int) -> Position:
         """Return the position under cell (x, y) of this widget."""
-        assert self._view is not None
+        if self._view is None:
+            raise RuntimeError("the mouse is heard only when there is a text")
         return self._view.place(x - self._gutter, y)

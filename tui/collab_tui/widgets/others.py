@@ -1,4 +1,4 @@
-"""When the editor shows what comes from elsewhere: at once when little comes, on a throttle when much does."""
+"""When the editor shows what others do: at once when little comes, on a throttle when much does."""
 
 from __future__ import annotations
 

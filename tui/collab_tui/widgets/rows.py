@@ -1,12 +1,13 @@
 """A widget that draws its rows itself, keeps them, and can put them on the terminal at once.
 
-Textual repaints at most TEXTUAL_FPS times a second and composes all widgets of a row anew. While other people
-type, one's own keystroke waits for the next tick (8 busy peers: p95 19.8 ms at 60 fps, 3.7 ms painted
-directly), and composing costs as much as the key itself. So rows that changed are `touch`ed, and `paint` writes
-them where they stand; where it may not (a layout is due, something lies over them, this Textual lacks a name
-that is needed), Textual paints them a few milliseconds later.
+Textual repaints at most TEXTUAL_FPS times a second and composes all widgets of a row anew. While other
+people type, one's own keystroke waits for the next tick (8 busy peers: p95 19.8 ms at 60 fps, 3.7 ms painted
+directly), and composing costs as much as the key itself. So rows that changed are `touch`ed, and `paint`
+writes them where they stand; where it may not (a layout is due, something lies over them, this Textual lacks
+a name that is needed), Textual paints them a few milliseconds later.
 
-Private names of Textual 8.2: `App._driver`, `App._batch_count`, `App._sync_available`, `Screen._layout_required`.
+Private names of Textual 8.2: `App._driver`, `App._batch_count`, `App._sync_available` and
+`Screen._layout_required`.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ class RowsWidget(Widget):
     is_covered: bool = False
     """Something lies over this widget: only Textual can tell what of it shows."""
 
-    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
-        super().__init__(id=id, classes=classes)
+    def __init__(self) -> None:
+        super().__init__()
         self._kept: dict[int, Strip] = {}
         self._kept_width = 0
         self._touched: set[int] = set()

@@ -20,7 +20,7 @@ from textual.widget import Widget
 
 from collab_client.status import Status, StatusKind, connecting, status_line
 from collab_protocol.presence import Activity
-from collab_tui.palette import Ink, Palette, Styles, dimmed
+from collab_tui.palette import Ink, Palette, Styles
 from collab_tui.safe_text import crop_cells, safe_name, safe_text
 from collab_tui.widgets.rows import RowsWidget
 
@@ -165,7 +165,7 @@ class StatusLine(RowsWidget):
         return [
             (_GAP, bar),
             (f" {person.sign} ", self.palette.person(person.colour, is_faint=not is_here)),
-            (f" {name}", bar if is_here else dimmed(bar, bar.bg or self.palette.background)),
+            (f" {name}", bar if is_here else self.palette.bar_muted),
         ]
 
 

@@ -28,6 +28,9 @@ _LOCAL: Final = 1
 _REMOTE: Final = 2
 _UNDO_GROUP_MS: Final = 500
 
+_SPLIT_BYTES: Final = 65_536
+"""Splitting an item of this size costs some 0.1 ms."""
+
 
 def utf8_length(text: str) -> int:
     """Return the size of `text` in UTF-8 bytes."""
@@ -147,30 +150,30 @@ class Replica:
     def edit_all(self, splices: Sequence[Splice]) -> None:
         """Make `splices` as one update and within one step of undo. Raises as `edit`.
 
-        Many are cheapest from the text's end to its start: pycrdt finds a place by walking the items
-        before it, and each splice makes more of them.
+        They lie apart, and come from the text's end to its start: each is in offsets of the text as it is.
         """
-        size = self._size
+        added, behind = [], self._size
         for offset_utf8, deleted_utf8, inserted in splices:
-            if not (0 <= offset_utf8 <= size and 0 <= deleted_utf8 <= size - offset_utf8):
+            if not (offset_utf8 >= 0 and 0 <= deleted_utf8 <= behind - offset_utf8):
                 raise EditError(
-                    f"edit of {deleted_utf8} bytes at {offset_utf8} leaves a text of {size} bytes"
+                    f"edit of {deleted_utf8} bytes at {offset_utf8} leaves a text of {behind} bytes"
                 )
+            behind = offset_utf8
             try:
-                size += utf8_length(inserted) - deleted_utf8
+                added.append(utf8_length(inserted) - deleted_utf8)
             except UnicodeEncodeError as error:
                 raise EditError("the text to insert holds lone surrogates") from error
         self._editing = True
         try:
             with self._doc.transaction(origin=_LOCAL):
-                for offset_utf8, deleted_utf8, inserted in splices:
+                for offset_utf8, deleted_utf8, inserted in _cheapest(splices, added):
                     if deleted_utf8:
                         del self._text[offset_utf8 : offset_utf8 + deleted_utf8]
                     if inserted:
                         self._text.insert(offset_utf8, inserted)
         finally:
             self._editing = False
-        self._size = size
+        self._size += sum(added)
 
     def apply(self, *updates: bytes) -> bytes | None:
         """Apply foreign updates in one transaction; return the squashed update of what was new, or None.
@@ -254,6 +257,26 @@ class Replica:
                 splices.append(Splice(offset, step["delete"], ""))
                 self._size -= step["delete"]
         self.on_splices(splices)
+
+
+def _cheapest(splices: Sequence[Splice], added_utf8: Sequence[int]) -> Iterator[Splice]:
+    """Yield `splices`, which come from the text's end to its start, in the order that costs pycrdt least.
+
+    A splice costs the size of the item that it splits, and the number of items before it. So large items
+    are halved first, and what is left goes from the end to the start (491 splices in 10 MB: 9 s in that
+    order alone, 0.3 s so). Each is in offsets of the text that the ones before it left.
+    """
+    parts = [(0, len(splices), 0)]
+    while parts:
+        first, end, shift = parts.pop()
+        if end - first > 2 and splices[first].offset_utf8 - splices[end - 1].offset_utf8 > _SPLIT_BYTES:
+            middle = (first + end) // 2
+            yield splices[middle]._replace(offset_utf8=splices[middle].offset_utf8 + shift)
+            parts.append((middle + 1, end, shift))  # before the middle, so done last
+            parts.append((first, middle, shift + added_utf8[middle]))
+        else:
+            for splice in splices[first:end]:
+                yield splice._replace(offset_utf8=splice.offset_utf8 + shift)
 
 
 def merge_rows(rows: Iterable[bytes], state_vector: bytes) -> bytes:

@@ -58,6 +58,11 @@ class Screen:
         return [line.rstrip() for line in self._canvas.display]
 
     @property
+    def inner_lines(self) -> list[str]:
+        """The rows without their last cell, which is the editor's scrollbar's, and the blanks before it."""
+        return [line[:-1].rstrip() for line in self._canvas.display]
+
+    @property
     def cursor(self) -> tuple[int, int]:
         """Row and column of the cursor, from 0."""
         return self._canvas.cursor.y, self._canvas.cursor.x

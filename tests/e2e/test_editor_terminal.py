@@ -74,9 +74,9 @@ def joined(home: Home, *arguments: str, columns: int = 100, rows: int = 24) -> T
 
 
 def numbered(terminal: Terminal) -> dict[int, str]:
-    """Return the rows of text on the window by their line numbers, without what stands in the last column."""
-    rows = (re.match(r" *(\d+). (.*)", line.ljust(8)[: len(line)]) for line in terminal.lines)
-    return {int(row[1]): row[2].rstrip(" ▐▌█│┃") for row in rows if row}
+    """Return the rows of text on the window by their line numbers."""
+    rows = (re.match(r" *(\d+). (.*)", line.ljust(8)) for line in terminal.screen.inner_lines)
+    return {int(row[1]): row[2].rstrip() for row in rows if row}
 
 
 def is_at_cursor(terminal: Terminal, text: str) -> bool:

@@ -191,3 +191,37 @@ def test_a_closed_replica_is_freed() -> None:
     del replica
     gc.collect()
     assert alive() is None
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 40), st.integers(0, 5), st.sampled_from(["", "x", "é🙂", "long text"]))
+    ),
+    st.sampled_from([1, 30, 10**6]),
+)
+def test_many_splices_at_once_are_what_one_after_the_other_is(
+    steps: list[tuple[int, int, str]], split_bytes: int
+) -> None:
+    splices: list[Splice] = []
+    at = 0
+    for gap, deleted, inserted in steps:
+        splices.insert(0, Splice(at + gap, deleted, inserted))
+        at += gap + deleted
+    text = "abcdefghij" * (at // 10 + 1)
+    one, all_ = Replica(11, has_undo=True), Replica(12, has_undo=True)
+    for replica in (one, all_):
+        replica.edit(0, 0, text)
+        replica.end_undo_group()
+    updates: list[bytes] = []
+    all_.on_update = updates.append
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("collab_protocol.text._SPLIT_BYTES", split_bytes)
+        all_.edit_all(splices)
+    for splice in splices:
+        one.edit(*splice)
+    assert all_.text() == one.text()
+    assert all_.size_utf8 == len(all_.text().encode())
+    assert len(updates) <= 1
+    if all_.text() != text:
+        assert all_.undo()
+    assert all_.text() == text

@@ -56,8 +56,19 @@ _COMMANDS: Final[Mapping[str, Command]] = {
     "sort_lines": line_edits.sort_lines,
 }
 
+
+def _tab(buffer: Buffer, unit: Indentation) -> None:
+    """Indent the lines of a selection that spans some; else put a tab in the place of the selection."""
+    selection = buffer.selection
+    if selection is not None and selection[0].row != selection[1].row:
+        line_edits.indent(buffer, unit)
+        return
+    start = buffer.head if selection is None else selection[0]
+    buffer.type_text(unit.tab_text(buffer.lines.line(start.row), start.column))
+
+
 _INDENTING: Final[Mapping[str, Callable[[Buffer, Indentation], object]]] = {
-    "tab": lambda *given: _tab(*given),  # defined below
+    "tab": _tab,
     "indent": line_edits.indent,
     "dedent": line_edits.dedent,
 }
@@ -122,13 +133,3 @@ def _delete_to(buffer: Buffer, move: str) -> None:
     if buffer.selection is None:
         _move(buffer, _TARGETS[move], extend=True)
     buffer.backspace()
-
-
-def _tab(buffer: Buffer, unit: Indentation) -> None:
-    """Indent the lines of a selection that spans some; else put a tab in the place of the selection."""
-    selection = buffer.selection
-    if selection is not None and selection[0].row != selection[1].row:
-        line_edits.indent(buffer, unit)
-        return
-    start = buffer.head if selection is None else selection[0]
-    buffer.type_text(unit.tab_text(buffer.lines.line(start.row), start.column))

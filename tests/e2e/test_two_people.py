@@ -44,7 +44,7 @@ def both_saved(first: Terminal, second: Terminal, deadline_s: float = 15.0) -> N
 
 def document(terminal: Terminal) -> list[str]:
     """Return the rows of text on the window, without line numbers and people's signs beside them."""
-    numbered = (re.match(r" *\d+. (.*)", line.ljust(8)) for line in terminal.lines[:-1])
+    numbered = (re.match(r" *\d+. (.*)", line.ljust(8)) for line in terminal.screen.inner_lines[:-2])
     return [unicodedata.normalize("NFC", row[1].rstrip()) for row in numbered if row]
 
 
@@ -90,7 +90,7 @@ def test_the_others_caret_carries_their_name_and_goes_with_them(home: Home) -> N
     bo.send("first\rsecond\rthird")
     both_show(ana, bo, "third")
     bo.send("\x1b[A")
-    ana.wait_for(lambda t: "bo-berg" in "\n".join(t.lines[:-1]), 10)
+    ana.wait_for(lambda t: "bo-berg" in "\n".join(t.lines[:-2]), 10)
     leave(bo)
     ana.wait_for(lambda t: "bo-berg" not in t.text, 10)
     leave(ana)

@@ -61,7 +61,7 @@ class Window:
                 is_ascii=settings.is_ascii or traits.is_ascii,
                 is_read_only=settings.is_read_only,
                 keys=settings.keys,
-                server="this machine's own server" if target.server is None else str(target.server),
+                server="this machine's server" if target.server is None else str(target.server),
                 greeting="; ".join(settings.complaints),
                 clipboard=Clipboard(traits, os.environ, write=self._write, on_notice=self._tell),
                 is_remote=traits.is_remote,

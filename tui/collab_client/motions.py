@@ -1,20 +1,32 @@
-"""Where a caret goes by line, paragraph and bracket, and what is a word: functions of the text alone."""
+"""Where a caret goes by line, paragraph and bracket, and what is a word: functions of the text alone.
+
+Far moves read the lines by the block and not one by one, which costs a twentieth as much.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from typing import Final, NamedTuple
 
-from collab_client.clusters import is_word, next_boundary, previous_boundary
+from wcwidth import iter_graphemes
+
+from collab_client.clusters import is_word, previous_boundary
 from collab_client.lines import START, Lines, Position
 
-_PAIRS: Final = {"(": ")", "[": "]", "{": "}"}
-_OPENING: Final = {closing: opening for opening, closing in _PAIRS.items()}
-_BRACKET: Final = re.compile(r"[()\[\]{}]")
+_CLOSING: Final = {"(": ")", "[": "]", "{": "}"}
+_OPENING: Final = {closing: opening for opening, closing in _CLOSING.items()}
+_ANY_BRACKET: Final = re.compile(r"[()\[\]{}]")
 
-_BRACKET_ROWS: Final = 20_000
-"""How far a bracket's partner is looked for: some 10 ms of a text that has none."""
+_BRACKET_CHARACTERS: Final = 300_000
+"""How far a bracket's partner is looked for; 3 ms of a text that has none."""
+
+_BRACKETS_PASSED: Final = 10_000
+"""How many others are passed on the way; 4 ms where there is nothing else."""
+
+_WORD_MOST: Final = 2_000
+"""How far a word goes either way from the place asked for; 2 ms. A longer one is cut there."""
 
 
 def smart_line_start(lines: Lines, position: Position) -> Position:
@@ -25,92 +37,161 @@ def smart_line_start(lines: Lines, position: Position) -> Position:
 
 
 def paragraph_above(lines: Lines, position: Position) -> Position:
-    """Return the blank line above the paragraph, or the text's start. Costs 1 us a line on the way."""
-    return _paragraph(lines, range(position.row - 1, -1, -1), START)
+    """Return the next blank line that has text below it, this line's counted; or the text's start.
+
+    Costs at most 1 ms and 3 ms more for every 100,000 lines.
+    """
+    has_text = False
+    for first, block in _blocks_above(lines, position.row + 1):
+        if has_text and _is_all_text(block):
+            continue
+        for row in range(len(block) - 1, -1, -1):
+            if block[row].rstrip():
+                has_text = True
+            elif has_text:
+                return Position(first + row, 0)
+    return START
 
 
 def paragraph_below(lines: Lines, position: Position) -> Position:
-    """Return the blank line below the paragraph, or the text's end. Costs 1 us a line on the way."""
-    return _paragraph(lines, range(position.row + 1, lines.row_count), lines.end)
+    """Return the next blank line that has text above it, this line's counted; or the text's end.
+
+    Costs what `paragraph_above` costs.
+    """
+    has_text = False
+    for first, block in _blocks_below(lines, position.row):
+        if has_text and _is_all_text(block):
+            continue
+        for row, line in enumerate(block, first):
+            if line.rstrip():
+                has_text = True
+            elif has_text:
+                return Position(row, 0)
+    return lines.end
 
 
 def matching_bracket(lines: Lines, position: Position) -> Position | None:
-    """Return the partner of the bracket at the caret or before it, else the one that opens around it.
+    """Return the partner of the bracket at the caret, else before it, else the one that opens around it.
 
-    None when there is none within 20,000 lines.
+    Only brackets of its own kind are counted for a partner. None when there is none, or not within
+    300,000 characters and 10,000 brackets.
     """
     row, column = position
     line = lines.line(row)
     for at in (column, column - 1):
-        if 0 <= at < len(line) and (line[at] in _PAIRS or line[at] in _OPENING):
-            return _partner(lines, Position(row, at))
-    return _find(_before(lines, position), _OPENING)
+        if not 0 <= at < len(line):
+            continue
+        if line[at] in _CLOSING:
+            pair = re.compile(re.escape(line[at]) + "|" + re.escape(_CLOSING[line[at]]))
+            return _first_unpaired(_brackets_below(lines, Position(row, at + 1), pair), _CLOSING)
+        if line[at] in _OPENING:
+            pair = re.compile(re.escape(line[at]) + "|" + re.escape(_OPENING[line[at]]))
+            return _first_unpaired(_brackets_above(lines, Position(row, at), pair), _OPENING)
+    return _first_unpaired(_brackets_above(lines, position, _ANY_BRACKET), _OPENING)
 
 
 def word_at(line: str, column: int) -> tuple[int, int]:
-    """Return the columns of the word, blanks or sign at `column`; of the last one at the line's end."""
-    if not line:
-        return 0, 0
-    start = previous_boundary(line, min(column, len(line) - 1) + 1)
-    end = next_boundary(line, start)
-    kind = _kind(line[start])
-    if kind is None:
-        return start, end
-    while start > 0 and _kind(line[previous_boundary(line, start)]) is kind:
-        start = previous_boundary(line, start)
-    while end < len(line) and _kind(line[end]) is kind:
-        end = next_boundary(line, end)
+    """Return the columns of the word, the blanks or the sign at `column`; at the line's end, of the last.
+
+    Both are cluster boundaries; a cluster is what its first character is.
+    """
+    column = max(0, min(column, len(line) - 1))
+    start = end = previous_boundary(line, max(0, column - _WORD_MOST) + 1) if line else 0
+    kind: bool | None = None
+    for cluster in iter_graphemes(line, start):
+        other = _kind(cluster[0])
+        if other is None or other is not kind:
+            if end > column:
+                break
+            start, kind = end, other
+        elif end > column + _WORD_MOST:
+            break
+        end += len(cluster)
     return start, end
 
 
 def _kind(character: str) -> bool | None:
-    """Whether it is of a word or blank: what goes together with its like; None for a sign, which does not."""
+    """Return True in a word and False in blanks, which both go on; None for a sign, which stands alone."""
     if is_word(character):
         return True
     return False if character.isspace() else None
 
 
-def _paragraph(lines: Lines, rows: range, edge: Position) -> Position:
-    """Return the first blank line of `rows` that has text before it."""
-    has_text = False
-    for row in rows:
-        if lines.line(row).strip():
-            has_text = True
-        elif has_text:
-            return Position(row, 0)
-    return edge
+class _Piece(NamedTuple):
+    """Some whole lines as one text; the first is line `row`."""
+
+    row: int
+    text: str
+
+    def position(self, at: int) -> Position:
+        row = self.row + self.text.count("\n", 0, at)
+        return Position(row, at - self.text.rfind("\n", 0, at) - 1)
 
 
-def _partner(lines: Lines, bracket: Position) -> Position | None:
-    sign = lines.line(bracket.row)[bracket.column]
-    if sign in _PAIRS:
-        return _find(_behind(lines, Position(bracket.row, bracket.column + 1)), _PAIRS)
-    return _find(_before(lines, bracket), _OPENING)
+_Bracket = tuple[str, _Piece, int]
+"""A bracket, and where it stands; its position is worked out for the one that is wanted."""
 
 
-def _find(brackets: Iterator[tuple[str, Position]], nests: dict[str, str]) -> Position | None:
-    """Return the first of `brackets` that closes what was open before them; the keys of `nests` open more."""
-    depth = 0
-    for sign, place in brackets:
-        if sign in nests:
-            depth += 1
-        elif depth:
-            depth -= 1
+def _first_unpaired(brackets: Iterable[_Bracket], partners: Mapping[str, str]) -> Position | None:
+    """Return the first of `brackets` whose partner has not come before; `partners` are what comes first."""
+    open_ones = dict.fromkeys(partners.values(), 0)
+    for sign, piece, at in islice(brackets, _BRACKETS_PASSED):
+        if sign in partners:
+            open_ones[partners[sign]] += 1
+        elif open_ones[sign]:
+            open_ones[sign] -= 1
         else:
-            return place
+            return piece.position(at)
     return None
 
 
-def _behind(lines: Lines, position: Position) -> Iterator[tuple[str, Position]]:
-    last = min(lines.row_count, position.row + _BRACKET_ROWS)
-    for row in range(position.row, last):
-        for match in _BRACKET.finditer(lines.line(row), position.column if row == position.row else 0):
-            yield match[0], Position(row, match.start())
+def _brackets_below(lines: Lines, position: Position, pattern: re.Pattern[str]) -> Iterator[_Bracket]:
+    """Find brackets from `position` on."""
+    start, left = position.column, _BRACKET_CHARACTERS
+    for row, block in _blocks_below(lines, position.row):
+        piece = _Piece(row, "\n".join(block))
+        for match in pattern.finditer(piece.text, start, start + left):
+            yield match[0], piece, match.start()
+        left -= len(piece.text) - start
+        if left <= 0:
+            return
+        start = 0
 
 
-def _before(lines: Lines, position: Position) -> Iterator[tuple[str, Position]]:
-    for row in range(position.row, max(-1, position.row - _BRACKET_ROWS), -1):
-        line = lines.line(row)
-        end = position.column if row == position.row else len(line)
-        for match in reversed(list(_BRACKET.finditer(line, 0, end))):
-            yield match[0], Position(row, match.start())
+def _brackets_above(lines: Lines, position: Position, pattern: re.Pattern[str]) -> Iterator[_Bracket]:
+    """Find brackets before `position`, the nearest first: in the text turned round, to stop at any time."""
+    behind, left = len(lines.line(position.row)) - position.column, _BRACKET_CHARACTERS
+    for row, block in _blocks_above(lines, position.row + 1):
+        piece = _Piece(row, "\n".join(block))
+        end = len(piece.text) - behind
+        turned = piece.text[max(0, end - left) : end][::-1]
+        for match in pattern.finditer(turned):
+            yield match[0], piece, end - 1 - match.start()
+        left -= end
+        if left <= 0:
+            return
+        behind = 0
+
+
+def _blocks_below(lines: Lines, row: int) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """Return the lines from `row` on, in blocks, and which row begins each."""
+    first = 0
+    for block in lines.blocks():
+        skipped = max(0, row - first)
+        if skipped < len(block):
+            yield first + skipped, block[skipped:]
+        first += len(block)
+
+
+def _blocks_above(lines: Lines, row: int) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """Return the lines before `row`, in blocks from the last to the first, and which row begins each."""
+    first = lines.row_count
+    for block in reversed(lines.blocks()):
+        first -= len(block)
+        if first < row:
+            yield first, block[: row - first]
+
+
+def _is_all_text(block: tuple[str, ...]) -> bool:
+    """Whether no line is blank. `rstrip` copies nothing of a line that has no blanks at its end."""
+    return all(map(str.rstrip, block))

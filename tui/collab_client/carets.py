@@ -13,7 +13,8 @@ neither the text nor a look-up.
 
 from __future__ import annotations
 
-from collections import deque
+import math
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
@@ -133,7 +134,8 @@ class Ring:
     """The latest changes, so that a caret can be brought through those its sender had not seen."""
 
     def __init__(self) -> None:
-        self._entries: deque[_Entry] = deque()
+        self._entries: list[_Entry] = []
+        self._seen_by: list[float] = []  # how far in the log each one lies, with all before it
         self._forgotten_seq = 0
         self._forgotten_n = 0
 
@@ -147,16 +149,20 @@ class Ring:
 
     def receipted(self, n: int, seq: int) -> None:
         """Note that own rows up to `n` stand in the log, the last of them at `seq`."""
-        for entry in self._entries:
+        for at, entry in enumerate(self._entries):
             if entry.author is None and entry.seq is None and entry.n is not None and entry.n <= n:
                 entry.seq = seq
+                del self._seen_by[at:]
+        self._count()
         if 0 < self._forgotten_n <= n:
             self._forgotten_seq = max(self._forgotten_seq, seq)
             self._forgotten_n = 0
 
     def begin_link(self) -> None:
         """Forget all but own rows without a receipt: on a fresh link sessions have other numbers."""
-        self._entries = deque(entry for entry in self._entries if entry.seq is None)
+        self._entries = [entry for entry in self._entries if entry.seq is None]
+        self._seen_by.clear()
+        self._count()
         self._forgotten_seq = 0
 
     def bring(self, caret: Caret, author: int, seen: int) -> Caret | None:
@@ -168,19 +174,27 @@ class Ring:
         """
         if seen < self._forgotten_seq or self._forgotten_n:
             return None
-        for entry in self._entries:
+        for entry in self._entries[bisect_right(self._seen_by, seen) :]:
             if entry.author != author and (entry.seq is None or entry.seq > seen):
                 caret = shift_caret(caret, entry.steps)
         return caret
 
     def _add(self, entry: _Entry) -> None:
         self._entries.append(entry)
+        self._count()
         if len(self._entries) > _RING_ENTRIES:
-            oldest = self._entries.popleft()
+            oldest = self._entries.pop(0)
+            del self._seen_by[0]
             if oldest.seq is not None:
                 self._forgotten_seq = max(self._forgotten_seq, oldest.seq)
             elif oldest.n is not None:
                 self._forgotten_n = oldest.n
+
+    def _count(self) -> None:
+        """Bring `_seen_by` up to the last entry."""
+        for entry in self._entries[len(self._seen_by) :]:
+            before = self._seen_by[-1] if self._seen_by else 0
+            self._seen_by.append(max(before, math.inf if entry.seq is None else entry.seq))
 
 
 @dataclass(frozen=True, slots=True)

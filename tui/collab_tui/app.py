@@ -35,6 +35,7 @@ from collab_tui.widgets.editor import Editor
 from collab_tui.widgets.find_bar import FindBar
 from collab_tui.widgets.hint_bar import HintBar
 from collab_tui.widgets.prompt import Prompt
+from collab_tui.widgets.rows import RowsWidget
 from collab_tui.widgets.scrollbar import ScrollBar
 from collab_tui.widgets.status_line import Bar, CaretPosition, PersonShown, StatusLine
 
@@ -225,7 +226,7 @@ class CollabApp(App[Outcome], inherit_bindings=False):
             changed=self._bars_changed,
         )
         self._leaving = Leaving(self, self._editor, self._line, self._editor.resume, self._end)
-        self._editor.on_action = self._act
+        self._listen()
         self._scrollbar.on_scroll = self._editor.scroll_to_share
         self._editor.focus()
         early, self._early = self._early or [], None
@@ -339,24 +340,24 @@ class CollabApp(App[Outcome], inherit_bindings=False):
 
     # -- what the editor says
 
-    def on_editor_moved(self) -> None:
+    def _listen(self) -> None:
+        editor = self._editor
+        editor.on_moved = self._moved
+        editor.on_elsewhere = self._show_surroundings_soon
+        editor.on_people = self._show_people
+        editor.on_notice = self.tell
+        editor.on_action = self._act
+        editor.on_quit = self._quit
+
+    def _moved(self) -> None:
         if self._session is not None:
             self._session.caret_moved()
         self._show_surroundings_soon()
 
-    def on_editor_shifted(self) -> None:
-        self._show_surroundings_soon()
-
-    def on_editor_scrolled(self) -> None:
-        self._show_surroundings_soon()
-
-    def on_editor_peers_changed(self) -> None:
+    def _show_people(self) -> None:
         self._line.show(people=self._people())
 
-    def on_editor_notice(self, event: Editor.Notice) -> None:
-        self.tell(event.text)
-
-    def on_editor_quit_requested(self) -> None:
+    def _quit(self) -> None:
         self._leaving.request(self._session)
 
     def on_status_line_clicked(self) -> None:
@@ -468,8 +469,8 @@ class CollabApp(App[Outcome], inherit_bindings=False):
 
     def _bars_changed(self) -> None:
         """Follow what is open: what lies over the text, and which keys matter."""
-        covered = self._bars.is_list_open
-        self._editor.is_covered = self._scrollbar.is_covered = covered
+        for widget in self.query(RowsWidget):
+            widget.is_covered = self._bars.is_list_open and widget is not self._commands
         self._hints.show(self._bars.hints)
         self._show_surroundings_soon()
 

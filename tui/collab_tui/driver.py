@@ -18,6 +18,7 @@ import contextlib
 import contextvars
 import os
 import re
+import time
 from collections.abc import Callable, Iterable
 from typing import Final, Protocol, cast
 
@@ -36,8 +37,14 @@ _DRAIN_S: Final = 0.5
 """How long leaving waits for a terminal that is behind."""
 
 _LATE_ANSWER: Final = re.compile("\x1b\\](?:10|11|4);[^\x07\x1b]*(?:\x07|\x1b\\\\)|\x1b\\[\\?[0-9;]*c")
-_LATE_ANSWER_BEGUN: Final = re.compile("\x1b(?:\\]1[01]?(?:;[^\x07\x1b]{0,40}\x1b?)?|\\[\\?[0-9;]{0,40})$")
+_LATE_ANSWER_BEGUN: Final = re.compile(
+    "\x1b(?:\\](?:1(?:[01](?:;[^\x07\x1b]{0,40}\x1b?)?)?)?|\\[(?:\\?[0-9;]{0,40})?)?\\Z"
+)
 """What the terminal says of its colours and of itself, too late: nobody has typed that."""
+
+_KEY_MOST: Final = 3
+_ANSWERS_S: Final = 3.0
+"""How long after the start such answers may come; Escape waits a moment longer meanwhile."""
 
 _SHIFT_F3: Final = re.compile(r"\x1b\[1;([2-8])R")
 """F3 with modifiers, as xterm has it: the same as a cursor position report, which nobody here asks for."""
@@ -67,6 +74,7 @@ class KeyParser(XTermParser):
         super().__init__()
         self._pasted: list[str] | None = None
         self._held = ""
+        self._answers_until = time.monotonic() + _ANSWERS_S
 
     @property
     def is_waiting(self) -> bool:
@@ -85,8 +93,7 @@ class KeyParser(XTermParser):
             begin = data.find(BRACKETED_PASTE_START)
             if begin < 0:
                 data = _LATE_ANSWER.sub("", data)
-                late = _LATE_ANSWER_BEGUN.search(data)
-                self._held = _begun(data, BRACKETED_PASTE_START) if late is None else late[0]
+                self._held = self._late_answer(data) or _begun(data, BRACKETED_PASTE_START)
                 begin = len(data) - len(self._held)
                 rest = ""
             else:
@@ -95,6 +102,12 @@ class KeyParser(XTermParser):
             if begin:
                 yield from super().feed(_SHIFT_F3.sub("\x1b[13;\\1~", data[:begin]))
             data = rest
+
+    def _late_answer(self, data: str) -> str:
+        """Return what at the end of `data` may begin an answer; ESC, ESC [ and ESC ] may as well be keys."""
+        begun = _LATE_ANSWER_BEGUN.search(data)
+        may_be_key = begun is not None and len(begun[0]) < _KEY_MOST
+        return "" if begun is None or (may_be_key and time.monotonic() > self._answers_until) else begun[0]
 
     def tick(self) -> Iterable[Message]:
         if self._held and self._pasted is None:

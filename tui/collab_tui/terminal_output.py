@@ -22,6 +22,10 @@ _SWITCH: Final = "\x1b[?1049"
 """Begins what takes the screen and gives it back; who owns the terminal must see that pass."""
 
 
+_KEPT: Final = ("\x1b]52;", "\x1bP")
+"""Begins what is for the clipboard: it cannot be drawn anew."""
+
+
 class TerminalOutput:
     """Writes to the terminal that `file` writes to. `on_caught_up()` is to draw everything anew."""
 
@@ -45,10 +49,10 @@ class TerminalOutput:
             self._file.flush()
             return
         data = text.encode(self._encoding, "replace")
-        if self._is_stale:
+        if self._is_stale and not text.startswith(_KEPT):
             return
         if self._backlog:
-            if len(self._backlog) + len(data) > _BACKLOG_BYTES:
+            if not text.startswith(_KEPT) and len(self._backlog) + len(data) > _BACKLOG_BYTES:
                 self._is_stale = True
             else:
                 self._backlog += data

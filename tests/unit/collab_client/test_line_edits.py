@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Callable
-from itertools import groupby
+from itertools import groupby, pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collab_client import clusters, line_edits
-from collab_client.buffer import Buffer
+from collab_client.buffer import Buffer, Change
 from collab_client.indentation import Indentation
 from collab_client.lines import Lines, Position
 from collab_protocol.errors import EditError
+from collab_protocol.messages import Presence
+from collab_protocol.presence import Activity, Caret, Person, Role
 from collab_protocol.text import Replica
 
 FOUR = Indentation("    ")
@@ -89,9 +93,12 @@ def _index(lines: Lines, place: Position) -> int:
         ("join_lines", "one|\n   \nx", "one|\nx"),
         ("join_lines", "|\n  two", "|two"),
         ("join_lines", "last|", "last|"),
+        ("join_lines", "one\n‹two\n  th|ree", "one\n‹two th|ree"),
+        ("join_lines", "o‹ne\ntwo\n  | three", "o‹ne two| three"),
         ("delete_lines", "one\nt|wo\nthree", "one\nt|hree"),
         ("delete_lines", "one\nt|wo", "o|ne"),
         ("delete_lines", "on|ly", "|"),
+        ("delete_lines", "\tx|\n漢漢👨‍👩‍👧y", "漢漢|👨‍👩‍👧y"),
         ("delete_lines", "o‹ne\ntwo\n|three", "|three"),
         ("cut_lines", "one\nt|wo\nthree", "one\n|three"),
         ("cut_lines", "one\nt|wo", "|one"),
@@ -103,11 +110,22 @@ def _index(lines: Lines, place: Position) -> int:
         ("dedent_tab", "\t\ta|", "\ta|"),
         ("dedent", "a|b", "a|b"),
         ("upper", "stra|ße x", "STRA|SSE x"),
+        ("upper", "straße| x", "STRASSE| x"),
         ("upper", "‹straße|", "‹STRASSE|"),
+        ("upper", "xx‹a\nb|c", "xx‹A\nB|c"),
         ("lower", "|A\nB‹C", "|a\nb‹C"),
-        ("title", "‹two words|", "‹Two Words|"),
+        ("title", "‹two WORDS|", "‹Two Words|"),
+        ("title", "‹don't e\u0301te\u0301 3rd a_b|", "‹Don't E\u0301te\u0301 3rd A_B|"),
+        ("title", "‹'quoted' 'n|", "‹'Quoted' 'N|"),
+        ("upper", "one| two", "ONE| two"),
+        ("upper", "one |two", "one |TWO"),
+        ("upper", "one + | two", "one + | two"),
         ("sort_lines", "b‹\na\nB\nA|\nx", "‹A\na\nB\nb|\nx"),
         ("sort_lines", "c\n|b\na\n", "a\n|b\nc\n"),
+        ("sort_lines", "c\nb👨‍👩‍👧|\na", "a\nb👨‍👩‍👧|\nc"),
+        ("sort_lines", "c\n|b\na‹", "c\n|a\nb‹"),
+        ("sort_lines", "c|\nb\na", "a\nb\nc|"),
+        ("sort_lines", "‹b\na\n|x", "‹a\nb\n|x"),
         ("sort_lines", "a\n|b", "a\n|b"),
         ("delete_to_line_start", "one\ntw|o", "one\n|o"),
         ("delete_to_line_start", "one\n|two", "one|two"),
@@ -127,74 +145,163 @@ def test_what_was_cut_ends_with_a_line_break() -> None:
     assert line_edits.cut_lines(buffer_of("o‹ne\ntw|o\nx")) == "one\ntwo\n"
 
 
-LINES = st.lists(
-    st.lists(
-        st.sampled_from(["a", "B", " ", "\t", "é", "e\u0301", "漢", "👨‍👩‍👧", "ß", "(", "z "]), max_size=6
-    ).map("".join),
-    min_size=1,
-    max_size=6,
+CLUSTERS = [
+    "a",
+    "B",
+    "z",
+    " ",
+    "\t",
+    "(",
+    "'",
+    "_",
+    "é",
+    "e\u0301",
+    "ß",
+    "Σ",
+    "漢",
+    "👨‍👩‍👧",
+    "🇩🇪",
+    "-\u0301",
+    "각",
+]
+lines_of_clusters = st.lists(
+    st.lists(st.sampled_from(CLUSTERS), max_size=6).map("".join), min_size=1, max_size=7
 )
 
 
-@given(LINES, st.data())
-def test_one_undo_takes_each_back_and_nothing_else_differs(text: list[str], data: st.DataObject) -> None:
+def edges(line: str) -> list[int]:
+    edges = [0]
+    while edges[-1] < len(line):
+        edges.append(clusters.next_boundary(line, edges[-1]))
+    return edges
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+@given(lines_of_clusters, st.data())
+@settings(max_examples=40)
+def test_each_is_what_the_model_says_in_one_row_and_one_step_of_undo(
+    name: str, text: list[str], data: st.DataObject
+) -> None:
     buffer = buffer_of("\n".join(text) + "|")
     lines = buffer.lines
 
     def somewhere() -> Position:
         row = data.draw(st.integers(0, lines.row_count - 1))
-        edges = [0]
-        while edges[-1] < len(lines.line(row)):
-            edges.append(clusters.next_boundary(lines.line(row), edges[-1]))
-        return Position(row, data.draw(st.sampled_from(edges)))
+        return Position(row, data.draw(st.sampled_from(edges(lines.line(row)))))
 
     buffer.move_to(somewhere())
-    buffer.move_to(somewhere(), extend=data.draw(st.booleans()))
-    before = marked(buffer)
-    rows = line_edits._rows(buffer)
-    name = data.draw(st.sampled_from(sorted(COMMANDS)))
+    data.draw(st.sampled_from([lambda: None, lambda: buffer.type_text("b"), buffer.backspace]))()
+    if data.draw(st.booleans()):
+        buffer.move_to(somewhere())
+        buffer.move_to(somewhere(), extend=data.draw(st.booleans()))
+    at_boundary = is_on_boundaries(buffer)
+    before, was = marked(buffer), lines.text()
+    expected = model(name, was, *sorted((_index(lines, buffer.anchor), _index(lines, buffer.head))))
     sent: list[bytes] = []
     buffer.on_local_update = sent.append
-    COMMANDS[name](buffer)
-    assert lines.text() == buffer.replica.text()
-    assert len(sent) <= 1
-    line = lines.line(buffer.head.row)
-    assert 0 <= buffer.head.column <= len(line)
-    expected = model(name, text, rows, is_selection="‹" in before)
-    if expected is not None:
-        assert lines.text().split("\n") == expected
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(line_edits, "_EDITS_MOST", data.draw(st.sampled_from([1, 2, 128])))
+        COMMANDS[name](buffer)
+    assert lines.text() == buffer.replica.text() == expected
+    assert len(sent) == 1 or (not sent and expected == was)
+    assert lines.position(lines.offset(buffer.head)) == buffer.head
+    assert lines.position(lines.offset(buffer.anchor)) == buffer.anchor
+    assert not at_boundary or is_on_boundaries(buffer)
     if sent:
         buffer.undo()
-    assert marked(buffer) == before
+        assert marked(buffer) == before
 
 
-def model(name: str, text: list[str], rows: range, *, is_selection: bool) -> list[str] | None:
-    """Do a command to a list of lines, the plain way; None for those that work on columns."""
-    first, behind = rows[0], rows[-1] + 1
-    head, these, tail = text[:first], text[first:behind], text[behind:]
+def is_on_boundaries(buffer: Buffer) -> bool:
+    return all(at.column in edges(buffer.lines.line(at.row)) for at in (buffer.head, buffer.anchor))
+
+
+def model(name: str, text: str, start: int, end: int) -> str:
+    """Do a command the plain way: to a list of lines, or to the text between two offsets."""
+    lines = text.split("\n")
+    is_selection = start < end
+    first, last = text.count("\n", 0, start), text.count("\n", 0, end)
+    if is_selection and text[end - 1] == "\n":
+        last -= 1
+    head, these, tail = lines[:first], lines[first : last + 1], lines[last + 1 :]
+    line_start = text.rfind("\n", 0, start) + 1
+    line_end = (text + "\n").index("\n", start)
     match name:
         case "duplicate_lines":
-            return head + these + these + tail
-        case "move_up" if head:
-            return [*head[:-1], *these, head[-1], *tail]
-        case "move_down" if tail:
-            return [*head, tail[0], *these, *tail[1:]]
+            lines = head + these + these + tail
+        case "move_up":
+            lines = head[:-1] + these + head[-1:] + tail
+        case "move_down":
+            lines = head + tail[:1] + these + tail[1:]
         case "delete_lines" | "cut_lines":
-            return head + tail or [""]
-        case "indent":
-            return head + ["    " + line if line.strip(" \t") else line for line in these] + tail
+            lines = head + tail
+        case "indent" | "indent_tab":
+            unit = "    " if name == "indent" else "\t"
+            lines = head + [unit + line if line.strip(" \t") else line for line in these] + tail
+        case "dedent" | "dedent_tab":
+            lines = head + [re.sub("^(\t| {1,4})", "", line) for line in these] + tail
+        case "join_lines" if len(these) == 1:
+            lines = [*head, joined(these + tail[:1]), *tail[1:]]
+        case "join_lines":
+            lines = [*head, joined(these), *tail]
         case "sort_lines" if is_selection:
-            return head + sorted(these, key=lambda line: (line.casefold(), line)) + tail
+            lines = head + sorted(these, key=lambda line: (line.casefold(), line)) + tail
+        case "sort_lines":
+            body = lines[:-1] if len(lines) > 1 and not lines[-1] else lines
+            lines = sorted(body, key=lambda line: (line.casefold(), line)) + lines[len(body) :]
+        case "upper" | "lower" | "title":
+            if not is_selection:
+                word = word_around(text[line_start:line_end], start - line_start)
+                start, end = line_start + word[0], line_start + word[1]
+            return text[:start] + recased(name, text[start:end]) + text[end:]
+        case "delete_to_line_start" if not is_selection:
+            return text[: line_start if line_start < start else max(0, start - 1)] + text[start:]
+        case "delete_to_line_end" if not is_selection:
+            return text[:start] + text[line_end if start < line_end else start + 1 :]
+        case "delete_to_line_start" | "delete_to_line_end":
+            return text[:start] + text[end:]
         case _:
-            return None
+            raise AssertionError(name)
+    return "\n".join(lines)
 
 
-@given(LINES)
-def test_joined_lines_keep_their_words(text: list[str]) -> None:
-    buffer = buffer_of("‹" + "\n".join(text) + "|")
-    line_edits.join_lines(buffer)
-    assert "\n" not in buffer.lines.text() or len(text) == 1 or not text[-1]
-    assert buffer.lines.text().split() == " ".join(text).split()
+def joined(lines: list[str]) -> str:
+    line = lines[0]
+    for text in (line.lstrip(" \t") for line in lines[1:]):
+        if line.strip(" \t"):
+            line = line.rstrip(" \t") + (" " + text if text else "")
+        else:
+            line += text
+    return line
+
+
+def word_around(line: str, column: int) -> tuple[int, int]:
+    """Return the columns of the word that holds or touches `column`; nothing when there is none."""
+    places = edges(line)
+    runs = groupby(pairwise(places), key=lambda cluster: clusters.is_word(line[cluster[0]]))
+    words = [(run[0][0], run[-1][1]) for run in (list(run) for is_word, run in runs if is_word)]
+    return next((word for word in words if word[0] <= column <= word[1]), (column, column))
+
+
+def recased(case: str, text: str) -> str:
+    """Change the case, and for titles go from letter to letter."""
+    if case != "title":
+        return text.upper() if case == "upper" else text.lower()
+    titled, is_within = "", False
+    for character in text.lower():
+        begins = character.isalnum() and not is_within
+        titled += character.title() if begins else character
+        is_mark = unicodedata.category(character) == "Mn"
+        is_within = character.isalnum() or is_mark or (character == "'" and titled[-2:-1].isalnum())
+    return titled
+
+
+def test_only_lines_that_change_their_place_are_sorted_anew() -> None:
+    buffer = buffer_of("‹a\nc\nb\nd|")
+    changes: list[Change] = []
+    buffer.on_change = changes.append
+    line_edits.sort_lines(buffer)
+    assert changes == [Change(1, 2, 2, is_local=True)]
 
 
 def test_sorted_lines_that_are_equal_but_for_case_stand_together() -> None:
@@ -203,13 +310,38 @@ def test_sorted_lines_that_are_equal_but_for_case_stand_together() -> None:
     assert [key for key, _ in groupby(buffer.lines.text().split(), str.casefold)] == ["a", "b"]
 
 
-def test_carets_of_others_in_moved_lines_stay_on_their_text() -> None:
-    buffer = buffer_of("one\ntw|o\nthree")
-    changed: list[tuple[int, int]] = []
-    buffer.on_change = lambda change: changed.append((change.first_row, change.new_last_row))
-    line_edits.move_lines(buffer, -1)
-    assert buffer.lines.text() == "two\none\nthree"
-    assert changed == [(1, 2), (0, 0)]
+@pytest.mark.parametrize("delta", [-1, 1])
+def test_carets_of_others_in_moved_lines_stay_on_their_text(delta: int) -> None:
+    buffer = buffer_of("top\none\ntw‹o\nth|ree\nfour\nend")
+    text = buffer.lines.text()
+    session_of = {text.index("two"): 2, text.index("two") + 2: 3, text.index("\nfour"): 4}
+    buffer.set_roster((), 1, 0, 0.0)
+    for offset, session in session_of.items():
+        person = Person(session, f"unix:{session}", "bo", Role.WRITE, 1)
+        buffer.place(Presence(person, (Caret(offset, offset),), 0, Activity.ACTIVE), 0.0)
+    line_edits.move_lines(buffer, delta)
+    heads = [buffer.peers[session].head for session in session_of.values()]
+    assert heads == [(2 + delta, 0), (2 + delta, 2), (3 + delta, 5)]
+
+
+@pytest.mark.parametrize(
+    ("command", "after"),
+    [
+        ("indent", "‹" + "        x\n\n" * 500 + "|"),
+        ("dedent", "‹" + "x\n\n" * 500 + "|"),
+        ("join_lines", "‹    x" + " x" * 499 + "\n|"),
+    ],
+)
+def test_many_lines_are_few_edits(command: str, after: str) -> None:
+    before = "‹" + "    x\n\n" * 500 + "|"
+    buffer = buffer_of(before)
+    changes: list[Change] = []
+    buffer.on_change = changes.append
+    COMMANDS[command](buffer)
+    assert marked(buffer) == after
+    assert 100 < len(changes) <= 128
+    buffer.undo()
+    assert marked(buffer) == before
 
 
 def test_a_read_only_room_refuses_and_changes_nothing() -> None:

@@ -115,6 +115,14 @@ def test_only_brackets_of_its_kind_are_partners() -> None:
     assert matching_bracket(lines, Position(0, 15)) == (0, 5)
 
 
+def test_the_column_counts_in_its_own_line_alone() -> None:
+    for opening, closing in (("x" * 50 + "(", ")"), ("(", ")" + "x" * 50)):
+        lines = Lines("\n".join(["x"] * 255 + [opening, closing] + ["x"] * 600))
+        places = Position(255, len(opening) - 1), Position(256, 0)
+        assert matching_bracket(lines, places[0]) == places[1]
+        assert matching_bracket(lines, places[1]) == places[0]
+
+
 texts_of_brackets = st.lists(
     st.one_of(st.text(alphabet="()[]{}aé ", max_size=8), st.just("x\n" * 300)), min_size=1, max_size=6
 ).map("\n".join)
@@ -165,9 +173,9 @@ def partner_in(text: str, at: int) -> int | None:
         ("x" * 300_000, False),
         ("x\n" * 149_999, True),
         ("x\n" * 160_000, False),
-        ("()" * 4_999, True),
-        ("()" * 5_000, False),
-        ("[]" * 10_000, True),
+        ("()" * 3_999, True),
+        ("()" * 4_000, False),
+        ("[]" * 8_000, True),
     ],
 )
 def test_a_partner_is_looked_for_so_far_and_no_farther(between: str, is_found: bool) -> None:

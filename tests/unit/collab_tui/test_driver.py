@@ -77,9 +77,7 @@ def test_keys_have_the_names_that_the_keymap_uses(typed: str, key: str) -> None:
 def test_late_answers_of_the_terminal_are_no_keys(end: str) -> None:
     answer = f"\x1b]11;rgb:1e1e/1e1e/2e2e{end}\x1b[?62;22;52c"
     assert parsed(f"a{answer}b") == ["a", "b"]
-    for cut in range(5, len(answer)):
-        if answer[:cut].endswith("\x1b") or answer[:cut].endswith("\x1b["):
-            continue  # which may be keys
+    for cut in range(1, len(answer)):
         assert parsed("a" + answer[:cut], answer[cut:] + "b") == ["a", "b"], cut
 
 

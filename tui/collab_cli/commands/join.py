@@ -51,6 +51,8 @@ def run(flags: JoinFlags) -> int:
             from collab_cli.window import Window  # loads while the terminal answers
 
             traits = query.traits()
+        # It has been heeded; Textual would have a filter of its own, and take an empty one for set.
+        os.environ.pop("NO_COLOR", None)
         window = Window(target, settings, traits, device, screen)
         window.show()
     for place in window.outcome.copies:

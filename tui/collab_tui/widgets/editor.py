@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final
 
 from textual import events
 from textual.geometry import Offset, Region
-from textual.message import Message
 from textual.strip import Strip
 from textual.timer import Timer
 
@@ -57,43 +56,12 @@ _COPYING: Final = {"copy": Register.copy, "cut": Register.cut, "cut_lines": Regi
 class Editor(RowsWidget, can_focus=True):
     """Shows one buffer. Until `attach` it keeps what is typed, and does it all then.
 
-    `on_action(id)` is called for what is not the editor's to do. While `keys_to` is set, it gets every key
-    and paste first, with the action of the key; what it returns False for is done here.
+    It calls `on_moved()` when the person has moved or edited, `on_elsewhere()` when the caret, the others or
+    the window stand elsewhere in the text, `on_people()` when others came or went, `on_notice(text)` with
+    what the person is to be told, `on_action(id)` for what is not the editor's to do, and `on_quit()` when
+    the person wants to leave: keys wait then until `resume` or `divert`. While `keys_to` is set, it gets every
+    key and paste first, with the action of the key; what it returns False for is done here.
     """
-
-    class Moved(Message):
-        """The caret is elsewhere, or the text around it changed."""
-
-        def can_replace(self, message: Message) -> bool:
-            return isinstance(message, Editor.Moved)
-
-    class Shifted(Message):
-        """The own caret stands elsewhere now, because others changed the text before it."""
-
-        def can_replace(self, message: Message) -> bool:
-            return isinstance(message, Editor.Shifted)
-
-    class Scrolled(Message):
-        """Another part of the text is shown, or others stand elsewhere in it."""
-
-        def can_replace(self, message: Message) -> bool:
-            return isinstance(message, Editor.Scrolled)
-
-    class PeersChanged(Message):
-        """Other people came, went or moved."""
-
-        def can_replace(self, message: Message) -> bool:
-            return isinstance(message, Editor.PeersChanged)
-
-    class QuitRequested(Message):
-        """The person wants to leave. Keys wait until `resume` or `divert`."""
-
-    class Notice(Message):
-        """Something to tell: what was done, or was not, and why."""
-
-        def __init__(self, text: str) -> None:
-            super().__init__()
-            self.text = text
 
     def __init__(
         self,
@@ -109,7 +77,12 @@ class Editor(RowsWidget, can_focus=True):
         """`clock` is the one by which peers' `moved_at` is told; `others_frame_s` is the least time between
         two paintings of what others do."""
         super().__init__()
+        self.on_moved: Callable[[], None] = lambda: None
+        self.on_elsewhere: Callable[[], None] = lambda: None
+        self.on_people: Callable[[], None] = lambda: None
+        self.on_notice: Callable[[str], None] = lambda _: None
         self.on_action: Callable[[str], None] = lambda _: None
+        self.on_quit: Callable[[], None] = lambda: None
         self.on_text: Callable[[Change], None] = lambda _: None
         self.matches: Callable[[range], Iterable[Match]] = lambda _: ()
         self.keys_to: Callable[[Typed, str | None], bool] | None = None
@@ -234,7 +207,7 @@ class Editor(RowsWidget, can_focus=True):
         """Measure the wrap of rows that nobody has seen yet, a few at a time."""
         self._measure_timer = None
         if self._view is not None and self._view.wrap.measure_some(_MEASURED_ROWS):
-            self.post_message(self.Scrolled())
+            self.on_elsewhere()
         elif self._view is not None and self.is_attached:
             self._measure_timer = self.set_timer(_MEASURE_S, self._measure_on)
 
@@ -267,7 +240,7 @@ class Editor(RowsWidget, can_focus=True):
         view.remember_top()
         if (view.top, view.left) != top or self._top_shown != view.top:
             self._top_shown = view.top
-            self.post_message(self.Scrolled())
+            self.on_elsewhere()
         self._place_cursor(window)
 
     def _place_cursor(self, window: Window) -> None:
@@ -312,8 +285,8 @@ class Editor(RowsWidget, can_focus=True):
         if roster != self._roster:
             self._roster = roster
             self._signs = initials(person for person, _ in roster)
-            self.post_message(self.PeersChanged())
-        self.post_message(self.Scrolled())
+            self.on_people()
+        self.on_elsewhere()
         if not self._is_acting:
             self._others.moved(peer.moved_at for peer in buffer.peers.values())
 
@@ -325,7 +298,7 @@ class Editor(RowsWidget, can_focus=True):
         self._update(reveal=self._is_caret_seen)
         if self._buffer is not None and self._buffer.head != self._head_shown:
             self._head_shown = self._buffer.head
-            self.post_message(self.Shifted())
+            self.on_elsewhere()
 
     # -- what the person does
 
@@ -349,7 +322,7 @@ class Editor(RowsWidget, can_focus=True):
         return isinstance(event, events.Key) and self._keymap.action(event.key) == "quit"
 
     def _request_quit(self) -> None:
-        self.post_message(self.QuitRequested())
+        self.on_quit()
 
     def _do_typed(self, event: Typed) -> None:
         action = self._keymap.action(event.key) if isinstance(event, events.Key) else None
@@ -392,11 +365,11 @@ class Editor(RowsWidget, can_focus=True):
         try:
             command(buffer)
         except EditError as error:
-            self.post_message(self.Notice(str(error)))
+            self.on_notice(str(error))
         finally:
             self._is_acting = False
         self.update(reveal=True, centre=centre)
-        self.post_message(self.Moved())
+        self.on_moved()
 
     def _indentation(self, lines: Lines) -> Indentation:
         from collab_client.indentation import detect, parse
@@ -415,7 +388,7 @@ class Editor(RowsWidget, can_focus=True):
             self._move_rows(rows, extend=extend)
 
     def _tell(self, text: str) -> None:
-        self.post_message(self.Notice(text))
+        self.on_notice(text)
 
     def copy_text(self, text: str) -> None:
         """Copy what was copied in a field."""

@@ -12,11 +12,14 @@ Private names of Textual 8.2: `App._driver`, `App._batch_count`, `App._sync_avai
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, Final, Self
 
 from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
+
+_FRAME_S: Final = 1 / 60
 
 _SYNC: Final = ("\x1b[?2026h", "\x1b[?2026l")
 """Between these a terminal that knows them shows nothing half done."""
@@ -35,6 +38,8 @@ class RowsWidget(Widget):
         self._kept: dict[int, Strip] = {}
         self._kept_width = 0
         self._touched: set[int] = set()
+        self._on_screen: dict[int, Strip] = {}
+        self._frame: asyncio.TimerHandle | None = None
 
     def touch(self, first: int, end: int) -> None:
         """Note that rows `first` to before `end` of the widget have changed."""
@@ -50,6 +55,16 @@ class RowsWidget(Widget):
         """Put the rows that were touched on the terminal now, or have Textual do it soon."""
         if self._touched and not self._write():
             self.paint_soon()
+
+    def paint_within_frame(self) -> None:
+        """Put them there together with what changes until the next frame, if they differ then."""
+        if self._frame is None and self._touched:
+            self._frame = asyncio.get_running_loop().call_later(_FRAME_S, self._paint_frame)
+
+    def _paint_frame(self) -> None:
+        self._frame = None
+        if self.is_attached:
+            self.paint()
 
     def paint_soon(self) -> None:
         """Have Textual paint the rows that were touched at its next tick."""
@@ -73,6 +88,10 @@ class RowsWidget(Widget):
         # Without Textual's styles, filters and caches: there is no border here, and the inks are final.
         width = self.outer_size.width
         rows = [self._strip(y) for y in crop.line_range]
+        # Textual asks for all rows and paints those that it was told of; of a touched one it was not.
+        self._on_screen.update(
+            (y, row) for y, row in zip(crop.line_range, rows, strict=True) if y not in self._touched
+        )
         return rows if crop.column_span == (0, width) else [row.crop(crop.x, crop.right) for row in rows]
 
     def _strip(self, y: int) -> Strip:
@@ -99,15 +118,18 @@ class RowsWidget(Widget):
             or app.is_headless
         ):
             return False
+        rows = [(row, self._strip(row)) for row in sorted(self._touched)]
+        self._touched.clear()
+        rows = [(row, strip) for row, strip in rows if strip != self._on_screen.get(row)]
+        if not rows:
+            return True
+        self._on_screen.update(rows)
         x, y = self.region.offset
         console = app.console
-        parts = [
-            f"\x1b[{y + row + 1};{x + 1}H{self._strip(row).render(console)}" for row in sorted(self._touched)
-        ]
+        parts = [f"\x1b[{y + row + 1};{x + 1}H{strip.render(console)}" for row, strip in rows]
         column, line = app.cursor_position
         parts.append(f"\x1b[{line + 1};{column + 1}H")
-        if len(self._touched) > 1 and getattr(app, "_sync_available", False):
+        if len(rows) > 1 and getattr(app, "_sync_available", False):
             parts = [_SYNC[0], *parts, _SYNC[1]]
         driver.write("".join(parts))
-        self._touched.clear()
         return True

@@ -39,7 +39,7 @@ class ScrollBar(RowsWidget):
             if before != (y in thumb, y in marks, marks.get(y)):
                 self.touch(y, y + 1)
         self._thumb, self._marks = thumb, dict(marks)
-        self.paint_soon()
+        self.paint_within_frame()
 
     def render_line(self, y: int) -> Strip:
         palette = self.palette

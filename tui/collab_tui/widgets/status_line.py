@@ -85,7 +85,8 @@ class StatusLine(RowsWidget):
         if is_read_only is not None:
             self.is_read_only = is_read_only
         if before != (self._status, self._people, self._notice, self._question, self.is_read_only):
-            self.refresh()
+            self.touch_all()
+            self.paint_within_frame()
 
     def on_click(self, event: events.Click) -> None:
         event.stop()
@@ -174,7 +175,8 @@ class CaretPosition(RowsWidget):
         text = f"{position.row + 1}:{position.column + 1}"
         if text != self._text:
             self._text = text
-            self.refresh()
+            self.touch_all()
+            self.paint_within_frame()
 
     def render_line(self, y: int) -> Strip:
         width = self.size.width

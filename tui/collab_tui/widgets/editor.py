@@ -56,11 +56,12 @@ _COPYING: Final = {"copy": Register.copy, "cut": Register.cut, "cut_lines": Regi
 class Editor(RowsWidget, can_focus=True):
     """Shows one buffer. Until `attach` it keeps what is typed, and does it all then.
 
-    It calls `on_moved()` when the person has moved or edited, `on_elsewhere()` when the caret, the others or
-    the window stand elsewhere in the text, `on_people()` when others came or went, `on_notice(text)` with
-    what the person is to be told, `on_action(id)` for what is not the editor's to do, and `on_quit()` when
-    the person wants to leave: keys wait then until `resume` or `divert`. While `keys_to` is set, it gets every
-    key and paste first, with the action of the key; what it returns False for is done here.
+    It calls `on_moved()` when the person has moved or edited, `on_elsewhere()` when the caret, the others
+    or the window stand elsewhere in the text, `on_people()` when others came or went, `on_notice(text)`
+    with what the person is to be told, `on_action(id)` for what is not the editor's to do, and
+    `on_quit()` when the person wants to leave: keys wait then until `resume` or `divert`. While `keys_to`
+    is set, it gets every key and paste first, with the action of the key; what it returns False for is
+    done here.
     """
 
     def __init__(

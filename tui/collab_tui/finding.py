@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from collab_tui.widgets.editor import Editor
     from collab_tui.widgets.find_bar import FindBar
 
+_REPLACED_MOST: Final = 10_000
+"""At once: a second of work in a text of 10 MB, in which nobody can type."""
+
 _COUNT_S: Final = 0.002
 """How long counting goes on before it lets others have their turn."""
 
@@ -128,8 +131,10 @@ class Finding:
         if not edits:
             self._notify("nothing to replace")
             return
+        more, edits = len(edits) - _REPLACED_MOST, edits[:_REPLACED_MOST]
         self._editor.edit(lambda buffer: buffer.edit_all(edits))
-        self._notify(f"replaced {len(edits):,}; Ctrl-Z takes it back")
+        rest = f"; {more:,} are left: do it again" if more > 0 else "; Ctrl-Z takes it back"
+        self._notify(f"replaced {len(edits):,}{rest}")
         self._show_count()
 
     # -- the search

@@ -214,9 +214,7 @@ def test_many_splices_at_once_are_what_one_after_the_other_is(
         replica.end_undo_group()
     updates: list[bytes] = []
     all_.on_update = updates.append
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("collab_protocol.text._SPLIT_BYTES", split_bytes)
-        all_.edit_all(splices)
+    all_.edit_all(splices)
     for splice in splices:
         one.edit(*splice)
     assert all_.text() == one.text()

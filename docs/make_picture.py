@@ -10,13 +10,17 @@ import random
 import re
 import secrets
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 from textual.pilot import Pilot
 
 from collab_client.buffer import Buffer
+from collab_client.document import Document
+from collab_client.journal import Contents, Origin
 from collab_client.link import Address, open_link
+from collab_client.replay import Replayed, replay
 from collab_client.session import Session
 from collab_client.status import StatusKind
 from collab_protocol.sync import Identity
@@ -39,13 +43,37 @@ TEXT = """# Minutes, Tuesday
 """
 
 
+def make_replica() -> Replica:
+    return Replica(secrets.randbits(32), has_undo=True)
+
+
+def replayed(contents: Contents) -> Replayed:
+    replaying = replay(contents, make_replica())
+    try:
+        while True:
+            next(replaying)
+    except StopIteration as done:
+        return done.value
+
+
 class Window:
     """One person's app, and what it shows."""
 
     def __init__(self, name: str, address: Address) -> None:
-        self.buffer = Buffer(Replica(secrets.randbits(32), has_undo=True))
-        identity = Identity(secrets.token_bytes(16), name.encode().ljust(32, b"."), name)
-        self.session = Session(self.buffer, identity, connect=lambda: open_link(address), dice=random.random)
+        device = name.encode().ljust(32, b".")
+        contents = Contents(Origin("", address.room, device))
+        identity = Identity(secrets.token_bytes(16), device, name)
+        document = Document(
+            replayed(contents),
+            contents,
+            identity,
+            journal=None,
+            make_replica=make_replica,
+            keep_copy=lambda text: "",
+            now=time.time,
+        )
+        self.buffer = document.buffer
+        self.session = Session(document, journal=None, connect=lambda: open_link(address), dice=random.random)
         self.app = CollabApp(AppConfig(room=address.room, start=self._start))
 
     async def _start(self) -> tuple[Buffer, Session]:

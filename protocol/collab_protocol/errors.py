@@ -9,6 +9,8 @@ CollabError
 ├── VersionRefused         the two ends share no version of the protocol
 ├── EditError              a local edit that cannot be made; nothing was changed
 │   └── TextTooLarge       … because the room's limit would be passed
+├── BadPattern             what to find or to replace it by is no pattern (collab_client.matching)
+├── SlowPattern            a pattern takes too long over one line (collab_client.matching)
 ├── ReplicaBroken          the CRDT broke down; its document must be given up
 ├── StoreError             the machine's fault: disk full, file broken, file newer than we are
 └── LinkError              the machine's or network's fault: nothing there, refused, dropped

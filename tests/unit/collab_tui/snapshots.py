@@ -31,6 +31,7 @@ from textual import events
 from textual.pilot import Pilot
 from textual.strip import Strip
 
+from collab_client import status as say
 from collab_protocol.presence import Activity
 from collab_tui.options import Options
 from collab_tui.palette import Theme
@@ -198,8 +199,42 @@ async def _selecting(stage: Stage, pilot: Pilot[object]) -> None:
     press(stage, *["down"] * 5, "shift+down", "shift+right", "shift+right")
 
 
+async def _finding(stage: Stage, pilot: Pilot[object]) -> None:
+    await _others_at_work(stage, pilot)
+    press(stage, "ctrl+f", *"the")
+    await until(lambda: " of " in "".join(stage.rows()))
+
+
+async def _replacing(stage: Stage, pilot: Pilot[object]) -> None:
+    press(stage, "ctrl+r", *"the", "alt+c", "tab", *"that")
+    await until(lambda: " of " in "".join(stage.rows()))
+
+
+async def _choosing(stage: Stage, pilot: Pilot[object]) -> None:
+    await _others_at_work(stage, pilot)
+    press(stage, "ctrl+p", *"line", "down")
+
+
+async def _reading_help(stage: Stage, pilot: Pilot[object]) -> None:
+    press(stage, "f1")
+
+
+async def _offline_with_blanks_shown(stage: Stage, pilot: Pilot[object]) -> None:
+    stage.session.say(say.offline(12, 7, kept=12), kept=12)
+    press(stage, "ctrl+end", "alt+z", "ctrl+g", *"4:x", "enter")
+
+
 SCENES: Final[Sequence[Scene]] = (
     *in_all_looks("people", _others_at_work, _MINUTES),
+    *in_all_looks("find", _finding, _MINUTES),
+    *in_all_looks("commands", _choosing, _MINUTES),
+    *in_all_looks("help", _reading_help, _MINUTES),
+    *(
+        Scene(f"{name}-{theme.value}", play, _MINUTES, (60, 16), theme, Options(whitespace=True, ruler=40))
+        for name, play in (("replace", _replacing), ("offline", _offline_with_blanks_shown))
+        for theme in Theme
+    ),
+    Scene("ascii", _finding, _MINUTES, (60, 16), is_ascii=True),
     *(
         Scene(f"selection-{theme.value}", _selecting, _MINUTES, (60, 16), theme, Options(hints=False))
         for theme in Theme

@@ -36,6 +36,9 @@ _WRAPPED_MOST: Final = 256
 _LONG: Final = 4096
 """Columns of a line from which on an edit wraps only what it changed."""
 
+_TRIED_MOST: Final = 100
+"""Segments after an edit in which new and old ones may meet by themselves; some 3 ms."""
+
 _BLANKS: Final = re.compile("[ \t]*")
 
 _NOT_FIRST: Final = frozenset("、。，．：；！？）」』】〕〉》’”,.:;!?)]}%")
@@ -54,6 +57,8 @@ class _Wrapped(NamedTuple):
 
     line: str
     starts: Sequence[int]
+    is_forced: bool = False
+    """Not as wrapping afresh would have it, so it must not be forgotten while its height counts."""
 
 
 class _Block:
@@ -137,15 +142,18 @@ class WrapIndex:
         if before is not None and before.line is line:
             return before.starts
         if before is None and len(self._wrapped) >= _WRAPPED_MOST:
-            del self._wrapped[next(iter(self._wrapped))]
+            oldest = next((old for old, wrapped in self._wrapped.items() if not wrapped.is_forced), None)
+            if oldest is not None:
+                del self._wrapped[oldest]
         starts: Sequence[int]
+        is_forced = False
         if is_narrow(line):
             starts = _narrow_starts(line, width)
         elif before is None or len(line) < _LONG:
             starts = [0, *_segments(self._layouts.of(line), width, 0)]
         else:
-            starts = _starts_like(before, self._layouts.of(line), width, self._layouts)
-        self._wrapped[row] = _Wrapped(line, starts)
+            starts, is_forced = _starts_like(before, self._layouts.of(line), width, self._layouts)
+        self._wrapped[row] = _Wrapped(line, starts, is_forced)
         return starts
 
     def height(self, row: int) -> int:
@@ -289,8 +297,10 @@ class WrapIndex:
         self._total_rows()
         first = self._rows[index]
         while rows > 0 and len(heights) < block.rows:
-            text = line(first + len(heights))
-            heights.append(_height(text, width))
+            row = first + len(heights)
+            text, wrapped = line(row), self._wrapped.get(row)
+            is_known = wrapped is not None and wrapped.line is text
+            heights.append(len(wrapped.starts) if wrapped is not None and is_known else _height(text, width))
             rows -= 1 + (len(text) >> 8 if text.isascii() else len(text) >> 2)
         if len(heights) == block.rows:
             block.height, block.heights = sum(heights), heights
@@ -347,22 +357,33 @@ def _narrow_starts(line: str, width: int) -> Sequence[int]:
     return starts
 
 
-def _starts_like(before: _Wrapped, layout: Layout, width: int, layouts: Layouts) -> list[int]:
-    """Return where the segments begin, from where they did in a line that was mostly the same."""
+def _starts_like(before: _Wrapped, layout: Layout, width: int, layouts: Layouts) -> tuple[list[int], bool]:
+    """Return where the segments begin, from where they did in a line that was mostly the same.
+
+    The old ones are taken on where an old and a new one meet. Where none do for long, as in a line without
+    blanks, a short segment makes them meet: then True is returned, too.
+    """
     line, old = layout.line, before.starts
     same_before, same_behind = shared_ends(before.line, line)
     shift = len(line) - len(before.line)
     has_tabs = "\t" in line
     # What decides where a segment ends lies at most a segment's width behind it.
     starts = list(old[: max(1, bisect_right(old, same_before) - 3)])
-    for start in _segments(layout, width, starts[-1]):
+    for tried, start in enumerate(_segments(layout, width, starts[-1])):
         index = bisect_left(old, start - shift, lo=1)
         if start >= len(line) - same_behind and index < len(old) and old[index] == start - shift:
             moved = layout.cell_at(start) - layouts.cell_at(before.line, start - shift)
             if not has_tabs or moved % TAB_CELLS == 0:
-                return starts + [column + shift for column in old[index:]]
+                return starts + [column + shift for column in old[index:]], before.is_forced
         starts.append(start)
-    return starts
+        if tried >= _TRIED_MOST and start >= len(line) - same_behind:
+            index = bisect_right(old, start - shift)
+            there = old[index] + shift if index < len(old) else len(line)
+            moved = layout.cell_at(there) - layouts.cell_at(before.line, there - shift)
+            has_room = layout.cell_at(there) - layout.cell_at(start) <= width
+            if index < len(old) and has_room and (not has_tabs or moved % TAB_CELLS == 0):
+                return starts + [column + shift for column in old[index:]], True
+    return starts, before.is_forced
 
 
 def _segments(layout: Layout, width: int, start: int) -> Iterator[int]:

@@ -251,3 +251,27 @@ def test_a_row_that_does_not_exist() -> None:
     index = WrapIndex(Lines("a"), 4)
     with pytest.raises(IndexError):
         index.height(1)
+
+
+@pytest.mark.parametrize("piece", ["x", "é", "漢", "a\tb", "👨‍👩‍👧"])
+def test_an_edit_in_a_very_long_line_wraps_what_is_near_and_fits_all_the_same(piece: str) -> None:
+    lines = Lines("top\n" + piece * (30_000 // len(piece)) + "\nend")
+    index = WrapIndex(lines, 20)
+    while not index.measure_some(10_000):
+        pass
+    before = list(index.starts(1))
+    for _ in range(3):
+        lines.replace(Position(1, 0), Position(1, 0), "éy")
+        index.splice(1, 1, 1)
+    after = list(index.starts(1))
+    line = lines.line(1)
+    assert len(after) < len(before) + 9
+    assert after[-50:] == [column + 6 for column in before[-50:]]
+    cells = [cell_at(line, column) for column in (*after[:200], *after[-50:])]
+    assert all(0 < b - a <= 20 for a, b in pairwise(cells[:200]))
+    assert index.height(1) == len(after) == index.total - 2
+    for _ in range(400):  # many other lines come and go: it is not forgotten
+        lines.replace(Position(0, 0), Position(0, 0), "some words " * 9 + "\n")
+        index.splice(0, 0, 1)
+        index.starts(0)
+    assert index.height(401) == len(index.starts(401)) == len(after)

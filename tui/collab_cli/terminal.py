@@ -23,11 +23,14 @@ _LEAVE: Final = "\x1b[?1049l"
 
 _RESET: Final = (
     "\x1b[<u"  # kitty keyboard protocol off
-    "\x1b[?1000l\x1b[?1003l\x1b[?1006l\x1b[?1015l\x1b[?1016l"  # mouse off
+    "\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?1015l\x1b[?1016l"  # mouse off
     "\x1b[?1004l\x1b[?2004l\x1b[?2048l\x1b[?2026l"  # focus, bracketed paste, size reports, held output off
     "\x1b[?7h\x1b[0m\x1b[?25h" + _LEAVE  # wrap on, plain colours, cursor on
 )
 """Undoes what Textual's driver turns on (textual.drivers.linux_driver.start_application_mode)."""
+
+_RESET_S: Final = 0.5
+"""How long a terminal may make us wait before what it has not taken is dropped for `_RESET`."""
 
 
 def check_terminal(environ: Mapping[str, str]) -> None:
@@ -73,8 +76,8 @@ class Screen(io.TextIOWrapper):
         )
 
     def write(self, text: str, /) -> int:
-        if _ENTER[:-1] in text:
-            self._is_taken = text.rfind(_ENTER) > text.rfind(_LEAVE)
+        if _ENTER in text:
+            self._is_taken = True
         if not self._is_gone:
             try:
                 return super().write(text)
@@ -99,6 +102,11 @@ class Screen(io.TextIOWrapper):
         modes[3] &= ~(termios.ECHO | termios.ICANON)
         termios.tcsetattr(0, termios.TCSANOW, modes)
 
+    def give_keys(self) -> None:
+        """Give the shell its own modes, as long as the app is suspended."""
+        with contextlib.suppress(termios.error, OSError):
+            termios.tcsetattr(0, termios.TCSANOW, self._modes)
+
     def watch(self) -> None:
         """Look out for the end of the terminal, which its reader would take for silence."""
         threading.Thread(target=self._wait_for_hangup, name="hangup", daemon=True).start()
@@ -116,13 +124,39 @@ class Screen(io.TextIOWrapper):
                 self.on_gone()
 
     def restore(self) -> None:
-        """Give the terminal back, if whoever took it did not; a terminal that is gone is let go."""
-        with contextlib.suppress(termios.error, OSError):
-            termios.tcsetattr(0, termios.TCSANOW, self._modes)
+        """Give the terminal back; a terminal that is gone is let go.
+
+        Whoever took it may have done so before, but not all of it reaches a terminal that is behind.
+        """
+        self.give_keys()
         if self._is_taken:
             self._is_taken = False
-            with contextlib.suppress(OSError, ValueError):
-                os.write(self.fileno(), _RESET.encode())
+            with contextlib.suppress(termios.error, OSError, ValueError):
+                _reset(self.fileno())
+
+
+def _reset(fd: int) -> None:
+    """Write `_RESET` to the terminal `fd`, without blocking; if need be, what it has not taken is dropped.
+
+    Raises: OSError, termios.error: the terminal is gone, or another thread is stuck writing to it.
+    """
+    try:
+        own = os.open(os.ttyname(fd), os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
+    except OSError:  # it may not be opened anew, as after `su`; then a write may block
+        own = os.dup(fd)
+    try:
+        if not _put(own, _RESET.encode()):
+            termios.tcflush(own, termios.TCOFLUSH)
+            _put(own, _RESET.encode())
+    finally:
+        os.close(own)
+
+
+def _put(fd: int, data: bytes) -> bool:
+    """Write `data`, and return whether the terminal took all of it in time."""
+    while data and select.select([], [fd], [], _RESET_S)[1]:
+        data = data[os.write(fd, data) :]
+    return not data
 
 
 @contextlib.contextmanager

@@ -212,9 +212,14 @@ class _Regex(Matcher):
         import regex
 
         try:
-            return [(*match.span(), match.expand(template)) for match in self._matches(line, LINE_TIMEOUT_S)]
-        except (regex.error, IndexError) as error:
+            found = [(*match.span(), match.expand(template)) for match in self._matches(line, LINE_TIMEOUT_S)]
+            for _, _, text in found:
+                text.encode()
+        except UnicodeEncodeError as error:
+            raise BadPattern("the replacement holds half a character") from error
+        except (regex.error, IndexError, ValueError, OverflowError) as error:
             raise BadPattern(_told(error)) from error
+        return found
 
     def _matches(self, line: str, timeout_s: float) -> list[regex.Match[str]]:
         found = self._pattern.finditer(line[:_REGEX_CHARACTERS], timeout=timeout_s)

@@ -80,6 +80,7 @@ class Search:
         self._scope = scope
         self._border_lines = ("", "")  # those in which the scope starts and ends
         self.is_slow = False
+        self._changed_row: int | None = None  # not searched again yet
         self._note_border_lines()
 
     # What there is
@@ -92,16 +93,19 @@ class Search:
     @property
     def total(self) -> int:
         """How many matches were counted, at most MOST_MATCHES: all if `is_complete` and not `is_full`."""
+        self._look_again()
         return min(self._count, MOST_MATCHES)
 
     @property
     def is_full(self) -> bool:
         """Whether so many were counted that counting has stopped: there may be more than `total`."""
+        self._look_again()
         return self._count >= MOST_MATCHES
 
     @property
     def is_complete(self) -> bool:
         """Whether the whole text was searched."""
+        self._look_again()
         return self._done_chunks() == len(self._chunks)
 
     def run(self, has_time: Callable[[], bool]) -> bool:
@@ -110,12 +114,14 @@ class Search:
         One step is made in any case: 128 rows, but of a regular expression 1 ms, and where one line holds
         it up, twice 5.
         """
+        self._look_again()
         while not self._is_over() and self._step(self._open) and has_time():
             pass
         return self._is_over()
 
     def index_of(self, span: tuple[Position, Position]) -> int | None:
         """Return which match, from 1, lies at `span`; None if none does or not all before it are counted."""
+        self._look_again()
         start, end = span
         index = self._chunk_of(start.row)
         found = self._chunks[index].found
@@ -127,6 +133,7 @@ class Search:
 
     def in_row(self, row: int) -> list[tuple[int, int]]:
         """Return the columns [start, end) of the matches in `row`, counted or not; for drawing."""
+        self._look_again()
         index = self._chunk_of(row)
         chunk = self._chunks[index]
         within = row - self._first_rows()[index]
@@ -138,6 +145,7 @@ class Search:
 
     def marks(self, buckets: int) -> set[int]:
         """Return which of `buckets` equal parts of the text hold counted matches. Costs O(buckets)."""
+        self._look_again()
         firsts = self._first_rows()
         rows = firsts[-1]
         held = set()
@@ -164,6 +172,7 @@ class Search:
         None: there is none; or, unless `is_complete`, none was found within 0.1 s. What was searched counts
         as searched, so asking again goes on from there.
         """
+        self._look_again()
         home = self._chunk_of(position.row)
         until = self._clock() + _WALK_S
         for i in range(len(self._chunks) + 1):
@@ -183,6 +192,7 @@ class Search:
 
         None as for `next_after`.
         """
+        self._look_again()
         home = self._chunk_of(position.row)
         until = self._clock() + _WALK_S
         for i in range(len(self._chunks) + 1):
@@ -205,6 +215,7 @@ class Search:
             BadPattern: the template is wrong.
             SlowPattern: a line takes longer than LINE_TIMEOUT_S, or all together 2 s.
         """
+        self._look_again()
         until = self._clock() + _REPLACE_S
         edits: list[Edit] = []
         for index, first in enumerate(self._first_rows()[:-1]):
@@ -232,6 +243,12 @@ class Search:
         """
         self._blocks = []
         self._move_scope(first_row, old_last_row, new_last_row)
+        if first_row == old_last_row == new_last_row:
+            if self._changed_row != first_row:  # many changes of one row are looked at once
+                self._look_again()
+                self._changed_row = first_row
+            return
+        self._look_again()
         index, last = self._chunk_of(first_row), self._chunk_of(old_last_row)
         added = new_last_row - old_last_row
         if index == last and new_last_row - first_row < _AT_ONCE_ROWS:
@@ -244,6 +261,12 @@ class Search:
             self._firsts = []
         if added:
             self._firsts = []
+
+    def _look_again(self) -> None:
+        """Search the row that has changed, before anything is asked."""
+        row, self._changed_row = self._changed_row, None
+        if row is not None:
+            self._search_anew(self._chunk_of(row), row, row, row)
 
     def _search_anew(self, index: int, first_row: int, old_last_row: int, new_last_row: int) -> None:
         """Search the changed rows of one chunk, unless they were still to be searched."""

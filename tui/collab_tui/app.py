@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 from textual import events
@@ -262,18 +263,22 @@ class CollabApp(App[Outcome], inherit_bindings=False):
             self._editor.typed(event)
         except (KeyboardInterrupt, SystemExit):
             raise
-        except (
-            BaseException
-        ) as crash:  # a native panic is not an Exception, and the loop would go on without us
-            self._handle_exception(crash)  # type: ignore[arg-type]  # it takes any
+        except BaseException as crash:  # a native panic is no Exception: the loop would go on without us
+            self._crashed(crash)
         return True
 
+    def _crashed(self, error: BaseException) -> None:
+        self._handle_exception(error)  # type: ignore[arg-type]  # it takes any
+
     def after_input(self, call: Callable[[], None]) -> None:
-        """Call `call` when the editor has done all that was sent to it so far."""
-        if self._early is None:
-            self._editor.call_later(call)
-        else:
+        """Call `call` when whoever may have been clicked has done all that was sent to them so far."""
+        if self._early is not None:
             call()
+            return
+        chained: Callable[[], object] = call
+        for widget in (self._editor, self._find_bar, self._prompt, self._commands, self._scrollbar):
+            chained = partial(widget.call_later, chained)
+        chained()
 
     # -- the session
 
@@ -348,6 +353,7 @@ class CollabApp(App[Outcome], inherit_bindings=False):
         editor.on_notice = self.tell
         editor.on_action = self._act
         editor.on_quit = self._quit
+        editor.on_crash = self._crashed
 
     def _moved(self) -> None:
         if self._session is not None:

@@ -70,6 +70,7 @@ class Bars:
             bar.on_close = self.close
             bar.on_copy = editor.copy_text
             bar.on_paste = editor.paste_to
+            bar.is_heard = lambda: editor.is_listening
         commands.on_choose = self._chosen
 
     @property

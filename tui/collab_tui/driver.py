@@ -18,11 +18,12 @@ import contextlib
 import contextvars
 import os
 import re
+import termios
 import time
 from collections.abc import Callable, Iterable
 from typing import Final, Protocol, cast
 
-from textual import events
+from textual import constants, events
 from textual._xterm_parser import BRACKETED_PASTE_END, BRACKETED_PASTE_START, XTermParser
 from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
@@ -44,10 +45,15 @@ _LATE_ANSWER_BEGUN: Final = re.compile(
 
 _KEY_MOST: Final = 3
 _ANSWERS_S: Final = 3.0
-"""How long after the start such answers may come; Escape waits a moment longer meanwhile."""
+"""How long after the start such answers may come; Alt-] waits a moment longer meanwhile."""
+
+_ESCAPE_S: Final = constants.ESCAPE_DELAY
+"""How long Textual waits for what may follow ESC."""
 
 _SHIFT_F3: Final = re.compile(r"\x1b\[1;([2-8])R")
 """F3 with modifiers, as xterm has it: the same as a cursor position report, which nobody here asks for."""
+
+_SHIFT_F3_BEGUN: Final = re.compile(r"\x1b\[1(?:;[2-8]?)?\Z")
 
 
 class TakesKeys(Protocol):
@@ -74,6 +80,7 @@ class KeyParser(XTermParser):
         super().__init__()
         self._pasted: list[str] | None = None
         self._held = ""
+        self._held_at = 0.0
         self._answers_until = time.monotonic() + _ANSWERS_S
 
     @property
@@ -92,19 +99,23 @@ class KeyParser(XTermParser):
                 continue
             begin = data.find(BRACKETED_PASTE_START)
             if begin < 0:
-                data = _LATE_ANSWER.sub("", data)
-                self._held = self._late_answer(data) or _begun(data, BRACKETED_PASTE_START)
-                begin = len(data) - len(self._held)
-                rest = ""
+                typed, rest = self._hold(_LATE_ANSWER.sub("", data)), ""
             else:
                 self._pasted = []
-                rest = data[begin + len(BRACKETED_PASTE_START) :]
-            if begin:
-                yield from super().feed(_SHIFT_F3.sub("\x1b[13;\\1~", data[:begin]))
+                typed, rest = _LATE_ANSWER.sub("", data[:begin]), data[begin + len(BRACKETED_PASTE_START) :]
+            if typed:
+                yield from super().feed(_SHIFT_F3.sub("\x1b[13;\\1~", typed))
             data = rest
 
+    def _hold(self, data: str) -> str:
+        """Hold back what at the end of `data` may go on with the next read, and return what is before."""
+        f3 = _SHIFT_F3_BEGUN.search(data)
+        self._held = self._late_answer(data) or _begun(data, BRACKETED_PASTE_START) or (f3[0] if f3 else "")
+        self._held_at = time.monotonic()
+        return data[: len(data) - len(self._held)]
+
     def _late_answer(self, data: str) -> str:
-        """Return what at the end of `data` may begin an answer; ESC, ESC [ and ESC ] may as well be keys."""
+        """Return what at the end of `data` may begin an answer; ESC ] may as well be a key."""
         begun = _LATE_ANSWER_BEGUN.search(data)
         may_be_key = begun is not None and len(begun[0]) < _KEY_MOST
         return "" if begun is None or (may_be_key and time.monotonic() > self._answers_until) else begun[0]
@@ -113,6 +124,8 @@ class KeyParser(XTermParser):
         if self._held and self._pasted is None:
             held, self._held = self._held, ""
             yield from super().feed(held)
+            if len(held) < _KEY_MOST and self._timeout_time is not None:
+                self._timeout_time = self._held_at + _ESCAPE_S  # the wait so far counts
         yield from super().tick()
 
     def _take_paste(self, data: str) -> str:
@@ -120,7 +133,7 @@ class KeyParser(XTermParser):
         pasted = self._pasted or []
         end = data.find(BRACKETED_PASTE_END)
         if end < 0:
-            self._held = _begun(data, BRACKETED_PASTE_END, least=1)
+            self._held = _begun(data, BRACKETED_PASTE_END)
             self._pasted = [*pasted, data[: len(data) - len(self._held)]]
             return ""
         text = "".join([*pasted, data[:end]])
@@ -129,12 +142,9 @@ class KeyParser(XTermParser):
         return data[end + len(BRACKETED_PASTE_END) :]
 
 
-def _begun(data: str, marker: str, *, least: int = 3) -> str:
-    """Return the end of `data` that may be the beginning of `marker`, of at least `least` characters.
-
-    ESC and ESC [ alone may be keys; the parser waits for what follows them itself.
-    """
-    for size in range(len(marker) - 1, least - 1, -1):
+def _begun(data: str, marker: str) -> str:
+    """Return the end of `data` that may be the beginning of `marker`; ESC and ESC [ may be keys as well."""
+    for size in range(len(marker) - 1, 0, -1):
         if data.endswith(marker[:size]):
             return marker[:size]
     return ""
@@ -147,20 +157,65 @@ class DirectDriver(LinuxDriver):
     over SSH each report is a packet.
     """
 
+    _context: contextvars.Context | None = None
+    """In which Textual knows which app is running; a signal's handler does not."""
+
+    _output: TerminalOutput | None = None
+    _modes: list[int | list[bytes | int]] | None = None
+    _ticker: asyncio.TimerHandle | None = None
+    _under_way = 0
+    _has_begun = False
+    _is_suspended = False
+
     @property
     def _owner(self) -> TakesKeys:
         return cast(TakesKeys, self._app)
 
     def start_application_mode(self) -> None:
-        self._context = contextvars.copy_context()  # in which Textual knows which app is running
-        self._output: TerminalOutput | None = None
+        if self._context is None:
+            self._context = contextvars.copy_context()
         if self._file is not None:
             with contextlib.suppress(OSError):  # then Textual's thread writes
                 self._output = TerminalOutput(self._file, self._loop, self._draw_anew)
         super().start_application_mode()  # type: ignore[no-untyped-call]
+        with contextlib.suppress(termios.error):
+            self._modes = termios.tcgetattr(self.fileno)
+
+    def suspend_application_mode(self) -> None:
+        """Give the terminal to the shell, with its own modes if the terminal's owner has kept them."""
+        if self._is_suspended:
+            return
+        super().suspend_application_mode()
+        self._is_suspended = True
+        if (give_keys := getattr(self._file, "give_keys", None)) is not None:
+            give_keys()
+
+    def resume_application_mode(self) -> None:
+        if (take_keys := getattr(self._file, "take_keys", None)) is not None:
+            with contextlib.suppress(termios.error):
+                take_keys()
+        self._is_suspended = False
+        super().resume_application_mode()
+
+    def _sigcont_application(self, *_: object) -> None:
+        if self._context is not None:
+            self._loop.call_soon_threadsafe(self._go_on, context=self._context)
+
+    def _go_on(self) -> None:
+        """Take the terminal again after SIGCONT, or only draw: after SIGSTOP we never gave it away."""
+        if self._is_suspended:
+            self.resume_application_mode()
+        else:
+            if self._modes is not None:  # the shell may have set its own
+                with contextlib.suppress(termios.error):
+                    termios.tcsetattr(self.fileno, termios.TCSANOW, self._modes)
+            self._draw_anew()
 
     def stop_application_mode(self) -> None:
+        if self._output is not None:
+            self._output.finish(_DRAIN_S)
         super().stop_application_mode()
+        self._modes = None
         if self._output is not None:
             self._output.drain(_DRAIN_S)
 
@@ -171,10 +226,10 @@ class DirectDriver(LinuxDriver):
             self._output = None
 
     def write(self, data: str) -> None:
-        if self._output is None:
-            super().write(data)
-        else:
+        if self._output is not None:
             self._output.write(data)
+        elif not self._is_suspended:  # else the shell has the terminal
+            super().write(data)
 
     def _run_input_thread(self) -> None:
         # Textual runs this in a thread of its own; here the loop does it all instead.
@@ -183,10 +238,10 @@ class DirectDriver(LinuxDriver):
     def _begin_input(self) -> None:
         self._parser = KeyParser()
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        self._ticker: asyncio.TimerHandle | None = None
-        self._under_way = 0
         if not self.exit_event.is_set():
-            self._take(self._parser.feed(self._decoder.decode(self._owner.typed_before)))
+            if not self._has_begun:
+                self._has_begun = True
+                self._feed(self._owner.typed_before)
             self._loop.add_reader(self.fileno, self._read)
 
     def disable_input(self) -> None:
@@ -214,6 +269,9 @@ class DirectDriver(LinuxDriver):
         if not data:
             self._loop.remove_reader(self.fileno)
             return
+        self._feed(data)
+
+    def _feed(self, data: bytes) -> None:
         self._take(self._parser.feed(self._decoder.decode(data)))
         if self._ticker is None and self._parser.is_waiting:
             self._ticker = self._loop.call_later(_TICK_S, self._tick)

@@ -26,6 +26,9 @@ Found = tuple[Position, Position]
 
 T = TypeVar("T")
 
+_NOTHING: Final = compile_query(Query(""))
+_TOO_SLOW: Final = "too slow: the pattern takes too long over one line"
+
 
 class Finding:
     """One person's search. `notify(text)` tells them something; `later(call)` calls back soon."""
@@ -49,7 +52,8 @@ class Finding:
         self._search: Search | None = None
         self._matcher: Matcher | None = None
         self._query = Query("")
-        self._scope: Found | None = None
+        self._selected: Search | None = None  # knows where what was selected lies now
+        self._awaited: bool | None = None  # a step, back or not, that goes on as far as counting comes
         self._origin = buffer.head
         self._is_counting = False
         bar.on_query = self._query_changed
@@ -63,7 +67,7 @@ class Finding:
         """Open the bar: with what is selected as query, or to look within it when that spans lines."""
         selection = self._buffer.selection
         spans_lines = selection is not None and selection[0].row != selection[1].row
-        self._scope = selection
+        self._selected = None if selection is None else Search(self._buffer.lines, _NOTHING, selection)
         self._origin = self._buffer.head if selection is None else selection[0]
         text = "" if selection is None or spans_lines else self._buffer.selected_text
         self._bar.open(text or self._query.text, with_replace=with_replace, in_selection=spans_lines)
@@ -71,7 +75,7 @@ class Finding:
 
     def closed(self) -> None:
         """Forget what was found; the last of it stays selected."""
-        self._search = None
+        self._search = self._selected = self._awaited = None
 
     def step(self, *, back: bool) -> None:
         """Go to the next match of the last query, the bar open or not."""
@@ -79,32 +83,50 @@ class Finding:
             self.open(with_replace=False)
             return
         if self._search is None:
-            self._begin(scope=None)
+            self._begin(is_in_selection=False)
         self._step(back)
 
     # -- what the bar says
 
     def _query_changed(self) -> None:
         self._query = self._bar.asked
-        if not self._begin(self._scope if self._bar.in_selection else None):
-            self._editor.update()
-            return
-        found = self._guarded(lambda search: search.next_after(self._origin))
-        if found is not None:
-            self._select(found)
+        if self._begin(is_in_selection=self._bar.in_selection):
+            self._go(self._origin, back=False)
         else:
             self._editor.update()
-        self._show_count()
 
     def _step(self, back: bool) -> None:
         start, end = self._buffer.selection or (self._buffer.head, self._buffer.head)
-        found = self._guarded(lambda s: s.previous_before(start) if back else s.next_after(end))
+        if self._go(start if back else end, back=back):
+            self._origin = self._buffer.anchor  # from where the next query is looked for
+
+    def _go(self, place: Position, *, back: bool) -> bool:
+        """Select the next match from `place`; where it takes long to find, as soon as it is found."""
+        search = self._search
+        if search is None:
+            return False
+        self._awaited = None
+        place = self._buffer.lines.clamp(place)
+        found = self._guarded(lambda s: s.previous_before(place) if back else s.next_after(place))
         if found is not None:
-            self._origin = found[0]
             self._select(found)
-        elif self._search is not None and not self._bar.is_open:
+        elif search.is_slow:
+            self._say(_TOO_SLOW)
+        elif not search.is_complete:
+            self._awaited = back
+            self._count_soon()
+        elif not self._bar.is_open:
             self._notify(f"not found: {self._query.text}")
         self._show_count()
+        if found is None:
+            self._editor.update()
+        return found is not None
+
+    def _say(self, error: str) -> None:
+        if self._bar.is_open:
+            self._bar.show(error=error)
+        else:
+            self._notify(error)
 
     def _replace(self) -> None:
         """Replace the match that is selected, and go to the next one."""
@@ -121,7 +143,8 @@ class Finding:
             text = self._guarded(lambda _: matcher.replacement(line, columns, self._bar.replacement))
             if text is None:
                 return
-            self._editor.edit(lambda buffer: buffer.replace(start, end, text))
+            if not self._editor.edit(lambda buffer: buffer.replace(start, end, text)):
+                return
         self._step(back=False)
 
     def _replace_all(self) -> None:
@@ -132,14 +155,15 @@ class Finding:
             self._notify("nothing to replace")
             return
         more, edits = len(edits) - _REPLACED_MOST, edits[:_REPLACED_MOST]
-        self._editor.edit(lambda buffer: buffer.edit_all(edits))
+        if not self._editor.edit(lambda buffer: buffer.edit_all(edits)):
+            return
         rest = f"; {more:,} are left: do it again" if more > 0 else "; Ctrl-Z takes it back"
         self._notify(f"replaced {len(edits):,}{rest}")
         self._show_count()
 
     # -- the search
 
-    def _begin(self, scope: Found | None) -> bool:
+    def _begin(self, *, is_in_selection: bool) -> bool:
         """Begin to search for the query; returns whether there is something to search for."""
         self._search = None
         try:
@@ -150,6 +174,7 @@ class Finding:
         if not self._query.text:
             self._bar.show()
             return False
+        scope = self._selected.scope if is_in_selection and self._selected is not None else None
         self._search = Search(self._buffer.lines, self._matcher, scope)
         self._count_on()
         return True
@@ -161,7 +186,7 @@ class Finding:
         try:
             return ask(self._search)
         except (BadPattern, SlowPattern) as error:
-            self._bar.show(error=str(error))
+            self._say(str(error))
             return None
 
     def _select(self, found: Found) -> None:
@@ -174,9 +199,10 @@ class Finding:
         self._editor.edit(select, centre=True)
 
     def _text_changed(self, change: Change) -> None:
-        if self._search is not None:
-            self._search.splice(change.first_row, change.old_last_row, change.new_last_row)
-            self._count_soon()
+        for search in (self._search, self._selected):
+            if search is not None:
+                search.splice(change.first_row, change.old_last_row, change.new_last_row)
+                self._count_soon()
 
     def _matches(self, rows: range) -> Iterator[Match]:
         """Yield what of the matches is on the screen."""
@@ -209,12 +235,17 @@ class Finding:
         if is_complete is None:
             return
         self._show_count()
-        if not is_complete:
+        if self._awaited is not None and (is_complete or search.total):
+            self._step(self._awaited)
+        elif not is_complete:
             self._count_soon()
 
     def _show_count(self) -> None:
         search = self._search
         if search is None or not self._bar.is_open:
+            return
+        if search.is_slow:
+            self._say(_TOO_SLOW)
             return
         total = f"{search.total:,}" + ("" if search.is_complete else "+")
         if search.is_complete and not search.total:

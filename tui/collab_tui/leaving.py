@@ -39,6 +39,7 @@ class Leaving:
         self._end = end
         self._is_leaving = False
         self._is_asking = False
+        self._has_left = False
 
     def request(self, session: Session | None) -> None:
         """Leave, if that loses nothing or the person says so."""
@@ -79,7 +80,12 @@ class Leaving:
                 pass
 
     def _leave(self, session: Session) -> None:
-        """Say goodbye; the session's end ends the app, or a deadline does."""
+        """Say goodbye, and hear nothing more; the session's end ends the app, or a deadline does."""
+        if self._has_left:
+            return
+        self._has_left, self._is_asking = True, False
+        self._line.show(question="")
+        self._editor.divert(_ignore)
         session.leave()
         self._end_later(session, _JOURNAL_WAITS)
 
@@ -93,6 +99,10 @@ class Leaving:
                 self._end()
 
         self._app.set_timer(_GOODBYE_S, end)
+
+
+def _ignore(_: events.Key) -> None:
+    """Take a key that comes too late."""
 
 
 def _question(unsaved: int, kept: int) -> str:

@@ -40,10 +40,11 @@ class TerminalOutput:
         self._on_caught_up = on_caught_up
         self._backlog = bytearray()
         self._is_stale = False
+        self._is_finishing = False
 
     def write(self, text: str) -> None:
         """Write `text`, now or as soon as the terminal takes it."""
-        if _SWITCH in text:
+        if _SWITCH in text and not self._is_finishing:
             self.drain(1.0)
             self._file.write(text)
             self._file.flush()
@@ -69,7 +70,16 @@ class TerminalOutput:
             if select.select([], [self._fd], [], left_s)[1]:
                 del self._backlog[: self._put(self._backlog)]
         self._backlog.clear()
+        self._is_stale = False
         self._loop.remove_writer(self._fd)
+
+    def finish(self, timeout_s: float) -> None:
+        """Drop what is still to be drawn after `timeout_s`; what is written from here on gives things back.
+
+        That is never left out, nor waited for by way of the owner: a stalled terminal would keep us.
+        """
+        self.drain(timeout_s)
+        self._is_finishing = True
 
     def close(self) -> None:
         """Let the terminal go."""

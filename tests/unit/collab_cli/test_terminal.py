@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import pty
 import sys
+import tty
 from pathlib import Path
 
 import pytest
 
 from collab_cli.exits import UsageError
-from collab_cli.terminal import check_terminal
+from collab_cli.terminal import _RESET, _reset, check_terminal
 from tests.e2e.terminal import Terminal
 
 PROGRAM = """
@@ -91,7 +94,13 @@ def test_fd_2_goes_to_the_log_and_not_to_the_screen(tmp_path: Path) -> None:
     assert log.stat().st_mode & 0o777 == 0o600
 
 
-def test_an_app_that_gave_the_terminal_back_itself_is_not_corrected(tmp_path: Path) -> None:
+def test_a_terminal_that_was_never_taken_is_sent_nothing(tmp_path: Path) -> None:
+    body = "with take_screen(pathlib.Path(os.environ['LOG'])): pass"
+    code, output, is_as_before = run(body, tmp_path / "log")
+    assert (code, output, is_as_before) == (0, b"", True)
+
+
+def test_an_app_that_gave_the_terminal_back_itself_may_not_have_got_it_all_there(tmp_path: Path) -> None:
     body = (
         "with take_screen(pathlib.Path(os.environ['LOG'])) as screen:\n"
         "    draw(screen); screen.write('\\x1b[?1049l')"
@@ -99,8 +108,42 @@ def test_an_app_that_gave_the_terminal_back_itself_is_not_corrected(tmp_path: Pa
     code, output, is_as_before = run(body, tmp_path / "log")
     assert code == 0
     assert is_as_before
-    assert output.count(b"\x1b[?1049l") == 1
-    assert b"\x1b[?1000l" not in output
+    assert output.endswith(b"\x1b[?1049l" + _RESET.encode())
+    assert b"\x1b[?1002l" in output
+
+
+def test_a_terminal_that_takes_nothing_is_given_back_instead_of_what_it_did_not_take() -> None:
+    ours, its = pty.openpty()
+    tty.setraw(its)
+    os.set_blocking(its, False)
+    try:
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(its, b"x" * 4096)
+        _reset(its)
+        os.set_blocking(ours, False)
+        got = b""
+        with contextlib.suppress(BlockingIOError):
+            while not got.endswith(_RESET.encode()):
+                got += os.read(ours, 65536)
+        assert got.endswith(_RESET.encode())
+    finally:
+        os.close(ours)
+        os.close(its)
+
+
+def test_the_shell_has_its_own_modes_while_the_app_is_suspended(tmp_path: Path) -> None:
+    body = """
+before = termios.tcgetattr(0)
+with take_screen(pathlib.Path(os.environ['LOG'])) as screen:
+    taken = termios.tcgetattr(0)
+    screen.give_keys()
+    given = termios.tcgetattr(0)
+    screen.take_keys()
+    assert (given, termios.tcgetattr(0)) == (before, taken) and before != taken
+"""
+    code, _, is_as_before = run(body, tmp_path / "log")
+    assert (code, is_as_before) == (0, True)
 
 
 @pytest.mark.parametrize("error", ["RuntimeError", "BaseException", "KeyboardInterrupt", "SystemExit"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 
@@ -380,3 +381,58 @@ async def test_ascii_is_ascii() -> None:
         await pilot.pause()
         assert " v ana 21 " in stage.rows()[8]
         assert all(row.isascii() for row in stage.rows())
+
+
+async def test_quitting_waits_for_a_paste_and_the_answer_is_no_text() -> None:
+    stage = Stage("text")
+    gate = asyncio.Event()
+
+    async def slow() -> str:
+        await gate.wait()
+        return "PASTED "
+
+    stage.clipboard.paste = slow  # type: ignore[method-assign]
+    async with stage.app.run_test(size=(80, 10)) as pilot:
+        await begun(stage)
+        stage.session.say(say.offline(2, 7))
+        for key in ("ctrl+v", "ctrl+q"):
+            stage.app.typed(events.Key(key, None))
+        await pilot.pause()
+        assert "Quit with" not in bar(stage)
+        gate.set()
+        await until(lambda: "Quit with 2 unsaved changes?" in bar(stage))
+        assert stage.world.text == "PASTED text"
+        await pilot.press("n", "x")
+        assert stage.world.text == "PASTED xtext"
+        await pilot.press("ctrl+q")
+        await until(lambda: "Quit with" in bar(stage))
+        await pilot.press("y")
+        await until(lambda: stage.session.has_left)
+
+
+async def test_once_one_has_left_nothing_brings_one_back() -> None:
+    stage = Stage("text")
+    stage.session.stays = True
+    async with stage.app.run_test(size=(80, 10)) as pilot:
+        await begun(stage)
+        stage.session.say(say.offline(2, 7))
+        await pilot.press("ctrl+q")
+        await until(lambda: "Quit with" in bar(stage))
+        stage.session.say(say.saved(is_durable=True))
+        assert stage.session.has_left
+        assert "Quit with" not in bar(stage)
+        await pilot.press("n", "h", "i")
+        assert stage.world.text == "text"
+
+
+async def test_a_question_keeps_the_mouse_out_of_bars() -> None:
+    stage = Stage("two two")
+    async with stage.app.run_test(size=(80, 10)) as pilot:
+        await begun(stage)
+        stage.session.say(say.offline(2, 7))
+        for key in ("ctrl+r", *"two", "tab", "x", "ctrl+q"):
+            stage.app.typed(events.Key(key, key if len(key) == 1 else None))
+        await until(lambda: "Quit with" in bar(stage))
+        row = next(y for y, text in enumerate(stage.rows()) if "[All]" in text)
+        await pilot.click(offset=(stage.rows()[row].index("[All]") + 1, row))
+        assert stage.world.text == "two two"

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import os
 import pty
+import termios
+import threading
 import tty
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +15,8 @@ from contextlib import contextmanager
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from textual import events
+from textual import constants, events
+from textual.drivers.linux_driver import LinuxDriver
 
 from collab_tui.driver import DirectDriver, KeyParser
 from collab_tui.terminal_output import TerminalOutput
@@ -21,8 +25,9 @@ BEGIN, END = "\x1b[200~", "\x1b[201~"
 
 
 def parsed(*pieces: str) -> list[str]:
-    """Return what was typed: keys by name, pastes in guillemets."""
+    """Return what was typed long after the start: keys by name, pastes in guillemets."""
     parser = KeyParser()
+    parser._answers_until = 0.0
     found: list[str] = []
     for piece in pieces:
         for event in parser.feed(piece):
@@ -42,8 +47,7 @@ def test_a_paste_is_one_event_between_keys() -> None:
 def test_a_paste_may_come_in_any_pieces(content: list[str], data: st.DataObject) -> None:
     text = "".join(content)
     stream = BEGIN + text + END + "z"
-    # The first two characters of the marker may be keys of their own, so they come with the third.
-    cuts = sorted(data.draw(st.sets(st.integers(3, len(stream)))))
+    cuts = sorted(data.draw(st.sets(st.integers(1, len(stream)))))
     pieces = [stream[a:b] for a, b in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
     assert parsed(*pieces) == [f"«{text}»", "z"]
 
@@ -56,6 +60,18 @@ def test_shift_f3_is_no_cursor_report() -> None:
     assert parsed("\x1b[1;2R") == ["shift+f3"]
     assert parsed("\x1b[1;5R") == ["ctrl+f3"]
     assert parsed("\x1bOR") == ["f3"]
+    for cut in range(1, 6):
+        assert parsed("\x1b[1;2R"[:cut], "\x1b[1;2R"[cut:]) == ["shift+f3"], cut
+
+
+def test_escape_is_a_key_after_no_longer_a_wait_than_without_us(monkeypatch: pytest.MonkeyPatch) -> None:
+    parser = KeyParser()
+    assert list(parser.feed("\x1b")) == []
+    assert list(parser.tick()) == []  # ESC has been handed on
+    assert parser._timeout_time == parser._held_at + constants.ESCAPE_DELAY
+    monkeypatch.setattr("textual._parser.get_time", lambda: parser._held_at + constants.ESCAPE_DELAY)
+    assert [event.key for event in parser.tick() if isinstance(event, events.Key)] == ["escape"]
+    assert not parser.is_waiting
 
 
 @pytest.mark.parametrize(
@@ -77,7 +93,8 @@ def test_keys_have_the_names_that_the_keymap_uses(typed: str, key: str) -> None:
 def test_late_answers_of_the_terminal_are_no_keys(end: str) -> None:
     answer = f"\x1b]11;rgb:1e1e/1e1e/2e2e{end}\x1b[?62;22;52c"
     assert parsed(f"a{answer}b") == ["a", "b"]
-    for cut in range(1, len(answer)):
+    assert parsed(f"a{answer}{BEGIN}x{END}") == ["a", "«x»"]
+    for cut in set(range(1, len(answer))) - {2}:  # ESC ] is a key, that long after the start
         assert parsed("a" + answer[:cut], answer[cut:] + "b") == ["a", "b"], cut
 
 
@@ -154,6 +171,33 @@ async def test_a_terminal_far_behind_is_drawn_anew_when_it_has_caught_up() -> No
         output.close()
 
 
+async def test_what_gives_the_terminal_back_gets_there_though_it_stalled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with terminal() as (ours, its), os.fdopen(os.dup(its), "w", encoding="utf-8") as file:
+        drawn: list[str] = []
+        output = TerminalOutput(file, asyncio.get_running_loop(), lambda: drawn.append("anew"))
+        for _ in range(100):
+            output.write("x" * 10_000)
+        output.finish(0)
+        monkeypatch.setattr(file, "write", lambda _: pytest.fail("that would block"))
+        assert not output._backlog
+        back = ["\x1b[?2004l", "\x1b[<u", "\x1b[?1049l", "\x1b[?25h"]
+        for text in back:
+            output.write(text)
+        os.set_blocking(ours, False)
+        got = b""
+        async with asyncio.timeout(10):
+            while not got.endswith("".join(back).encode()):
+                await asyncio.sleep(0)
+                try:
+                    got += os.read(ours, 65536)
+                except BlockingIOError:
+                    continue
+        assert not drawn
+        output.close()
+
+
 async def test_what_takes_the_screen_goes_by_its_owner() -> None:
     with terminal() as (ours, its), os.fdopen(os.dup(its), "w", encoding="utf-8") as file:
         seen: list[str] = []
@@ -195,6 +239,11 @@ class App:
         self.got: list[str] = []
         self.later: list[tuple[object, ...]] = []
 
+    typed_before = b"before"
+
+    def refresh(self) -> None:
+        self.got.append("drawn anew")
+
     def typed(self, event: events.Key | events.Paste) -> bool:
         self.got.append("direct " + (event.key if isinstance(event, events.Key) else event.text))
         return True
@@ -225,3 +274,83 @@ def test_a_key_behind_a_click_does_not_overtake_it() -> None:
         call()  # type: ignore[operator]
     driver._take(parser.feed("c"))
     assert app.got[3:] == ["direct c"]
+
+
+# Suspended and back
+
+WHO = contextvars.ContextVar[str]("WHO")
+
+
+class Screen:
+    """A terminal's owner, that notes whose modes the terminal has."""
+
+    def __init__(self, got: list[str]) -> None:
+        self.got = got
+
+    def give_keys(self) -> None:
+        self.got.append("given")
+
+    def take_keys(self) -> None:
+        self.got.append("taken")
+
+    def fileno(self) -> int:
+        raise OSError  # no terminal to write to directly
+
+
+@pytest.fixture
+def driver(monkeypatch: pytest.MonkeyPatch) -> Iterator[DirectDriver]:
+    """Yield a driver on a terminal of its own, of which Textual's part only notes what it is told."""
+    app = App()
+    driver = DirectDriver.__new__(DirectDriver)
+    monkeypatch.setattr(LinuxDriver, "start_application_mode", lambda _: app.got.append("start"))
+    monkeypatch.setattr(LinuxDriver, "stop_application_mode", lambda _: app.got.append("stop"))
+    with terminal() as (_, its):
+        driver._app = app  # type: ignore[assignment]
+        driver._file = Screen(app.got)  # type: ignore[assignment]
+        driver.fileno = its
+        driver._writer_thread = driver._key_thread = None
+        driver.exit_event = threading.Event()
+        yield driver
+
+
+async def test_what_was_typed_before_is_typed_once(driver: DirectDriver) -> None:
+    driver._loop = asyncio.get_running_loop()
+    driver._begin_input()
+    assert driver._app.got == ["direct " + key for key in "before"]  # type: ignore[attr-defined]
+    driver._under_way = 1
+    driver._begin_input()
+    assert len(driver._app.got) == len("before")  # type: ignore[attr-defined]
+    assert driver._under_way == 1  # what is still on Textual's way is not forgotten
+    driver._loop.remove_reader(driver.fileno)
+
+
+async def test_keys_run_where_textual_knows_the_app_after_a_signal_too(driver: DirectDriver) -> None:
+    driver._loop = asyncio.get_running_loop()
+    WHO.set("app")
+    driver.start_application_mode()
+    contextvars.Context().run(driver.start_application_mode)  # as from a signal's handler
+    assert driver._context is not None
+    assert driver._context[WHO] == "app"
+
+
+async def test_going_on_takes_the_terminal_only_when_it_was_given_away(driver: DirectDriver) -> None:
+    got: list[str] = driver._app.got  # type: ignore[attr-defined]
+    driver._loop = asyncio.get_running_loop()
+    driver._sigcont_application()  # before the first start there is nothing to go on with
+    driver.start_application_mode()
+    modes = termios.tcgetattr(driver.fileno)
+    shell = [*modes]
+    shell[3] |= termios.ECHO
+    termios.tcsetattr(driver.fileno, termios.TCSANOW, shell)
+    driver._sigcont_application()
+    await asyncio.sleep(0)
+    assert got == ["start", "drawn anew"]
+    assert termios.tcgetattr(driver.fileno) == modes
+    got.clear()
+    driver.suspend_application_mode()
+    driver.write("not for the shell")
+    driver.suspend_application_mode()
+    driver._sigcont_application()
+    driver._sigcont_application()
+    await asyncio.sleep(0)
+    assert got == ["stop", "given", "taken", "start", "drawn anew"]

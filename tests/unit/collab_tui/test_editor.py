@@ -381,3 +381,47 @@ async def test_any_size_will_do(size: tuple[int, int]) -> None:
         await pilot.resize_terminal(40, 10)
         await pilot.pause()
         assert len(stage.rows()) == 10
+
+
+async def test_a_drag_holds_on_to_its_text_while_others_edit() -> None:
+    clock = Clock()
+    stage = Stage("\n".join(f"word{n} and more" for n in range(30)), clock=clock)
+    async with playing(stage) as pilot:
+        await pilot.mouse_down(Editor, offset=(GUTTER, 3))
+        await pilot.hover(Editor, offset=(GUTTER + 3, 3))
+        offset = stage.world.buffer.lines.offset(stage.world.buffer.head._replace(column=0))
+        stage.world.edit_elsewhere(offset, 0, "INSERTED ")
+        await pilot.hover(Editor, offset=(GUTTER + 14, 3))
+        assert stage.world.buffer.selected_text == "word3"
+        await pilot.press("z", "q")
+        assert stage.world.buffer.lines.line(3) == "INSERTED zq and more"
+        await pilot.mouse_up(Editor)
+        clock.now += 1
+        await pilot.click(Editor, offset=(GUTTER + 1, 8))
+        await pilot.mouse_down(Editor, offset=(GUTTER + 1, 8))
+        assert stage.world.buffer.selected_text == "word8"
+        stage.world.edit_elsewhere(0, len(stage.world.text.encode()), "one")
+        await pilot.hover(Editor, offset=(GUTTER + 1, 9))
+        await pilot.mouse_up(Editor)
+        assert stage.app.is_running
+
+
+async def test_typing_above_in_the_same_wrapped_line_does_not_make_it_jump() -> None:
+    stage = Stage(" ".join(f"w{n}" for n in range(1000)))
+    async with playing(stage) as pilot:
+        await pilot.press("ctrl+end")
+        first = text_of(stage, 0).split()[0]
+        stage.world.edit_elsewhere(0, 0, "many new words " * 40)
+        await pilot.pause()
+        assert first in text_of(stage, 0).split() + text_of(stage, 1).split()
+
+
+async def test_a_caret_in_view_stays_so_though_textual_draws_in_between() -> None:
+    stage = Stage(ROWS)
+    async with playing(stage) as pilot:
+        await pilot.press("down", "down", "down")
+        stage.world.edit_elsewhere(0, 0, "new\n" * 40)
+        editor(stage).render_lines(editor(stage).region)
+        await pilot.pause()
+        row = stage.world.head[0]
+        assert any(shown.row == row for shown in editor(stage)._shown)

@@ -93,6 +93,16 @@ def go_to(buffer: Buffer, row: int, column: int) -> None:
     buffer.move_to(place)
 
 
+def drag_to(buffer: Buffer, unit: Unit, place: Position) -> None:
+    """Select on to `place`. What is selected holds where the drag began, wherever others have moved it."""
+    if unit == "character":
+        buffer.move_to(place, extend=True)
+        return
+    anchor = buffer.anchor
+    origin = anchor if anchor <= buffer.head else clusters.left_of(buffer.lines, anchor)
+    select_by(buffer, unit, origin, place)
+
+
 def select_by(buffer: Buffer, unit: Unit, origin: Position, place: Position) -> None:
     """Select from `origin` to `place` by characters, or all words or lines from one to the other."""
     if unit == "character":

@@ -84,6 +84,7 @@ class Editor(RowsWidget, can_focus=True):
         self.on_notice: Callable[[str], None] = lambda _: None
         self.on_action: Callable[[str], None] = lambda _: None
         self.on_quit: Callable[[], None] = lambda: None
+        self.on_crash: Callable[[BaseException], None] = lambda _: None
         self.on_text: Callable[[Change], None] = lambda _: None
         self.matches: Callable[[range], Iterable[Match]] = lambda _: ()
         self.keys_to: Callable[[Typed, str | None], bool] | None = None
@@ -131,6 +132,11 @@ class Editor(RowsWidget, can_focus=True):
         self.resume()
 
     @property
+    def is_listening(self) -> bool:
+        """Whether what is typed is done: there is a text, and no question."""
+        return self._inbox.is_open
+
+    @property
     def view(self) -> View | None:
         """Which part of the text is shown; None before `attach`."""
         return self._view
@@ -174,7 +180,9 @@ class Editor(RowsWidget, can_focus=True):
 
     def render_lines(self, crop: Region) -> list[Strip]:
         if self._others.is_due:
-            self._update()  # rows are about to be drawn: their marks must fit the text that they have now
+            self._update(
+                reveal=self._is_caret_seen
+            )  # rows are about to be drawn: their marks must fit the text that they have now
         return super().render_lines(crop)
 
     def render_line(self, y: int) -> Strip:
@@ -326,6 +334,7 @@ class Editor(RowsWidget, can_focus=True):
         self.on_quit()
 
     def _do_typed(self, event: Typed) -> None:
+        self._mouse.release()
         action = self._keymap.action(event.key) if isinstance(event, events.Key) else None
         if self.keys_to is not None and self.keys_to(event, action):
             return
@@ -357,20 +366,23 @@ class Editor(RowsWidget, can_focus=True):
         else:
             self.on_action(action)
 
-    def edit(self, command: Callable[[Buffer], object], *, centre: bool = False) -> None:
-        """Run one command of the person's and show its effect at once."""
+    def edit(self, command: Callable[[Buffer], object], *, centre: bool = False) -> bool:
+        """Run one command of the person's and show its effect at once; False when it was refused."""
         buffer = self._buffer
         if buffer is None:
-            return
+            return False
         self._is_acting = True
+        is_done = False
         try:
             command(buffer)
+            is_done = True
         except EditError as error:
             self.on_notice(str(error))
         finally:
             self._is_acting = False
         self.update(reveal=True, centre=centre)
         self.on_moved()
+        return is_done
 
     def _indentation(self, lines: Lines) -> Indentation:
         from collab_client.indentation import detect, parse
@@ -395,16 +407,20 @@ class Editor(RowsWidget, can_focus=True):
         """Copy what was copied in a field."""
         self._tell(self._register.keep(text))
 
-    def paste_to(self, put: Callable[[str], None]) -> None:
+    def paste_to(self, put: Callable[[str], object]) -> None:
         """Give what the clipboard holds to `put`; what is typed meanwhile waits for it, a second at most."""
-        self._inbox.close()
-        self.run_worker(self._paste(put), name="paste", exit_on_error=False)
+        self._inbox.wait()
+        self.run_worker(self._paste(put), name="paste")
 
-    async def _paste(self, put: Callable[[str], None]) -> None:
+    async def _paste(self, put: Callable[[str], object]) -> None:
         try:
             put(await self._register.pasted())
+        except Exception:
+            raise
+        except BaseException as crash:  # a native panic is no Exception, and a worker would keep it
+            self.on_crash(crash)
         finally:
-            self.resume()
+            self._inbox.go_on()
 
     # -- mouse
 

@@ -47,6 +47,7 @@ class FieldWidget(RowsWidget):
         self.on_close: Callable[[], object] = lambda: None
         self.on_copy: Callable[[str], object] = self._keep_copied
         self.on_paste: Callable[[Callable[[str], None]], object] = self._put_copied
+        self.is_heard: Callable[[], bool] = lambda: True
         self._keymap = keymap
         self._is_ascii = is_ascii
         self._styles = Styles()
@@ -158,6 +159,8 @@ class FieldWidget(RowsWidget):
 
     def on_click(self, event: events.Click) -> None:
         event.stop()
+        if not self.is_heard():
+            return
         for cells, does in self._zones.get(int(event.y), ()):
             if int(event.x) in cells:
                 does(int(event.x) - cells.start)
@@ -194,6 +197,8 @@ class FieldWidget(RowsWidget):
 
     def _pasted(self, field: Field, text: str) -> None:
         """Put what the clipboard had into the field that asked for it, maybe a while ago."""
+        if not self.is_open:
+            return
         before = field.text
         field.type(text)
         if field.text != before:

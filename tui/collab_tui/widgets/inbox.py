@@ -44,12 +44,20 @@ class Inbox:
         self._held: list[Typed] = []
         self._answer: Callable[[events.Key], None] | None = None
         self._has_opened = False
-        self.is_open = False
+        self._is_opened = False
+        self._waits = 0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether what comes is delivered at once."""
+        return self._is_opened and not self._waits
 
     def put(self, event: Typed) -> None:
         """Take what was typed."""
         if self.is_open:
             self._deliver(event)
+        elif self._waits:
+            self._held.append(event)
         elif self._answer is not None and isinstance(event, events.Key):
             self._answer(event)
         elif not self._asks_to_quit(event):
@@ -61,14 +69,26 @@ class Inbox:
 
     def open(self) -> None:
         """Deliver what was kept, as far as nothing closes this again, and then all that comes."""
-        self.is_open = self._has_opened = True
+        self._is_opened = self._has_opened = True
         self._answer = None
+        self._deliver_held()
+
+    def wait(self) -> None:
+        """Keep what comes, a wish to quit too, until `go_on`: something that comes before it is under way."""
+        self._waits += 1
+
+    def go_on(self) -> None:
+        """Deliver what was kept since `wait`, if nothing else keeps it."""
+        self._waits -= 1
+        self._deliver_held()
+
+    def _deliver_held(self) -> None:
         while self._held and self.is_open:
             self._deliver(self._held.pop(0))
 
     def close(self) -> None:
         """Keep what comes."""
-        self.is_open = False
+        self._is_opened = False
 
     def divert(self, answer: Callable[[events.Key], None]) -> None:
         """Give keys to `answer`, a question on the screen, until `open`.

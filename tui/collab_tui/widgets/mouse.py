@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from textual import events
 from textual.timer import Timer
@@ -34,7 +34,7 @@ class Mouse:
         widget: Widget,
         *,
         place: Callable[[int, int], Position],
-        edit: Callable[[Callable[[Buffer], object]], None],
+        edit: Callable[[Callable[[Buffer], object]], object],
         scroll: Callable[[int], None],
         clock: Callable[[], float],
     ) -> None:
@@ -45,7 +45,6 @@ class Mouse:
         self._clock = clock
         self._is_down = False
         self._at = (0, 0)
-        self._origin: Position | None = None  # the fixed end of what a drag selects
         self._unit: Unit = "character"
         self._scroll_rows = 0  # at each tick, while the pointer is beyond the upper or lower edge
         self._pressed_at = float("-inf")
@@ -53,17 +52,18 @@ class Mouse:
 
     def press(self, event: events.MouseDown) -> None:
         """Place the caret; again on the same cell: select the word, then the line; with Shift: select."""
+        from collab_tui.widgets.commands import select_by  # loads what the buffer has loaded, not before
+
         self._widget.capture_mouse()
         at, now = (int(event.x), int(event.y)), self._clock()
         is_again = at == self._at and now - self._pressed_at < _CHAIN_S
         self._unit = _UNITS[(_UNITS.index(self._unit) + 1) % len(_UNITS)] if is_again else "character"
         self._is_down, self._at, self._pressed_at, self._scroll_rows = True, at, now, 0
-        place = self._place(*at)
-        if event.shift:
-            self._edit(lambda buffer: self._extend(buffer, place))
+        place, unit = self._place(*at), self._unit
+        if event.shift or unit == "character":
+            self._edit(lambda buffer: buffer.move_to(place, extend=event.shift))
         else:
-            self._origin = place
-            self._select_to(place)
+            self._edit(lambda buffer: select_by(buffer, unit, place, place))
 
     def move(self, event: events.MouseMove, height: int) -> None:
         """Select on to where the pointer is; the further outside, the faster it scrolls."""
@@ -76,9 +76,10 @@ class Mouse:
         self._select_to(self._place(x, y))
 
     def release(self) -> None:
-        """Let go of what was dragged."""
-        self._is_down = False
-        self._widget.release_mouse()
+        """Let go of what was dragged; whoever types has done so, too."""
+        if self._is_down:
+            self._is_down = False
+            self._widget.release_mouse()
         if self._timer is not None:
             self._timer.stop()
             self._timer = None
@@ -89,14 +90,8 @@ class Mouse:
             self._scroll(self._scroll_rows)
             self._select_to(self._place(*self._at))
 
-    def _extend(self, buffer: Buffer, place: Position) -> None:
-        self._origin = buffer.anchor
-        buffer.move_to(place, extend=True)
-
     def _select_to(self, place: Position) -> None:
         """Select from where the button was pressed to `place`, by characters, words or lines."""
-        from collab_tui.widgets.commands import select_by  # loads what the buffer has loaded, not before
+        from collab_tui.widgets.commands import drag_to
 
-        origin: Any = self._origin
-        if origin is not None:
-            self._edit(lambda buffer: select_by(buffer, self._unit, origin, place))
+        self._edit(lambda buffer: drag_to(buffer, self._unit, place))

@@ -7,7 +7,7 @@ from typing import Final
 
 from collab_client.clusters import previous_boundary
 from collab_client.lines import START, Lines, Position
-from collab_tui.cells import Layouts
+from collab_tui.cells import Layouts, shared_ends
 from collab_tui.visual_row import VisualRow
 from collab_tui.wrap import WrapIndex
 
@@ -31,6 +31,7 @@ class View:
         self._layouts = layouts
         self.wrap = WrapIndex(lines, None, layouts)
         self._top_line = ""
+        self._top_column = 0
         self._goal: tuple[Position, int] | None = None
         self._rows: list[VisualRow] = []
         self._rows_of: tuple[object, ...] | None = None  # for what top and size these are
@@ -164,21 +165,30 @@ class View:
         self._go(self.top, self.left)
 
     def remember_top(self) -> None:
-        """Note the text of the top row, by which it is known again when others edit around it."""
-        if self.top[0] < self._lines.row_count:
-            self._top_line = self._lines.line(self.top[0])
+        """Note what stands in the top row, by which it is known again when others edit around it."""
+        row, index = self.top
+        if row < self._lines.row_count:
+            self._top_line, self._top_column = self._lines.line(row), self.wrap.bounds(row, index)[0]
 
     def follow_edit(self, first: int, old_last: int, new_last: int) -> None:
         """Keep what is on the screen where it is: rows [first, old_last] became [first, new_last]."""
         row, index = self.top
+        line = self._lines.line
         if old_last < row:
             row += new_last - old_last
         elif first <= row:
-            line = self._lines.line
             below = row + new_last - old_last
             same = [at for at in range(first, new_last + 1) if line(at) == self._top_line]
+            if not same and first == old_last == new_last:
+                index = self.wrap.segment_of(row, self._column_now(line(row)))
             row = min(same, key=lambda at: abs(at - below)) if same else min(row, new_last)
         self._go((row, index), self.left)
+
+    def _column_now(self, line: str) -> int:
+        """Return where in `line`, which was the top line, the text stands with which the screen began."""
+        before, _ = shared_ends(self._top_line, line)
+        column = self._top_column
+        return column if before >= column else max(before, column + len(line) - len(self._top_line))
 
     def _go(self, top: tuple[int, int], left: int) -> bool:
         count = self._lines.row_count

@@ -23,8 +23,8 @@ from collab_cli.config_file import ConfigFile, read_config
 from collab_cli.exits import UsageError
 from collab_cli.flags import DEFAULT_HOST, DEFAULT_PORT, JoinFlags, ServeFlags, Theme
 from collab_cli.identity import account_name
-from collab_cli.paths import Folders, find_folders
-from collab_cli.settings_table import Setting
+from collab_cli.paths import Folders, find_folders, full_path
+from collab_cli.settings_table import Setting, short_repr
 from collab_cli.targets import Server, is_loopback, parse_server
 from collab_protocol.names import clean_person_name
 from collab_tui.options import Options
@@ -107,7 +107,7 @@ def serve_settings(flags: ServeFlags, environ: Mapping[str, str]) -> ServeSettin
     """Return how to serve. Raises: UsageError: a value is wrong, or TCP is not to be had that way."""
     folders = find_folders(environ)
     layers = Layers(environ, read_config(folders.config_file))
-    data_dir = (flags.data_dir or folders.data).expanduser().absolute()
+    data_dir = _data_dir(flags, folders)
     host = port = unix_path = None
     if not flags.private:  # the private one takes nothing from the file, and must run for the editor to start
         host = layers.find(table.HOST, flags.host).value
@@ -123,11 +123,7 @@ def serve_settings(flags: ServeFlags, environ: Mapping[str, str]) -> ServeSettin
     return ServeSettings(
         folders=folders,
         data_dir=data_dir,
-        unix_path=(
-            folders.socket(data_dir, is_private=flags.private)
-            if unix_path is None
-            else unix_path.expanduser().absolute()
-        ),
+        unix_path=unix_path or folders.socket(data_dir, is_private=flags.private),
         host=host,
         port=port,
         is_insecure=flags.insecure,
@@ -138,9 +134,16 @@ def serve_settings(flags: ServeFlags, environ: Mapping[str, str]) -> ServeSettin
     )
 
 
+def _data_dir(flags: ServeFlags, folders: Folders) -> Path:
+    source = "the folder for data" if flags.data_dir is None else "--data-dir"
+    data_dir = flags.data_dir or folders.data
+    try:
+        return full_path(data_dir)
+    except ValueError as error:
+        raise UsageError(f"{source}: {short_repr(data_dir)} is not {error}") from error
+
+
 def _tcp(host: str, port: int, is_insecure: bool) -> tuple[str, int]:
-    if not 0 <= port <= 65535:
-        raise UsageError(f"port {port} is not one of 0 to 65535")
     if not is_loopback(host):
         raise UsageError(
             f"{host} is reachable from other machines, and there are no access tokens yet: "
@@ -187,4 +190,4 @@ class Layers:
         try:
             return Found(setting.parse(value), source)
         except ValueError as error:
-            raise UsageError(f"{source}: {value!r} is not {error}") from error
+            raise UsageError(f"{source}: {short_repr(value)} is not {error}") from error

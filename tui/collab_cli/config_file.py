@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import re
+import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from collab_cli.key_names import arrives_as, parse_key
-from collab_cli.settings_table import SETTINGS
+from collab_cli.settings_table import SETTINGS, short_repr
 
 KEYS_TABLE: Final = "keys"
+_ESCAPE_ROUTES: Final = ("quit", "commands")
+"""Without a key for one of these nobody finds the way out of the editor."""
+
+_LAST_QUIT_KEY: Final = "f10"
+
+_TYPING_KEYS: Final = frozenset(
+    ("enter", "tab", "backspace", "delete", "escape", "up", "down", "left", "right")
+)
+
+_LONGEST_NAME: Final = 200
+"""Characters of a key or table that are looked at to find its line."""
+
 _TABLES: Final = (KEYS_TABLE, *{setting.table for setting in SETTINGS if setting.table})
 
 
@@ -20,7 +33,8 @@ class ConfigFile:
     """What config.toml says."""
 
     path: Path
-    text: str = ""
+    lines: Mapping[str, int] = field(default_factory=dict)
+    """Where keys and tables are given first, counted from 1; "serve." is the inline table serve."""
     values: Mapping[str, object] = field(default_factory=dict)
     """As TOML has them, by key ("name", "serve.port"); only those that are right."""
     keys: Mapping[str, str] = field(default_factory=dict)
@@ -31,31 +45,40 @@ class ConfigFile:
     """All that is wrong, each with its place."""
     is_broken: bool = False
     """It is no TOML, or cannot be read: nothing in it counts."""
+    is_unread: bool = False
+    """It cannot be read: it might say anything."""
 
     def place(self, key: str) -> str:
         """Return where `key` stands, for a message."""
-        line = _line_of(self.text, key)
+        line = self._line(key)
         return str(self.path) if line is None else f"{self.path}:{line}"
 
     def wrong_at(self, key: str) -> str | None:
         """Return what is wrong with `key`; None if it is right or not given, as far as can be seen."""
-        if self.is_broken and (not self.text or _line_of(self.text, key) is not None):
+        if self.is_broken and (self.is_unread or self._line(key) is not None):
             return self.complaints[0]
         return self.wrong.get(key)
+
+    def _line(self, key: str) -> int | None:
+        """Return the line on which `key` is given; None if it is not, or is written unusually."""
+        return self.lines.get(key) or self.lines.get(f"{key.partition('.')[0]}.")
 
 
 def read_config(path: Path) -> ConfigFile:
     """Return what the file says; one that is not there says nothing, and neither does one that is no TOML."""
     try:
+        mode = path.stat().st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # a pipe would be waited for; a folder is an error
+            return _unread(path, "it is not a file")
         data = path.read_bytes()
     except FileNotFoundError:
         return ConfigFile(path)
     except OSError as error:
-        return _broken(path, "", f"cannot read {path}: {error.strerror}")
+        return _unread(path, str(error.strerror))
     try:
-        text = data.decode()
+        text = data.decode("utf-8-sig")  # some editors write a BOM
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
+        line = error.object.count(b"\n", 0, error.start) + 1
         return _broken(
             path,
             data.decode(errors="replace"),
@@ -67,13 +90,21 @@ def read_config(path: Path) -> ConfigFile:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         found = re.search(r"at line (\d+)", str(error))
-        place = f"{path}:{found[1] if found else len(text.splitlines())}"
+        place = f"{path}:{found[1] if found else text.rstrip().count('\n') + 1}"
         return _broken(path, text, f"{place}: {error}; nothing in the file counts")
-    return _Check(ConfigFile(path, text), table).checked()
+    except (ValueError, RecursionError):
+        return _broken(
+            path, text, f"{path}: a number is too long, or nested too deeply; nothing in the file counts"
+        )
+    return _Check(ConfigFile(path, _lines(text)), table).checked()
+
+
+def _unread(path: Path, why: str) -> ConfigFile:
+    return ConfigFile(path, complaints=(f"cannot read {path}: {why}",), is_broken=True, is_unread=True)
 
 
 def _broken(path: Path, text: str, complaint: str) -> ConfigFile:
-    return ConfigFile(path, text, complaints=(complaint,), is_broken=True)
+    return ConfigFile(path, _lines(text), complaints=(complaint,), is_broken=True)
 
 
 class _Check:
@@ -94,16 +125,16 @@ class _Check:
             if key == KEYS_TABLE:
                 keys = self._moved_keys(value)
             elif (setting := settings.get(key)) is None:
-                self._complain(key, f"nobody knows the key {key!r}; it is ignored")
+                self._complain(key, f"nobody knows the key {short_repr(key)}; it is ignored")
             else:
                 try:
                     setting.parse(value)
                     self._values[key] = value
                 except ValueError as error:
-                    self._wrong[key] = f"{self._file.place(key)}: {value!r} is not {error}"
+                    self._wrong[key] = f"{self._file.place(key)}: {short_repr(value)} is not {error}"
                     self._complaints.append(f"{self._wrong[key]}; it is ignored")
         return ConfigFile(
-            self._file.path, self._file.text, self._values, keys, self._wrong, tuple(self._complaints)
+            self._file.path, self._file.lines, self._values, keys, self._wrong, tuple(self._complaints)
         )
 
     def _complain(self, key: str, what: str) -> None:
@@ -131,15 +162,33 @@ class _Check:
             place = f"{KEYS_TABLE}.{id_}"
             if id_ not in default_keys:
                 self._complain(
-                    place, f"there is no action {id_!r} (`collab config edit` lists them); it is ignored"
+                    place,
+                    f"there is no action {short_repr(id_)} (`collab config edit` lists them); it is ignored",
                 )
             elif (written := _written_keys(value)) is None:
-                self._complain(place, f'{value!r} is not keys, as in "ctrl+d, f4"; it is ignored')
+                self._complain(place, f'{short_repr(value)} is not keys, as in "ctrl+d, f4"; it is ignored')
             else:
                 own = self._own_keys(id_, written, default_keys[id_], taken)
                 if own or not written:
                     moved[id_] = ",".join(own)
+        self._keep_a_way_out(moved)
         return moved
+
+    def _keep_a_way_out(self, moved: dict[str, str]) -> None:
+        """Give `quit` a key, taken from the action that has it, when nothing leads to it any more."""
+        from collab_tui.actions import Keymap, split_keys
+
+        keymap = Keymap(moved)
+        if any(keymap.keys(id_) for id_ in _ESCAPE_ROUTES):
+            return
+        given = next((id_ for id_ in _ESCAPE_ROUTES if id_ in moved), None)
+        self._complain(
+            f"{KEYS_TABLE}.{given}" if given else KEYS_TABLE,
+            f"no key is left for any of {', '.join(_ESCAPE_ROUTES)}: {_LAST_QUIT_KEY} is for 'quit' again",
+        )
+        for id_, keys in moved.items():
+            moved[id_] = ",".join(key for key in split_keys(keys) if key != _LAST_QUIT_KEY)
+        moved["quit"] = _LAST_QUIT_KEY
 
     def _own_keys(
         self, id_: str, written: list[str], default_keys: tuple[str, ...], taken: dict[str, str]
@@ -151,13 +200,15 @@ class _Check:
             try:
                 first, *also = parse_key(each)
             except ValueError as error:
-                self._complain(place, f"{each!r} is not {error}; it is ignored")
+                self._complain(place, f"{short_repr(each)} is not {error}; it is ignored")
                 continue
             if (owner := taken.get(first, id_)) != id_:
                 self._complain(place, f"{each!r} is already for {owner!r}; it is ignored")
                 continue
             if (same := arrives_as(first)) and same not in default_keys:
                 self._complain(place, f"{each!r} arrives as {same!r} from most terminals")
+            if first in _TYPING_KEYS and first not in default_keys:
+                self._complain(place, f"{each!r} is needed for typing; it is now for {id_!r}")
             for name in (first, *also):
                 if taken.setdefault(name, id_) == id_ and name not in own:
                     own.append(name)
@@ -173,22 +224,28 @@ def _written_keys(value: object) -> list[str] | None:
     return None
 
 
-def _line_of(text: str, key: str) -> int | None:
-    """Return the line on which `key` ("name", "serve.port") is given; None if it is written unusually."""
+def _lines(text: str) -> dict[str, int]:
+    """Return the line on which each key and table is given first, as far as it is written as usual."""
+    lines: dict[str, int] = {}
     table = ""
-    for number, line in enumerate(text.splitlines(), 1):
-        if header := re.match(r"\s*\[+([^\]]+)\]", line):
-            written = table = _bare(header[1])
-        elif given := re.match(r"""\s*([\w."' -]+?)\s*=""", line):
-            written = f"{table}.{_bare(given[1])}" if table else _bare(given[1])
-            if key.startswith(f"{written}."):  # an inline table
-                return number
+    for number, line in enumerate(text.split("\n"), 1):  # TOML has no other ends of lines, as U+2028
+        entry = line.strip()
+        if entry.startswith("["):
+            header, closing, _ = entry.lstrip("[").partition("]")
+            if not closing:
+                continue
+            written = table = _bare(header)
         else:
-            continue
-        if written == key or written.startswith(f"{key}."):
-            return number
-    return None
+            name, equals, _ = entry.partition("=")
+            if not equals or name.startswith("#"):
+                continue
+            written = f"{table}.{_bare(name)}" if table else _bare(name)
+            lines.setdefault(f"{written}.", number)
+        first, *more = written.split(".", 2)
+        for key in (written, first, ".".join((first, *more[:1]))):
+            lines.setdefault(key, number)
+    return lines
 
 
 def _bare(key: str) -> str:
-    return ".".join(part.strip().strip("\"'") for part in key.split("."))
+    return ".".join(part.strip().strip("\"'") for part in key.split("."))[:_LONGEST_NAME]

@@ -61,11 +61,15 @@ def run_command(command: Callable[[], int]) -> int:
         return ExitCode.INTERNAL
 
 
+def printable(text: str) -> str:
+    """Return `text` with a dot for each character that a terminal would obey, or that has no encoding."""
+    return "".join(c if c.isprintable() else "·" for c in text)
+
+
 def say(line: str) -> None:
     """Write one line to stderr, with nothing that a terminal would obey; nobody may be there to read it."""
-    printable = "".join(c if c.isprintable() else "·" for c in " ".join(line.split()))
     try:
-        sys.stderr.write(f"collab: {printable}\n")
+        sys.stderr.write(f"collab: {printable(' '.join(line.split()))}\n")
         sys.stderr.flush()
     except OSError:
         sys.stderr = None  # what it holds cannot be written at exit either, and would change the exit code

@@ -91,8 +91,9 @@ def parse_key(written: str) -> tuple[str, ...]:
     if base not in _NAMED and modifiers <= {"shift"}:
         raise ValueError("a key that can be given away, it types a character: put Ctrl or Alt before it")
     key = "+".join([*sorted(modifiers), base])
-    if modifiers == {"alt", "shift"} and len(base) == 1 and base != base.upper():
-        return key, f"alt+{base.upper()}"
+    upper = base.upper()
+    if modifiers == {"alt", "shift"} and len(base) == len(upper) == 1 and base != upper:
+        return key, f"alt+{upper}"
     return (key, _ALSO[key]) if key in _ALSO else (key,)
 
 
@@ -103,7 +104,8 @@ def arrives_as(key: str) -> str | None:
 
 def _base(written: str) -> str:
     if len(written) == 1 and written.isprintable():
-        return _character(written.lower())
+        lower = written.lower()
+        return _character(lower if len(lower) == 1 else written)  # İ is two characters in lower case
     name = re.sub(r"[ -]", "_", written.strip().lower())
     name = _ALIASES.get(name, name)
     if name in _NAMED or name in _CHARACTERS:

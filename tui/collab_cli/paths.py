@@ -99,11 +99,18 @@ class Folders:
 
 
 def find_folders(environ: Mapping[str, str], *, user_id: int | None = None) -> Folders:
-    """Return the folders of this account, as the environment and the platform have them."""
+    """Return the folders of this account, as the environment and the platform have them.
+
+    Raises:
+        UsageError: COLLAB_HOME is no path.
+    """
     user_id = os.getuid() if user_id is None else user_id
     shared = Path(f"/tmp/collab-{user_id}")  # noqa: S108  # `run` makes sure that it is ours
     if home := environ.get(HOME_VARIABLE):
-        root = Path(home).expanduser().absolute()
+        try:
+            root = full_path(Path(home))
+        except ValueError as error:
+            raise UsageError(f"{HOME_VARIABLE}: {home!r} is not {error}") from error
         return Folders(root / "data", root / "state", root / "config", (root / "run", shared))
     state = platformdirs.user_state_path("collab", appauthor=False)
     return Folders(
@@ -112,6 +119,20 @@ def find_folders(environ: Mapping[str, str], *, user_id: int | None = None) -> F
         platformdirs.user_config_path("collab", appauthor=False),
         (shared, state / "run"),
     )
+
+
+def full_path(path: Path) -> Path:
+    """Return `path` from the root on, with a "~" replaced.
+
+    Raises:
+        ValueError: no file can be there; the text says what a path must be.
+    """
+    if "\0" in str(path):
+        raise ValueError("a path: it has a NUL character")
+    try:
+        return path.expanduser().absolute()
+    except RuntimeError as error:
+        raise ValueError("a path: there is no account of that name, or it has no home") from error
 
 
 def make_folder(folder: Path) -> Path:

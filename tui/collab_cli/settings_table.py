@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+import reprlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from collab_cli.exits import UsageError
 from collab_cli.flags import COLOURS, DEFAULT_HOST, DEFAULT_PORT, Theme
+from collab_cli.paths import full_path
 from collab_cli.targets import parse_server
 
 T = TypeVar("T")
@@ -22,6 +24,8 @@ DEFAULT_RULER: Final = 80
 
 _MOST_RULER: Final = 1000
 _MOST_INDENT: Final = 16
+_MOST_PORT: Final = 65535
+_MOST_SHOWN_BITS: Final = 128
 _TRUE: Final = ("1", "true", "yes", "on")
 _FALSE: Final = ("", "0", "false", "no", "off")
 
@@ -57,6 +61,22 @@ class Setting(Generic[T]):
     @property
     def flag(self) -> str:
         return f"--{self.name.replace('_', '-')}"
+
+
+class _ShortRepr(reprlib.Repr):
+    """Like repr, with little of what is long or nested deeply: an int of 5,000 digits has no repr at all."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxstring = self.maxother = 100
+
+    def repr_int(self, x: int, level: int) -> str:  # noqa: ARG002  # reprlib calls it so
+        return repr(x) if x.bit_length() <= _MOST_SHOWN_BITS else "a very long number"
+
+
+def short_repr(value: object) -> str:
+    """Return how a value is shown in a message, whatever it is; a path as its text."""
+    return _ShortRepr().repr(str(value) if isinstance(value, Path) else value)
 
 
 def _text(value: object) -> str:
@@ -103,7 +123,7 @@ def _is_on(value: object) -> bool:
 
 def _theme(value: object) -> Theme:
     try:
-        return Theme(str(value).replace("color", "colour"))
+        return Theme(_text(value).replace("color", "colour"))
     except ValueError as error:
         raise ValueError(f"one of {', '.join(Theme)}") from error
 
@@ -118,8 +138,10 @@ def _name(value: object) -> str:
 def _server(value: object) -> str:
     server = _text(value)
     try:
-        parse_server(server, is_insecure=True)  # whether it is too open is for the command to say
-    except UsageError as error:
+        parsed = parse_server(server, is_insecure=True)  # if it is too open is for the command to say
+        if parsed.unix_path is not None:
+            full_path(parsed.unix_path)
+    except (UsageError, ValueError) as error:
         raise ValueError(f"a server: {error}") from error
     return server
 
@@ -144,7 +166,7 @@ def _indent(value: object) -> str:
 
 
 def _path(value: object) -> Path:
-    return Path(_text(value))
+    return full_path(Path(_text(value)))
 
 
 NAME: Final = Setting("name", _name, None, '"ana"', "The name that others see; without it, your account's.")
@@ -192,7 +214,7 @@ HOST: Final = Setting(
 )
 PORT: Final = Setting(
     "serve.port",
-    _number,
+    _within(0, _MOST_PORT),
     None,
     str(DEFAULT_PORT),
     "Serve TCP on this port; 0 takes a free one. Needs --insecure.",

@@ -433,6 +433,7 @@ async def test_a_question_keeps_the_mouse_out_of_bars() -> None:
         for key in ("ctrl+r", *"two", "tab", "x", "ctrl+q"):
             stage.app.typed(events.Key(key, key if len(key) == 1 else None))
         await until(lambda: "Quit with" in bar(stage))
+        await pilot.pause()
         row = next(y for y, text in enumerate(stage.rows()) if "[All]" in text)
         await pilot.click(offset=(stage.rows()[row].index("[All]") + 1, row))
         assert stage.world.text == "two two"

@@ -15,7 +15,7 @@ from typing import Final
 
 from collab_cli.config import Found, Layers
 from collab_cli.config_file import KEYS_TABLE, ConfigFile, read_config
-from collab_cli.exits import ExitCode, UsageError, say
+from collab_cli.exits import ExitCode, UsageError, printable, say
 from collab_cli.identity import account_name
 from collab_cli.paths import find_folders, make_folder
 from collab_cli.settings_table import NAME, SETTINGS, Setting
@@ -44,7 +44,9 @@ def show(*, as_json: bool) -> int:
     found = {setting.key: _found(layers, setting) for setting in SETTINGS}
     for complaint in file.complaints:
         say(complaint)
-    sys.stdout.write(_as_json(file, found) if as_json else _as_lines(file, found))
+    text = _as_json(file, found) if as_json else _as_lines(file, found)
+    encoding = sys.stdout.encoding or "utf-8"
+    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))  # a name in ASCII's terminal
     return ExitCode.OK
 
 
@@ -108,6 +110,7 @@ def _as_lines(file: ConfigFile, found: Mapping[str, Found[object]]) -> str:
         (f"{KEYS_TABLE}.{id_}", keys.replace(",", ", ") or "no key", file.place(f"{KEYS_TABLE}.{id_}"))
         for id_, keys in file.keys.items()
     ]
+    rows = [(key, printable(value), printable(source)) for key, value, source in rows]
     first, second = (max(len(row[column]) for row in rows) for column in (0, 1))
     return "".join(f"{key:{first}}  {value:{second}}  {source}\n" for key, value, source in rows)
 

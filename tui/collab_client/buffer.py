@@ -329,6 +329,7 @@ class Buffer:
     ) -> None:
         """Make `edits`; then the caret stands behind the text, or where it `stays` or `select` says."""
         self._check_may_write()
+        edits = _joined(edits)
         splices = self._splices_of(edits)
         if not splices:
             return
@@ -339,6 +340,7 @@ class Buffer:
         begins = self._begins_step(kind, now, edits[0].text)
         if begins:
             self.replica.end_undo_group()
+        size = self.replica.size_utf8
         self.replica.edit_all(splices)
         for start, end, text in reversed(edits):
             if start == end and not text:
@@ -355,7 +357,10 @@ class Buffer:
             after = Caret(caret, caret)
         else:
             after = self._caret()
-        self._undo_carets.edited(lowest, before, after, begins=begins)
+        grew = self.replica.size_utf8 - size
+        behind = splices[0].offset_utf8 + splices[0].deleted_utf8
+        extent = behind - lowest + sum(utf8_length(splice.inserted) for splice in splices)
+        self._undo_carets.edited(lowest, before, after, begins=begins, extent=extent, grew=grew)
         self._kind, self._edited_at, self._goal_cells = kind, now, None
         self._has_typed_blank = edits[-1].text[-1:].isspace()
         self._send(splices)
@@ -384,12 +389,16 @@ class Buffer:
             deleted = 0 if start == end else self.lines.offset(end) - at
             change += added - deleted
             splices.append(Splice(at, deleted, text))
-        if change > 0 and self.replica.size_utf8 + change > self.max_text_bytes:
+        self._check_fits(change)
+        return tuple(reversed(splices))
+
+    def _check_fits(self, grows: int) -> None:
+        size = self.replica.size_utf8 + grows
+        if grows > 0 and size > self.max_text_bytes:
             raise TextTooLarge(
                 f"not done: the room holds at most {_size(self.max_text_bytes)} of text, "
-                f"and this would make it {_size(self.replica.size_utf8 + change)}"
+                f"and this would make it {_size(size)}"
             )
-        return tuple(reversed(splices))
 
     def _begins_step(self, kind: _Kind, now: float, text: str) -> bool:
         """Whether an edit begins a step of undo: another kind, a pause, or a word that begins."""
@@ -403,6 +412,7 @@ class Buffer:
 
     def _step_undo(self, *, is_undo: bool) -> bool:
         self._check_may_write()
+        self._check_fits(self._undo_carets.growth(is_undo=is_undo))
         was = (self.replica.undo_depth, self.replica.redo_depth)
         if not (self.replica.undo() if is_undo else self.replica.redo()):
             return False
@@ -420,8 +430,16 @@ class Buffer:
             head = anchor = splices[-1].offset_utf8 + utf8_length(splices[-1].inserted)
         else:
             return True
-        self._span = Span(self.lines.nearest(head), self.lines.nearest(anchor))
+        self._span = Span(self._character_at(head), self._character_at(anchor))
         return True
+
+    def _character_at(self, offset_utf8: int) -> Position:
+        """Return the position at this offset, or of the character that now holds it."""
+        row, column = self.lines.nearest(offset_utf8)
+        line = self.lines.line(row)
+        if column < len(line) and not line.isascii() and not self._undo_carets.is_exact:
+            column = clusters.previous_boundary(line, column + 1)
+        return Position(row, column)
 
     def _apply(self, data: bytes, author: int | None) -> tuple[Splice, ...]:
         try:
@@ -482,6 +500,20 @@ class Buffer:
     def _check_may_write(self) -> None:
         if self.read_only:
             raise EditError("this room is read-only for you")
+
+
+def _joined(edits: Sequence[Edit]) -> Sequence[Edit]:
+    """Return `edits`, those that touch made one: the CRDT tells others of them as one, too."""
+    if len(edits) < 2:
+        return edits
+    joined = [edits[0]]
+    for edit in edits[1:]:
+        last = joined[-1]
+        if edit.start == last.end and last.start <= last.end <= edit.end:
+            joined[-1] = Edit(last.start, edit.end, last.text + edit.text)
+        else:
+            joined.append(edit)
+    return joined
 
 
 def _size(size_bytes: int) -> str:

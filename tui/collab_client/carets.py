@@ -308,11 +308,23 @@ class PeerCarets(Mapping[int, Peer]):
 
 @dataclass(slots=True)
 class _Step:
-    """One step of undo: its lowest offset, and the carets around it counted from there."""
+    """One step of undo: its lowest offset, and the carets around it counted from there.
+
+    `extent` is how far from there it changed the text, `grew` by how many bytes; `others` is what others
+    had done by then.
+    """
 
     lowest: int
     before: Caret
     after: Caret
+    extent: int
+    grew: int
+    others: int
+
+    def is_near(self) -> bool:
+        """Whether the carets stand in what the step itself changed."""
+        ends = (self.before.head, self.before.anchor, self.after.head, self.after.anchor)
+        return all(0 <= end <= self.extent for end in ends)
 
 
 class UndoCarets:
@@ -326,15 +338,27 @@ class UndoCarets:
         self._undo: list[_Step | None] = []
         self._redo: list[_Step | None] = []
         self._open: _Step | None = None
+        self._others = 0
+        self.is_exact = True
+        """Nobody has edited between the last step that was undone or redone and then."""
 
-    def edited(self, offset_utf8: int, before: Caret, after: Caret, *, begins: bool) -> None:
-        """Note an own edit at `offset_utf8`; `begins` a step of its own, or goes on with the last."""
+    def edited(
+        self, offset_utf8: int, before: Caret, after: Caret, *, begins: bool, extent: int, grew: int
+    ) -> None:
+        """Note an own edit at `offset_utf8`; `begins` a step of its own, or goes on with the last.
+
+        It reached `extent` bytes from there, before or after it, and made the text `grew` bytes longer.
+        """
         self._redo.clear()
         step = self._open
         if begins or step is None:
-            self._open = _Step(offset_utf8, _moved(before, -offset_utf8), _moved(after, -offset_utf8))
+            before, after = _moved(before, -offset_utf8), _moved(after, -offset_utf8)
+            self._open = _Step(offset_utf8, before, after, extent, grew, self._others)
             self._undo.append(self._open)
             return
+        step.extent += extent + abs(offset_utf8 - step.lowest)
+        step.grew += grew
+        step.others = self._others
         if offset_utf8 < step.lowest:
             step.before = _moved(step.before, step.lowest - offset_utf8)
             step.lowest = offset_utf8
@@ -342,6 +366,7 @@ class UndoCarets:
 
     def shift(self, splices: Iterable[Splice]) -> None:
         """Bring the step that may still go on through somebody else's change."""
+        self._others += 1
         if self._open is not None:
             for step in shifts(splices):
                 self._open.lowest = shift(self._open.lowest, step)
@@ -355,7 +380,7 @@ class UndoCarets:
         self._align(self._undo, now[0])
         self._redo.append(step)
         self._align(self._redo, now[1])
-        return None if step is None else step.before
+        return None if step is None or not self._is_placed(step) else step.before
 
     def redone(self, was: tuple[int, int], now: tuple[int, int]) -> Caret | None:
         """Note a redo between these depths of (undo, redo); return the caret from after the step."""
@@ -363,7 +388,18 @@ class UndoCarets:
         self._align(self._redo, now[1])
         self._undo.append(step)
         self._align(self._undo, now[0])
-        return None if step is None else step.after
+        return None if step is None or not self._is_placed(step) else step.after
+
+    def growth(self, *, is_undo: bool) -> int:
+        """Return by how many bytes the next undo or redo makes the text longer, as far as is known."""
+        steps = self._undo if is_undo else self._redo
+        step = steps[-1] if steps else None
+        return 0 if step is None else -step.grew if is_undo else step.grew
+
+    def _is_placed(self, step: _Step) -> bool:
+        """Whether its carets can be told: what others did between them and the step is not known."""
+        self.is_exact = step.others == self._others
+        return step.others == self._others or step.is_near()
 
     def _step_back(self, source: list[_Step | None], was: int, now: int) -> _Step | None:
         """Return the step that took effect: the lowest of those that went from the stack."""

@@ -715,3 +715,43 @@ def test_a_closed_buffer_is_freed() -> None:
     gc.collect()
     assert buffer() is None
     assert replica() is None
+
+
+def test_undo_does_not_take_the_text_past_the_rooms_cap() -> None:
+    with desk("x" * 60) as d:
+        d.buffer.max_text_bytes = 100
+        d.buffer.select_all()
+        d.buffer.cut()
+        other = Replica(7)
+        other.apply(d.buffer.replica.update_since())
+        before = other.state_vector()
+        other.edit(0, 0, "y" * 60)
+        d.buffer.apply_remote(other.update_since(before), 7, 1)
+        d.updates.clear()
+        with pytest.raises(TextTooLarge, match="at most 100 bytes"):
+            d.buffer.undo()
+        assert (d.text, d.updates) == ("y" * 60, [])
+        d.buffer.max_text_bytes = 200
+        assert d.buffer.undo()
+        assert len(d.text) == 120
+
+
+def test_undo_of_a_step_far_from_the_caret_goes_to_the_change_when_others_edited_between() -> None:
+    with desk("zero\none\ntwo\nthree foo\n") as d:
+        d.buffer.move_to(Position(0, 3))
+        d.buffer.edit_all([Edit(Position(3, 6), Position(3, 9), "bar")])
+        other = Replica(7)
+        other.apply(d.buffer.replica.update_since())
+        before = other.state_vector()
+        other.edit(9, 0, "new\nlines\n")
+        d.buffer.apply_remote(other.update_since(before), 7, 1)
+        assert d.buffer.undo()
+        assert d.buffer.head == (5, 9)
+        assert d.buffer.selection is None
+
+
+def test_edits_that_touch_are_one() -> None:
+    with desk("aaa") as d:
+        d.buffer.edit_all([Edit(Position(0, n), Position(0, n + 1), "é") for n in range(3)])
+        assert d.text == "ééé"
+        assert len(d.changes) == 1

@@ -160,27 +160,27 @@ def test_peers_go_one_by_one_or_all() -> None:
 
 def test_undo_carets_count_from_the_lowest_place_of_their_step() -> None:
     carets = UndoCarets()
-    carets.edited(10, Caret(12, 12), Caret(10, 10), begins=True)
+    carets.edited(10, Caret(12, 12), Caret(10, 10), begins=True, extent=99, grew=1)
     carets.shift([Splice(0, 0, "xxx")])
-    carets.edited(11, Caret(13, 13), Caret(11, 11), begins=False)
+    carets.edited(11, Caret(13, 13), Caret(11, 11), begins=False, extent=99, grew=1)
     assert carets.undone((1, 0), (0, 1)) == Caret(4, 4)
     assert carets.redone((0, 1), (1, 0)) == Caret(0, 0)
 
 
 def test_undo_carets_that_do_not_fit_the_stacks_are_not_used() -> None:
     carets = UndoCarets()
-    carets.edited(0, Caret(0, 0), Caret(1, 1), begins=True)
-    carets.edited(5, Caret(5, 5), Caret(6, 6), begins=True)
+    carets.edited(0, Caret(0, 0), Caret(1, 1), begins=True, extent=99, grew=1)
+    carets.edited(5, Caret(5, 5), Caret(6, 6), begins=True, extent=99, grew=1)
     assert carets.undone((1, 0), (0, 1)) is None
     assert carets.redone((0, 1), (1, 0)) is None
-    carets.edited(7, Caret(7, 7), Caret(8, 8), begins=True)
+    carets.edited(7, Caret(7, 7), Caret(8, 8), begins=True, extent=99, grew=1)
     assert carets.undone((2, 0), (1, 1)) == Caret(0, 0)
 
 
 def test_undo_carets_are_those_of_the_step_that_had_an_effect() -> None:
     carets = UndoCarets()
     for at in (3, 5, 7):
-        carets.edited(at, Caret(at, 0), Caret(at + 1, at + 1), begins=True)
+        carets.edited(at, Caret(at, 0), Caret(at + 1, at + 1), begins=True, extent=99, grew=1)
     assert carets.undone((3, 0), (1, 1)) == Caret(0, -5)
     assert carets.redone((1, 1), (2, 0)) == Caret(1, 1)
 

@@ -90,11 +90,13 @@ def read_config(path: Path) -> ConfigFile:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         found = re.search(r"at line (\d+)", str(error))
-        place = f"{path}:{found[1] if found else text.rstrip().count('\n') + 1}"
-        return _broken(path, text, f"{place}: {error}; nothing in the file counts")
+        line_number = found[1] if found else text.rstrip().count("\n") + 1
+        return _broken(path, text, f"{path}:{line_number}: {error}; nothing in the file counts")
     except (ValueError, RecursionError):
         return _broken(
-            path, text, f"{path}: a number is too long, or nested too deeply; nothing in the file counts"
+            path,
+            text,
+            f"{path}: this is no TOML: a number too long or brackets too deep; nothing in the file counts",
         )
     return _Check(ConfigFile(path, _lines(text)), table).checked()
 

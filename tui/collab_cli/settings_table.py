@@ -70,7 +70,7 @@ class _ShortRepr(reprlib.Repr):
         super().__init__()
         self.maxstring = self.maxother = 100
 
-    def repr_int(self, x: int, level: int) -> str:  # noqa: ARG002  # reprlib calls it so
+    def repr_int(self, x: int, level: int) -> str:
         return repr(x) if x.bit_length() <= _MOST_SHOWN_BITS else "a very long number"
 
 

@@ -5,6 +5,7 @@ What the file may say is in test_config_file.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -280,3 +281,40 @@ def test_a_private_server_serves_only_its_socket(
     assert serve(ServeFlags(private=True, idle_exit_s=2), COLLAB_IDLE_EXIT_S="1.5").idle_exit_s == 2
     with pytest.raises(UsageError, match="COLLAB_IDLE_EXIT_S"):
         serve(ServeFlags(private=True), COLLAB_IDLE_EXIT_S="never")
+
+
+@pytest.mark.parametrize("written", ["~no-such-account/x", "/a\0b"])
+def test_what_is_no_path_is_told_with_its_place(
+    serve: Callable[..., ServeSettings], configure: Configure, written: str
+) -> None:
+    with pytest.raises(UsageError, match=r"^--data-dir: .* is not a path: "):
+        serve(ServeFlags(data_dir=Path(written)))
+    with pytest.raises(UsageError, match=r"^--unix: .* is not a path: "):
+        serve(ServeFlags(unix=Path(written)))
+    configure('[serve]\nunix = "' + written.replace("\0", "\\u0000") + '"\n')
+    with pytest.raises(UsageError, match=r"config\.toml:2: .* is not a path: "):
+        serve()
+
+
+def test_a_server_behind_no_path_ends_it(join: Callable[..., JoinSettings], configure: Configure) -> None:
+    configure('server = "unix:///a%00b"\n')
+    with pytest.raises(UsageError, match=r"config\.toml:1: .* is not a server: a path: it has a NUL"):
+        join()
+
+
+def test_a_pipe_in_place_of_the_file_is_not_waited_for(
+    join: Callable[..., JoinSettings], serve: Callable[..., ServeSettings], tmp_path: Path
+) -> None:
+    (tmp_path / "config").mkdir()
+    os.mkfifo(tmp_path / "config" / "config.toml")
+    for start in (join, serve):
+        with pytest.raises(UsageError, match=r"cannot read .*config\.toml: it is not a file"):
+            start()
+
+
+def test_a_port_of_5000_digits_ends_it_in_one_line(
+    serve: Callable[..., ServeSettings], configure: Configure
+) -> None:
+    configure(f"[serve]\nport = 0x{'f' * 5000}\n")
+    with pytest.raises(UsageError, match="config.toml:2: a very long number is not one of 0 to 65535"):
+        serve(ServeFlags(insecure=True))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
 import stat
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -169,3 +171,25 @@ def test_defaults_are_right_themselves(setting: object) -> None:
 
     assert isinstance(setting, Setting)
     assert setting.default is None or setting.parse(setting.default) == setting.default
+
+
+def test_show_draws_nothing_that_a_terminal_would_obey(
+    path: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure(path, '[serve]\nhost = "a\\u001b[2J\\nb"\n')
+    monkeypatch.setenv("COLLAB_NAME", "ana\udcff")
+    assert run(["config", "show"]) == 0
+    rows = {line.split()[0]: re.split(r" {2,}", line)[1:] for line in capsys.readouterr().out.splitlines()}
+    assert rows["serve.host"] == ["a·[2J·b", f"{path}:2"]
+    assert rows["name"] == ["ana·", "COLLAB_NAME"]
+    assert set(rows) == {setting.key for setting in SETTINGS}
+
+
+def test_show_where_ascii_is_all_there_is(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    configure(path, "")
+    monkeypatch.setenv("COLLAB_NAME", "andré")
+    written = io.BytesIO()
+    stdout = io.TextIOWrapper(written, encoding="ascii", errors="strict", write_through=True)
+    monkeypatch.setattr(sys, "stdout", stdout)
+    assert run(["config", "show"]) == 0
+    assert b"andr\\xe9 " in written.getvalue()

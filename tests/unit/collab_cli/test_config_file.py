@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from collab_cli import config_file
 from collab_cli.config_file import ConfigFile, read_config
 from collab_tui.actions import ACTIONS, Keymap
 
@@ -155,3 +156,116 @@ def test_no_key_is_for_two_actions(
     assert len(given_away) == len(set(given_away))
     keymap = Keymap(keys)
     assert all(keymap.action(key) == id_ for id_, own in keys.items() for key in own.split(",") if key)
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        (f"colour = 0x{'f' * 5000}", "a very long number is not one of 1 to 12"),
+        (f"ruler = 0x{'f' * 5000}", "a very long number is not a column"),
+        (f"theme.{'.'.join('a' * 3000)} = 1", "is not one of auto"),
+        (f"name.{'.'.join('a' * 3000)} = 1", "is not a text"),
+        (f"{'x' * 5000} = 0x{'f' * 5000}", "nobody knows the key 'xxx"),
+        (f"keys.undo = 0x{'f' * 5000}", "a very long number is not keys"),
+    ],
+)
+def test_huge_values_are_told_shortly_and_the_rest_counts(path: Path, entry: str, words: str) -> None:
+    file = read(path, f"ascii = true\n{entry}\n")
+    assert file.values == {"ascii": True}
+    (complaint,) = file.complaints
+    assert words in complaint
+    assert len(complaint) < len(str(path)) + 250
+
+
+@pytest.mark.parametrize("value", ["1" * 5000, "[" * 3000 + "]" * 3000])
+def test_what_python_cannot_parse_is_no_toml(path: Path, value: str) -> None:
+    file = read(path, f"ascii = true\nserver = {value}\n")
+    assert (file.values, file.is_broken) == ({}, True)
+    assert "this is no TOML" in file.complaints[0]
+    assert file.wrong_at("server")
+    assert file.wrong_at("name") is None
+
+
+def test_lines_are_those_of_toml(path: Path) -> None:
+    file = read(
+        path, "# a\u2028b = 1\r\n  [[[[x]]]\n" + " " * 100_000 + "\n" + "[" * 100_000 + "\nnaem = 1\n"
+    )
+    assert file.lines["x"] == 2
+    assert file.lines["x.naem"] == 5
+
+
+def test_lines_of_keys_in_tables_of_every_kind(path: Path) -> None:
+    file = read(
+        path,
+        '"nmae" = 1\nserve = { prot = 1 }\nkeys.fly = "f4"\n# colour = 1\nplugins.a.b.c = 1\n[ other ]\n',
+    )
+    assert [file.place(key).rpartition(":")[2] for key in ("serve.prot", "keys.fly", "plugins")] == list(
+        "235"
+    )
+    assert file.place("colour") == str(path)
+    assert sorted(lines(file)) == ["1", "2", "3", "5", "6"]
+
+
+def test_the_file_is_gone_through_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+
+    def counted(text: str) -> dict[str, int]:
+        calls.append(text)
+        return find_lines(text)
+
+    find_lines = config_file._lines
+    monkeypatch.setattr(config_file, "_lines", counted)
+    file = read(path, "".join(f"unknown{number} = 1\n" for number in range(1, 101)))
+    assert lines(file) == [str(number) for number in range(1, 101)]
+    assert len(calls) == 1
+
+
+def test_a_byte_order_mark_is_no_part_of_the_text(path: Path) -> None:
+    path.write_bytes(b"\xef\xbb\xbfname = 'ana'\n")
+    assert read_config(path).values == {"name": "ana"}
+    path.write_bytes(b"\xef\xbb\xbfa=1\n'\xff'")
+    assert lines(read_config(path)) == ["2"]
+
+
+def test_what_is_no_file_is_one_complaint(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+    file = read_config(path)
+    assert file.complaints == (f"cannot read {path}: it is not a file",)
+    assert file.wrong_at("server") == file.complaints[0]
+
+
+@pytest.mark.parametrize(
+    ("entries", "keys", "line"),
+    [
+        ('quit = ""\ncommands = ""\n', {"quit": "f10", "commands": ""}, "2"),
+        ('commands = ""\nundo = "ctrl+q, f10"\n', {"commands": "", "undo": "ctrl+q", "quit": "f10"}, "2"),
+        (
+            'undo = "ctrl+q, f10"\nredo = "ctrl+p, ctrl+e"\n',
+            {"undo": "ctrl+q", "redo": "ctrl+p,ctrl+e", "quit": "f10"},
+            "1",
+        ),
+    ],
+)
+def test_there_is_always_a_way_out(path: Path, entries: str, keys: dict[str, str], line: str) -> None:
+    file = read(path, f"[keys]\n{entries}")
+    assert file.keys == keys
+    assert Keymap(file.keys).action("f10") == "quit"
+    assert lines(file) == [line]
+    assert "f10 is for 'quit' again" in file.complaints[0]
+
+
+def test_one_way_out_is_enough(path: Path) -> None:
+    for entry in ('quit = ""', 'commands = ""', 'quit = ""\ncommands = "f4"'):
+        assert read(path, f"[keys]\n{entry}\n").complaints == ()
+
+
+@pytest.mark.parametrize(
+    "key", ["enter", "tab", "backspace", "delete", "up", "down", "left", "right", "escape"]
+)
+def test_a_key_that_typing_needs_may_be_moved_and_is_told(path: Path, key: str) -> None:
+    file = read(path, f'[keys]\nredo = "f4"\nundo = "{key}"\n')
+    assert file.keys["undo"] == key
+    assert lines(file) == ["3"]
+    assert f"{key!r} is needed for typing; it is now for 'undo'" in file.complaints[0]
+    own = next(action.id for action in ACTIONS if key in action.keys.split(","))
+    assert read(path, f'[keys]\n{own} = "{key}, f4"\n').complaints == ()

@@ -117,3 +117,8 @@ def test_keys_that_are_one_to_most_terminals() -> None:
         keys = ANSI_SEQUENCES_KEYS[byte]
         assert isinstance(keys, tuple)
         assert keys[0].value == arrives_as(name)
+
+
+def test_letters_that_are_two_characters_in_the_other_case() -> None:
+    assert parse_key("ctrl+İ") == ("ctrl+İ",)
+    assert parse_key("alt+shift+ß") == ("alt+shift+ß",)

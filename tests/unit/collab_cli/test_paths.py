@@ -101,3 +101,9 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     for path in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(UsageError, match="cannot keep anything in"):
             make_folder(path)
+
+
+@pytest.mark.parametrize("home", ["~no-such-account/x", "/a\0b"])
+def test_a_home_that_is_no_path_is_one_line(home: str) -> None:
+    with pytest.raises(UsageError, match=r"COLLAB_HOME: .* is not a path: "):
+        find_folders({"COLLAB_HOME": home})

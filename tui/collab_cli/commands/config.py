@@ -46,7 +46,7 @@ def show(*, as_json: bool) -> int:
         say(complaint)
     text = _as_json(file, found) if as_json else _as_lines(file, found)
     encoding = sys.stdout.encoding or "utf-8"
-    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))  # a name in ASCII's terminal
+    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))  # ASCII has no é
     return ExitCode.OK
 
 

@@ -316,5 +316,5 @@ def test_a_port_of_5000_digits_ends_it_in_one_line(
     serve: Callable[..., ServeSettings], configure: Configure
 ) -> None:
     configure(f"[serve]\nport = 0x{'f' * 5000}\n")
-    with pytest.raises(UsageError, match="config.toml:2: a very long number is not one of 0 to 65535"):
+    with pytest.raises(UsageError, match=r"config.toml:2: a very long number is not one of 0 to 65535"):
         serve(ServeFlags(insecure=True))

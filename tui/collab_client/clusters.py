@@ -12,6 +12,9 @@ from wcwidth import grapheme_boundary_before, iter_graphemes, wcswidth
 
 from collab_client.lines import START, Lines, Position
 
+_WORD_MOST: Final = 2000
+"""Code points that one move by a word goes over at most; a line may have a million without a blank."""
+
 TAB_CELLS: Final = 4
 """Tabs reach to the next multiple of so many cells."""
 
@@ -35,21 +38,21 @@ def previous_boundary(line: str, column: int) -> int:
 
 
 def next_word(line: str, column: int) -> int:
-    """Return where the word at or after `column` ends; the line's end when there is none."""
-    end = column
-    while end < len(line) and not is_word(line[end]):
+    """Return where the word at or after `column` ends, or where it has gone on for very long."""
+    end, most = column, min(len(line), column + _WORD_MOST)
+    while end < most and not is_word(line[end]):
         end += 1
-    while end < len(line) and is_word(line[end]):
+    while end < most and is_word(line[end]):
         end += 1
     return max(_boundary_at_most(line, end), next_boundary(line, column))
 
 
 def previous_word(line: str, column: int) -> int:
-    """Return where the word before `column` begins; 0 when there is none."""
-    start = column
-    while start > 0 and not is_word(line[start - 1]):
+    """Return where the word before `column` begins, or where it has gone on for very long."""
+    start, least = column, max(0, column - _WORD_MOST)
+    while start > least and not is_word(line[start - 1]):
         start -= 1
-    while start > 0 and is_word(line[start - 1]):
+    while start > least and is_word(line[start - 1]):
         start -= 1
     return min(_boundary_at_most(line, start), previous_boundary(line, column))
 

@@ -117,3 +117,11 @@ def test_rows_beyond_the_text_are_its_ends() -> None:
     assert clusters.rows_from(lines, 2, 1, 0) == (2, 1)
     assert clusters.rows_from(lines, 0, -1, 3) == (0, 0)
     assert clusters.rows_from(lines, 1, -9, 3) == (0, 3)
+
+
+def test_a_move_by_a_word_ends_somewhere_in_a_line_without_blanks() -> None:
+    line = "x" * 10_000
+    assert 1000 < clusters.next_word(line, 10) < 3000
+    assert 7000 < clusters.previous_word(line, 9990) < 9000
+    family = "👨‍👩‍👧" * 1000
+    assert clusters.next_word(family, 0) % len("👨‍👩‍👧") == 0

@@ -7,7 +7,8 @@ Measured with a key a line of 100: half of a key's time was that way. A paste is
 character by character (10,000 lines: 580 ms). Mouse and all else go Textual's way; a key that comes
 behind one of those goes the same way, so that nothing overtakes.
 
-This needs Textual 8.2's `LinuxDriver._key_thread`, `_run_input_thread` and the parser's `feed` and `tick`.
+This needs Textual 8.2's `LinuxDriver._key_thread`, `_run_input_thread`, `_in_band_window_resize` and
+`_get_terminal_size`, and the parser's `feed` and `tick`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import contextlib
 import contextvars
 import os
 import re
+import signal
 import termios
 import time
 from collections.abc import Callable, Iterable
@@ -26,6 +28,7 @@ from typing import Final, Protocol, cast
 from textual import constants, events
 from textual._xterm_parser import BRACKETED_PASTE_END, BRACKETED_PASTE_START, XTermParser
 from textual.drivers.linux_driver import LinuxDriver
+from textual.geometry import Size
 from textual.message import Message
 
 from collab_tui.terminal_output import TerminalOutput
@@ -178,6 +181,10 @@ class DirectDriver(LinuxDriver):
             with contextlib.suppress(OSError):  # then Textual's thread writes
                 self._output = TerminalOutput(self._file, self._loop, self._draw_anew)
         super().start_application_mode()  # type: ignore[no-untyped-call]
+        # Textual's own handler reads the size where the signal comes. One that comes meanwhile runs inside
+        # the first, and what that one then posts is older: the screen would keep a size that is not so.
+        self._loop.add_signal_handler(signal.SIGWINCH, self._post_size)
+        self._post_size()
         with contextlib.suppress(termios.error):
             self._modes = termios.tcgetattr(self.fileno)
 
@@ -246,6 +253,7 @@ class DirectDriver(LinuxDriver):
 
     def disable_input(self) -> None:
         self._loop.remove_reader(self.fileno)
+        self._loop.remove_signal_handler(signal.SIGWINCH)
         super().disable_input()
 
     def _enable_mouse_support(self) -> None:
@@ -258,6 +266,11 @@ class DirectDriver(LinuxDriver):
 
     def _draw_anew(self) -> None:
         self._app.refresh()
+
+    def _post_size(self) -> None:
+        if not self._in_band_window_resize:
+            size = Size(*self._get_terminal_size())
+            asyncio.run_coroutine_threadsafe(self._app._post_message(events.Resize(size, size)), self._loop)
 
     def _read(self) -> None:
         try:

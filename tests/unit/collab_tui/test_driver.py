@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import os
 import pty
+import signal
 import termios
 import threading
 import tty
@@ -238,6 +239,7 @@ class App:
     def __init__(self) -> None:
         self.got: list[str] = []
         self.later: list[tuple[object, ...]] = []
+        self.sizes: asyncio.Queue[tuple[int, int]] = asyncio.Queue()
 
     typed_before = b"before"
 
@@ -253,6 +255,10 @@ class App:
 
     def call_later(self, call: object, *arguments: object) -> None:
         call(*arguments)  # type: ignore[operator]
+
+    async def _post_message(self, message: events.Resize) -> bool:
+        self.sizes.put_nowait(message.size)
+        return True
 
     def post_message(self, message: object) -> bool:
         self.got.append(
@@ -309,6 +315,7 @@ def driver(monkeypatch: pytest.MonkeyPatch) -> Iterator[DirectDriver]:
         driver._file = Screen(app.got)  # type: ignore[assignment]
         driver.fileno = its
         driver._writer_thread = driver._key_thread = None
+        driver._in_band_window_resize = False
         driver.exit_event = threading.Event()
         yield driver
 
@@ -331,6 +338,23 @@ async def test_keys_run_where_textual_knows_the_app_after_a_signal_too(driver: D
     contextvars.Context().run(driver.start_application_mode)  # as from a signal's handler
     assert driver._context is not None
     assert driver._context[WHO] == "app"
+
+
+async def test_the_size_is_read_when_the_loop_comes_to_it(
+    driver: DirectDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [(80, 24)]
+    monkeypatch.setattr(DirectDriver, "_get_terminal_size", lambda _: now[-1])
+    sizes: asyncio.Queue[tuple[int, int]] = driver._app.sizes  # type: ignore[attr-defined]
+    driver._loop = asyncio.get_running_loop()
+    driver.start_application_mode()
+    assert await sizes.get() == (80, 24)
+    for size in ((40, 10), (3, 2), (100, 30)):
+        os.kill(os.getpid(), signal.SIGWINCH)
+        now.append(size)
+    assert await sizes.get() == (100, 30)
+    driver.disable_input()
+    assert signal.getsignal(signal.SIGWINCH) == signal.SIG_DFL
 
 
 async def test_going_on_takes_the_terminal_only_when_it_was_given_away(driver: DirectDriver) -> None:

@@ -40,6 +40,19 @@ class Edit(NamedTuple):
     text: str
 
 
+class Replacement(NamedTuple):
+    """An Edit, and where the caret comes to stand: `head` and `anchor` are code points into `text`.
+
+    Without `anchor` nothing is selected. Where `text` already stands there, only the caret moves.
+    """
+
+    start: Position
+    end: Position
+    text: str
+    head: int
+    anchor: int | None = None
+
+
 class _Block:
     """Some lines in a row; `sizes` are theirs in UTF-8 with the newline, `size_utf8` is the sum."""
 

@@ -110,6 +110,15 @@ def word_at(line: str, column: int) -> tuple[int, int]:
     return start, end
 
 
+def word_touched(lines: Lines, place: Position) -> tuple[Position, Position]:
+    """Return the word around or behind `place`, else the one before it, else the blanks or sign there."""
+    line = lines.line(place.row)
+    start, end = word_at(line, place.column)
+    if start == place.column > 0 and not is_word(line[start]):
+        start, end = word_at(line, place.column - 1)
+    return Position(place.row, start), Position(place.row, end)
+
+
 def _kind(character: str) -> bool | None:
     """Return True in a word and False in blanks, which both go on; None for a sign, which stands alone."""
     if is_word(character):

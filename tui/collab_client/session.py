@@ -22,6 +22,7 @@ from collab_client import status as say
 from collab_client.document import Document, sha256_of
 from collab_client.journal import Journal
 from collab_client.link import Link
+from collab_client.room_settings import RoomSettings
 from collab_client.status import Status, StatusKind
 from collab_protocol import limits
 from collab_protocol.backoff import Backoff
@@ -45,6 +46,7 @@ from collab_protocol.events import (
     Refused,
     RowsArrived,
     Seen,
+    SettingChanged,
     Synced,
 )
 from collab_protocol.presence import Activity, PresencePacer
@@ -99,6 +101,7 @@ class Session:
         """
         self.on_status: Callable[[Status], None] = lambda _: None
         self.on_notice: Callable[[str], None] = lambda _: None
+        self.settings = RoomSettings()
         self._document = document
         self._journal = journal
         self._asked_read_only = document.buffer.read_only
@@ -128,6 +131,7 @@ class Session:
         document.on_local_edit = self._edited
         document.on_kept = self._kept
         document.on_notice = self._notice
+        self.settings.on_wish = self._wake.set
 
     @property
     def status(self) -> Status:
@@ -363,6 +367,9 @@ class Session:
             if is_due and self._sync.phase is Phase.LIVE:
                 self._sync.present(self._document.buffer.carets_to_send(), self._activity)
                 self._pacer.sent(now)
+            if self._sync.phase is Phase.LIVE and not self._document.buffer.read_only:
+                for key, value in self.settings.to_send():
+                    self._sync.set(key, value)
             while messages := self._sync.to_send():
                 for message in messages:
                     for frame in splitter.frames(message):
@@ -446,10 +453,12 @@ class Session:
                     self._refusal = Refused(FaultCode.BROKEN, message)
             case Dismissed():
                 self._dismissal = event
+            case SettingChanged(key, value):
+                self.settings.changed(key, value)
             case Ponged(number):
                 self.round_trip_s = (int(self._clock() * 1000) - number) % 2**31 / 1000
             case _:
-                pass  # what is shared beside the text has no reader on this side yet
+                pass
 
     def _synced(self, event: Synced, *, had_own: bool, begins_again: bool) -> None:
         self._displaced_in_a_row = 0
@@ -457,6 +466,7 @@ class Session:
         if not event.is_first or welcome is None:
             self._pacer.passed(self._clock())
             return
+        self.settings.entered(welcome.settings)
         self._document.buffer.set_roster(welcome.roster, welcome.session, event.seq, self._clock())
         self._document.buffer.read_only = self._asked_read_only or not welcome.role.may_write
         self._document.buffer.max_text_bytes = welcome.limits.text_bytes

@@ -22,6 +22,9 @@ class Group(StrEnum):
     LINES = "Lines"
     CLIPBOARD = "Clipboard"
     FIND = "Find"
+    CARETS = "Several carets"
+    CODE = "Code"
+    MARKDOWN = "Markdown"
     VIEW = "View"
 
 
@@ -118,6 +121,27 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action("find_next", "Find next", "f3", Group.FIND),
     Action("find_previous", "Find previous", "shift+f3,f15", Group.FIND),
     Action("replace", "Replace …", "ctrl+r", Group.FIND),
+    Action("add_caret_above", "Add a caret above", "alt+shift+up,ctrl+alt+up", Group.CARETS),
+    Action("add_caret_below", "Add a caret below", "alt+shift+down,ctrl+alt+down", Group.CARETS),
+    Action("add_next_occurrence", "Select the word; again: the next one, too", "ctrl+n", Group.CARETS),
+    Action("select_all_occurrences", "Select all that is alike", "alt+n,ctrl+shift+l", Group.CARETS),
+    Action("split_into_lines", "Put a caret at the end of each selected line", "alt+s", Group.CARETS),
+    Action("language", "Language of the room …", "", Group.CODE),
+    Action("room_indent", "Indentation of the room …", "", Group.CODE),
+    Action("room_tab_width", "Width of a tab in the room …", "", Group.CODE),
+    Action("symbols", "Go to symbol or heading …", "ctrl+o", Group.CODE),
+    # Ctrl-/ is Ctrl-_ to terminals without the kitty protocol.
+    Action("toggle_comment", "Comment lines, or not", "ctrl+underscore,ctrl+slash", Group.CODE),
+    Action("expand_selection", "Select the enclosing node", "alt+o", Group.CODE),
+    Action("shrink_selection", "Select what was selected before", "alt+i", Group.CODE),
+    Action("toggle_fold", "Fold, or open the fold", "f6,alt+f", Group.CODE),
+    Action("fold_all", "Fold everything", "", Group.CODE),
+    Action("unfold_all", "Open all folds", "", Group.CODE),
+    Action("toggle_checkbox", "Tick the box, or not", "alt+x", Group.MARKDOWN),
+    Action("align_table", "Align the table", "", Group.MARKDOWN),
+    Action("follow_link", "Go where the link leads", "alt+enter", Group.MARKDOWN),
+    Action("next_heading", "Next heading", "alt+pagedown", Group.MARKDOWN),
+    Action("previous_heading", "Previous heading", "alt+pageup", Group.MARKDOWN),
     Action("toggle_wrap", "Soft wrap on or off", "alt+z", Group.VIEW),
     Action("toggle_whitespace", "Show blanks and tabs, or not", "", Group.VIEW),
     Action("toggle_ruler", "Ruler on or off", "", Group.VIEW),

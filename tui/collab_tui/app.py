@@ -42,6 +42,8 @@ from collab_tui.widgets.status_line import Bar, CaretPosition, PersonShown, Stat
 
 if TYPE_CHECKING:
     from collab_client.buffer import Buffer
+    from collab_client.room_settings import RoomSettings
+    from collab_tui.coding import Coding
     from collab_tui.finding import Finding
 
 _log = logging.getLogger(__name__)
@@ -99,6 +101,9 @@ class Session(Protocol):
     async def settle(self, timeout_s: float) -> bool: ...
 
     def leave(self) -> None: ...
+
+    @property
+    def settings(self) -> RoomSettings: ...
 
 
 Start = Callable[[], Awaitable[tuple["Buffer", Session]]]
@@ -168,6 +173,7 @@ class CollabApp(App[Outcome], inherit_bindings=False):
         self._buffer: Buffer | None = None
         self._session: Session | None = None
         self._finding: Finding | None = None
+        self._coding: Coding | None = None
         self._notice_timer: Timer | None = None
         self._surroundings_timer: Timer | None = None
         self.title = safe_name(config.room)
@@ -297,6 +303,8 @@ class CollabApp(App[Outcome], inherit_bindings=False):
         except Exception as crash:
             _log.exception("the session crashed")
             error = crash
+        if self._coding is not None:
+            self._coding.close()
         if self._config.clipboard is not None:
             await self._config.clipboard.close()
         self.exit(self._outcome(error))
@@ -313,7 +321,9 @@ class CollabApp(App[Outcome], inherit_bindings=False):
         session.on_notice = self.tell
         self._line.show(status=session.status)
 
-        from collab_tui.finding import Finding  # loads what the buffer has loaded, not before
+        from collab_tui.coding import Coding  # loads what the buffer has loaded, not before
+        from collab_tui.finding import Finding
+        from collab_tui.room_language import RoomLanguage
 
         self._finding = self._bars.finding = Finding(
             self._editor,
@@ -323,8 +333,27 @@ class CollabApp(App[Outcome], inherit_bindings=False):
             later=lambda call: self.set_timer(_COUNT_PAUSE_S, call),
             clock=self._config.clock,
         )
+        language = RoomLanguage(
+            self._config.room,
+            buffer.lines,
+            session.settings,
+            indent=self._options.indent,
+            closes=lambda: self._options.auto_close,
+        )
+        self._coding = Coding(
+            self._editor,
+            self._bars,
+            buffer,
+            session.settings,
+            language,
+            tell=self.tell,
+            later=self.set_timer,
+            run=lambda asked: self.run_worker(asked, name="parser", exclusive=True, group="parser"),
+            changed=self._show_surroundings_soon,
+        )
         self._editor.attach(buffer)
         self._show_surroundings()
+        self.call_after_refresh(self._coding.begin)
 
     def _status_changed(self, status: Status) -> None:
         read_only = self._config.is_read_only or (self._buffer is not None and self._buffer.read_only)
@@ -444,6 +473,8 @@ class CollabApp(App[Outcome], inherit_bindings=False):
                 self._set_options(hints=not self._options.hints)
             case "next_theme":
                 self._set_theme(next_theme(self._theme))
+            case _ if self._coding is not None:
+                self._coding.act(action)
             case _:
                 pass
 

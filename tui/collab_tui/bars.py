@@ -71,7 +71,6 @@ class Bars:
             bar.on_copy = editor.copy_text
             bar.on_paste = editor.paste_to
             bar.is_heard = lambda: editor.is_listening
-        commands.on_choose = self._chosen
 
     @property
     def is_list_open(self) -> bool:
@@ -107,14 +106,34 @@ class Bars:
     def list_commands(self) -> None:
         """Open the list of all commands."""
         self._begin(self._commands)
+        self._commands.on_choose = self._chosen
         entries = [
             Entry(a.id, a.title, self._keymap.shown(a.id), a.group) for a in ACTIONS if a.id != "commands"
         ]
         self._commands.open(entries, title="Commands", is_help=False)
 
+    def choose(
+        self,
+        entries: Sequence[Entry],
+        title: str,
+        on_choose: Callable[[str], object],
+        *,
+        chosen: str | None = None,
+    ) -> None:
+        """Open a list of other things than commands; `chosen` is the id of the one to begin at."""
+        self._begin(self._commands)
+
+        def choose(id_: str) -> None:
+            self.close()
+            on_choose(id_)
+
+        self._commands.on_choose = choose
+        self._commands.open(entries, title=title, is_help=False, is_recent_first=False, chosen=chosen)
+
     def help(self) -> None:
         """Open the help: every action with all of its keys."""
         self._begin(self._commands)
+        self._commands.on_choose = self._chosen
         entries = [Entry(a.id, a.title, self._all_keys(a.id), a.group) for a in ACTIONS]
         self._commands.open(entries, title="Help", is_help=True, intro=_HELP)
 

@@ -148,36 +148,37 @@ class _Piece(NamedTuple):
     before_tab: int | None
     cells: int
 
-    def end(self, cell: int) -> int:
+    def end(self, cell: int, tab_cells: int) -> int:
         """Return the cell behind the piece when it begins in `cell`."""
         if self.before_tab is not None:
             cell += self.before_tab
-            cell += TAB_CELLS - cell % TAB_CELLS
+            cell += tab_cells - cell % tab_cells
         return cell + self.cells
 
 
 class Layout:
     """One line in cells, in pieces of about a thousand columns."""
 
-    __slots__ = ("_cells", "_columns", "_near", "_pieces", "line")
+    __slots__ = ("_cells", "_columns", "_near", "_pieces", "_tab_cells", "line")
 
-    def __init__(self, line: str, like: Layout | None = None) -> None:
+    def __init__(self, line: str, like: Layout | None = None, tab_cells: int = TAB_CELLS) -> None:
         """Measure `line`; of what it shares at its ends with the line of `like`, nothing is measured again.
 
         A million columns cost 15 ms of Latin or CJK text, and 3 s of clusters of several code points; an
         edit in them 2 to 20 ms.
         """
         self.line = line
+        self._tab_cells = tab_cells
         self._near: dict[int, list[Run]] = {}
         if len(line) < _LONG:
-            self._near[0] = list(_runs(line, 0, len(line), 0))
+            self._near[0] = list(_runs(line, 0, len(line), 0, tab_cells))
             self._pieces = [_Piece(len(line), None, sum(run.cells for run in self._near[0]))]
         else:
-            self._pieces = _pieces(line, like)
+            self._pieces = _pieces(line, like, tab_cells)
         self._columns = list(accumulate((piece.columns for piece in self._pieces), initial=0))
         self._cells = [0]
         for piece in self._pieces:
-            self._cells.append(piece.end(self._cells[-1]))
+            self._cells.append(piece.end(self._cells[-1], tab_cells))
 
     def runs(self, left: int = 0, right: int | None = None) -> Iterator[Run]:
         """Yield the runs that touch cells [left, right)."""
@@ -230,15 +231,22 @@ class Layout:
             if len(self._near) >= _NEAR_MOST:
                 del self._near[next(iter(self._near))]
             start, end = self._columns[index : index + 2]
-            near = self._near[index] = list(_runs(self.line, start, end, self._cells[index]))
+            near = self._near[index] = list(_runs(self.line, start, end, self._cells[index], self._tab_cells))
         return near
 
 
 class Layouts:
     """Answers what the functions do, and remembers the layouts of long lines."""
 
-    def __init__(self) -> None:
+    def __init__(self, tab_cells: int = TAB_CELLS) -> None:
+        """Tabs reach to the next multiple of `tab_cells`."""
+        self.tab_cells = tab_cells
         self._kept: list[Layout] = []
+
+    def set_tab_cells(self, tab_cells: int) -> None:
+        """Have tabs another width; layouts that were handed out keep theirs."""
+        self.tab_cells = tab_cells
+        self._kept.clear()
 
     def of(self, line: str) -> Layout:
         """Return the layout of `line`, made from that of a line like it where there is one."""
@@ -247,9 +255,9 @@ class Layouts:
                 self._kept.append(self._kept.pop(index))
                 return kept
         if len(line) < _LONG:
-            return Layout(line)
+            return Layout(line, tab_cells=self.tab_cells)
         like = next((kept for kept in reversed(self._kept) if _is_like(kept.line, line)), None)
-        layout = Layout(line, like)
+        layout = Layout(line, like, self.tab_cells)
         self._kept.append(layout)
         columns = sum(len(kept.line) for kept in self._kept)
         while len(self._kept) > _LAYOUTS_MOST or (columns > _COLUMNS_MOST and len(self._kept) > 2):
@@ -264,7 +272,7 @@ class Layouts:
         first, last = max(0, left), len(line) if right is None else max(0, min(right, len(line)))
         part = line[first:last]
         if not part.isprintable():
-            yield from _runs(line, first, last, first)
+            yield from _runs(line, first, last, first, self.tab_cells)
         elif part:
             yield Run(first, len(part), first, len(part), part, 1)
 
@@ -312,7 +320,7 @@ def _index(totals: list[int], place: int) -> int:
     return max(0, min(bisect_right(totals, place) - 1, len(totals) - 2))
 
 
-def _pieces(line: str, like: Layout | None) -> list[_Piece]:
+def _pieces(line: str, like: Layout | None, tab_cells: int) -> list[_Piece]:
     """Measure a long line; where it is as that of `like`, nothing is measured again."""
     pieces: list[_Piece] = []
     later: list[_Piece] = []
@@ -331,19 +339,21 @@ def _pieces(line: str, like: Layout | None) -> list[_Piece]:
         while columns[known] + shift < min(start + _LONG // 2, len(line)):
             known += 1
         there = columns[known] + shift
-        pieces.append(_measure(line, start, there if there <= start + 2 * _LONG else start + _LONG))
+        pieces.append(
+            _measure(line, start, there if there <= start + 2 * _LONG else start + _LONG, tab_cells)
+        )
         start += pieces[-1].columns
     return pieces
 
 
-def _measure(line: str, start: int, target: int) -> _Piece:
+def _measure(line: str, start: int, target: int, tab_cells: int) -> _Piece:
     """Measure from cluster to cluster: from `start` to the first one that does not begin before `target`."""
     stop = target + _MARGIN
     while True:
         stop = min(stop, len(line))
         before_tab: int | None = None
         cells, end = 0, len(line)
-        for run in _runs(line, start, stop, 0):
+        for run in _runs(line, start, stop, 0, tab_cells):
             if run.unit and run.column <= target < run.column + run.columns:
                 cells, end = cells + (target - run.column) * run.unit, target
                 break
@@ -360,7 +370,7 @@ def _measure(line: str, start: int, target: int) -> _Piece:
         stop += stop - start
 
 
-def _runs(line: str, start: int, end: int, cell: int) -> Iterator[Run]:
+def _runs(line: str, start: int, end: int, cell: int, tab_cells: int) -> Iterator[Run]:
     """Lay the columns [start, end) out from `cell` on; both are edges of clusters."""
     for match in _token().finditer(line, start, end):
         text, kind, column = match[0], match.lastgroup, match.start()
@@ -370,7 +380,7 @@ def _runs(line: str, start: int, end: int, cell: int) -> Iterator[Run]:
             yield Run(column, size, cell, unit * size, text, unit)
             cell += unit * size
         elif kind == "tab":
-            cells = TAB_CELLS - cell % TAB_CELLS
+            cells = tab_cells - cell % tab_cells
             yield Run(column, 1, cell, cells, " " * cells, 0)
             cell += cells
         else:

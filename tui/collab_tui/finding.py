@@ -60,7 +60,7 @@ class Finding:
         bar.on_step = self._step
         bar.on_replace = self._replace
         bar.on_replace_all = self._replace_all
-        editor.on_text = self._text_changed
+        editor.text_listeners.append(self._text_changed)
         editor.matches = self._matches
 
     def open(self, *, with_replace: bool) -> None:

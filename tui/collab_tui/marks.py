@@ -15,14 +15,16 @@ from rich.cells import cell_len
 
 from collab_protocol.presence import Activity
 from collab_tui.cells import Layouts, cluster_end
-from collab_tui.painting import Chip, RowMarks, Span
+from collab_tui.painting import Chip, RowMarks
+from collab_tui.painting import Span as InkSpan
 from collab_tui.palette import Ink, Palette
 from collab_tui.safe_text import safe_name
 from collab_tui.visual_row import VisualRow
 
 if TYPE_CHECKING:
-    from collab_client.carets import Peer
+    from collab_client.carets import Span
     from collab_client.lines import Position
+    from collab_client.peer_carets import Peer
 
 NAME_SHOWN_S: Final = 2.0
 """How long a name stands at a caret that moved (Zed: `CURSORS_VISIBLE_FOR`)."""
@@ -55,6 +57,10 @@ class Window:
                 return y
         return None
 
+    def fold_of(self, row: int) -> int | None:
+        """Return the visual row behind which `row` is hidden; None when none is seen."""
+        return next((y for y, shown in enumerate(self.visual_rows) if shown.hides(row)), None)
+
     def cell_of(self, y: int, column: int) -> int:
         """Return the cell of `column` in visual row `y`, as it is seen."""
         shown = self.visual_rows[y]
@@ -63,11 +69,12 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class OwnCaret:
-    """This person's caret and selection; a caret without focus is drawn faint."""
+    """This person's caret and selection, and `others` of the same; without focus carets are drawn faint."""
 
     head: Position
     selection: tuple[Position, Position] | None
     has_focus: bool = True
+    others: Sequence[Span] = ()
 
 
 class Match(NamedTuple):
@@ -86,7 +93,7 @@ class _Draft:
         self._window = window
         self._y = y
         self._used: int | None = None
-        self.spans: list[Span] = []
+        self.spans: list[InkSpan] = []
         self.chips: list[Chip] = []
         self.sign: Chip | None = None
         self.is_current = False
@@ -124,7 +131,7 @@ class MarksLayout:
     def __init__(self, window: Window, palette: Palette, *, is_ascii: bool) -> None:
         self._window = window
         self._palette = palette
-        self._up, self._down = ("^", "v") if is_ascii else ("▲", "▼")
+        self._up, self._down, self._dots = ("^", "v", "...") if is_ascii else ("▲", "▼", "⋯")
         self._drafts: dict[int, _Draft] = {}
 
     def lay_out(
@@ -139,8 +146,12 @@ class MarksLayout:
         placed = sorted(
             (peer for peer in peers.values() if peer.head is not None), key=lambda peer: peer.moved_at
         )
+        self._folds()
         for peer in placed:
-            self._select(peer.head, peer.anchor, self._palette.person_selection(peer.person.colour))
+            for span in peer.spans:
+                self._select(span.head, span.anchor, self._palette.person_selection(peer.person.colour))
+        for span in own.others:
+            self._select(span.head, span.anchor, self._palette.selection)
         if own.selection is not None:
             self._select(*own.selection, self._palette.selection)
         for match in matches:
@@ -152,9 +163,14 @@ class MarksLayout:
 
     def _people(self, peers: list[Peer], own: OwnCaret, signs: Mapping[str, str], now: float) -> None:
         y_of = self._window.y_of
+        for peer in peers:
+            sign = signs[peer.person.principal]
+            for span in reversed(peer.spans):
+                if (y := y_of(span.head)) is not None:
+                    self._caret(peer, span.head, y, sign)
+                elif (y := self._window.fold_of(span.head.row)) is not None:
+                    self._draft(y).sign = Chip(0, sign, self._ink(peer))
         seen = [(peer, peer.head, y) for peer in peers if peer.head and (y := y_of(peer.head)) is not None]
-        for peer, head, y in seen:
-            self._caret(peer, head, y, signs[peer.person.principal])
         own_y = y_of(own.head)
         if own_y is not None:
             self._reserve_caret(own.head, own_y)
@@ -163,6 +179,16 @@ class MarksLayout:
                 self._name(peer, head, y)
         if self._window.visual_rows:
             self._off_screen(peers)
+
+    def _folds(self) -> None:
+        """Say behind each folded row how much is hidden there."""
+        for y, shown in enumerate(self._window.visual_rows):
+            if shown.folded:
+                draft = self._draft(y)
+                text = f" {self._dots} {shown.folded:,} line{'s' if shown.folded > 1 else ''} "
+                cell = draft.first_room(len(text))
+                if cell + len(text) <= self._window.width:
+                    draft.chips.append(Chip(cell, text, self._palette.fold))
 
     def _draft(self, y: int) -> _Draft:
         draft = self._drafts.get(y)
@@ -182,7 +208,7 @@ class MarksLayout:
             first, last = max(first, shown.start), min(last, shown.end + shown.is_last)
             if first < last:
                 draft = self._draft(y)
-                draft.spans.append(Span(first, last, ink))
+                draft.spans.append(InkSpan(first, last, ink))
                 if last > len(shown.line):
                     draft.use_end()
 
@@ -192,18 +218,21 @@ class MarksLayout:
             if shown.row == match.row:
                 first, last = max(match.start, shown.start), min(match.end, shown.end)
                 if first < last:
-                    self._draft(y).spans.append(Span(first, last, ink))
+                    self._draft(y).spans.append(InkSpan(first, last, ink))
 
     def _own_caret(self, own: OwnCaret) -> None:
+        heads = {own.head, *(span.head for span in own.others)}
+        rows = {head.row for head in heads}
+        ink = self._palette.caret if own.has_focus else self._palette.faint_caret
         for y, shown in enumerate(self._window.visual_rows):
-            if shown.row != own.head.row:
+            if shown.row not in rows:
                 continue
-            if own.selection is None:
+            if own.selection is None and shown.row == own.head.row:
                 self._draft(y).is_current = True
-            if shown.holds(own.head.row, own.head.column):
-                end = cluster_end(shown.line, own.head.column)
-                ink = self._palette.caret if own.has_focus else self._palette.faint_caret
-                self._draft(y).spans.append(Span(own.head.column, end, ink, is_caret=True))
+            for head in heads if len(heads) == 1 else sorted(heads):
+                if shown.holds(*head):
+                    end = cluster_end(shown.line, head.column)
+                    self._draft(y).spans.append(InkSpan(head.column, end, ink, is_caret=True))
 
     def _reserve_caret(self, head: Position, y: int) -> None:
         shown = self._window.visual_rows[y]
@@ -214,7 +243,7 @@ class MarksLayout:
         ink = self._ink(peer)
         draft = self._draft(y)
         end = cluster_end(self._window.visual_rows[y].line, head.column)
-        draft.spans.append(Span(head.column, end, ink, is_caret=True))
+        draft.spans.append(InkSpan(head.column, end, ink, is_caret=True))
         draft.sign = Chip(0, sign, ink)
         self._reserve_caret(head, y)
 
@@ -247,6 +276,7 @@ class MarksLayout:
         first = (rows[0].row, rows[0].start)
         last = (rows[-1].row, rows[-1].end)
         placed = [(peer.head, peer) for peer in peers if peer.head is not None]
+        placed = [pair for pair in placed if self._window.fold_of(pair[0].row) is None]
         above = sorted((pair for pair in placed if pair[0] < first), key=lambda pair: pair[0], reverse=True)
         below = [pair for pair in placed if self._window.y_of(pair[0]) is None and pair[0] >= last]
         below.sort(key=lambda pair: pair[0])

@@ -14,5 +14,8 @@ class Options:
     whitespace: bool = False
     line_numbers: bool = True
     hints: bool = True
+    auto_close: bool = True
+    """Whether brackets and quotes close themselves in code."""
+
     indent: str = "auto"
     """What Tab inserts: "tabs", a number of blanks as digits, or "auto", whatever the text has."""

@@ -1,7 +1,7 @@
 """One row of the screen: a visual row of the text and what lies over it become a Strip.
 
-    gutter          body                                   pad
-    ` 12 a `        text cut at `left`, with spans          blanks, with chips over them
+    gutter          body                                        pad
+    ` 12 a `        text cut at `left`, coloured, with spans     blanks, with chips over them
 
 Equal inks next to each other become one segment, because Textual writes a full SGR for each.
 """
@@ -9,9 +9,11 @@ Equal inks next to each other become one segment, because Textual writes a full 
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from operator import itemgetter
 from typing import Final, NamedTuple
 
 from rich.segment import ControlType, Segment
@@ -52,6 +54,9 @@ class RowMarks:
     is_current: bool = False
 
 
+Colour = tuple[int, int, int]
+"""What the columns [start, end) of a line are: (start, end, `collab_syntax.kinds.Kind`)."""
+
 NO_MARKS: Final = RowMarks()
 
 GUTTER_EXTRA: Final = 2
@@ -69,7 +74,8 @@ class Painter:
         self._layouts = layouts or Layouts()
         self.options = options
         self._styles = Styles()
-        self._blank_sign, self._tab_sign, self._wrap_sign = (".", ">", "\\") if is_ascii else ("·", "→", "↪")
+        self._inks: dict[tuple[int, Ink], Ink] = {}
+        self._blank_sign, self._tab_sign, self._wrap_sign, self._fold_sign = ".>\\+" if is_ascii else "·→↪▸"
 
     def blank(self, width: int) -> Strip:
         """Return a row below the end of the text."""
@@ -81,11 +87,19 @@ class Painter:
         return Strip([Segment(shown, self._styles[self.palette.gutter])], width)
 
     def row(
-        self, shown: VisualRow, marks: RowMarks = NO_MARKS, *, left: int, width: int, gutter: int
+        self,
+        shown: VisualRow,
+        marks: RowMarks = NO_MARKS,
+        colours: Sequence[Colour] = (),
+        *,
+        left: int,
+        width: int,
+        gutter: int,
     ) -> Strip:
         """Return a visual row, its text from cell `left` of it on, `width` cells in all.
 
         `gutter` cells of them, from the left, hold the number, where the line begins, and the sign.
+        `colours` are those of the line, in order and not overlapping.
         """
         row = _Row(self._styles, gutter)
         base = self.palette.line.over(self.palette.text) if marks.is_current else self.palette.text
@@ -102,7 +116,7 @@ class Painter:
                 spans = (Span(column, column + 1, self.palette.ruler), *spans)
         else:
             ruler = room
-        at = self._body(row, shown, spans, base, left, room)
+        at = self._body(row, shown, colours, spans, base, left, room)
         for chip in marks.chips:
             if at <= chip.cell <= room:
                 at = self._pad(row, at, chip.cell, base, ruler)
@@ -118,11 +132,12 @@ class Painter:
         if not self.options.line_numbers:
             number = ""
         row.put(number.rjust(gutter - GUTTER_EXTRA), ink)
+        fold = self._fold_sign if shown.folded else " "
         if marks.sign is None:
-            row.put("  ", ink)
+            row.put(" " + fold, ink)
         else:
             row.put(marks.sign.text, marks.sign.ink.over(ink))
-            row.put(" ", ink)
+            row.put(fold, ink)
 
     def _invisibles(self, shown: VisualRow) -> Iterator[Span]:
         for match in _BLANKS.finditer(shown.line, shown.start, shown.end):
@@ -138,7 +153,14 @@ class Painter:
         return end
 
     def _body(
-        self, row: _Row, shown: VisualRow, spans: Sequence[Span], base: Ink, left: int, room: int
+        self,
+        row: _Row,
+        shown: VisualRow,
+        colours: Sequence[Colour],
+        spans: Sequence[Span],
+        base: Ink,
+        left: int,
+        room: int,
     ) -> int:
         """Put the visible part of the text and its line end; returns the cells that it took."""
         # Cells are counted from the line's beginning: tabs reach to multiples of theirs.
@@ -149,8 +171,9 @@ class Painter:
         for whole in self._layouts.runs(line, left, right):
             is_tab = line[whole.column] == "\t"
             run = self._with_signs(_clipped(whole, left, right), is_tab)
-            for text, cell, cells, ink in _pieces(run, spans, base, is_tab):
-                _put_cropped(row, text, cell, cells, ink, run, left, left + room, is_tab)
+            for part, below in self._coloured(run, colours, base):
+                for text, cell, cells, ink in _pieces(part, spans, below, is_tab):
+                    _put_cropped(row, text, cell, cells, ink, run, left, left + room, is_tab)
         at = max(0, min(end - left, room))
         if shown.is_last and left <= end < left + room:
             ink = _ink_at(spans, shown.end, shown.end + 1, base)
@@ -158,6 +181,29 @@ class Painter:
                 row.put(" ", ink)
                 at += 1
         return at
+
+    def _coloured(self, run: Run, colours: Sequence[Colour], base: Ink) -> Iterator[tuple[Run, Ink]]:
+        """Yield `run`, cut where colours begin and end, with the ink that each part has."""
+        at, end, unit = run.column, run.column + run.columns, run.unit
+        for start, behind, kind in colours[bisect_right(colours, at, key=_END) :]:
+            if start >= end:
+                break
+            if not unit:
+                yield run, self._ink_of(kind, base)
+                return
+            if start > at:
+                yield _part(run, at, start), base
+                at = start
+            yield _part(run, at, min(behind, end)), self._ink_of(kind, base)
+            at = min(behind, end)
+        if at < end:
+            yield (run if at == run.column else _part(run, at, end)), base
+
+    def _ink_of(self, kind: int, base: Ink) -> Ink:
+        ink = self._inks.get((kind, base))
+        if ink is None:
+            ink = self._inks[kind, base] = self.palette.syntax[kind].over(base)
+        return ink
 
     def _with_signs(self, run: Run, is_tab: bool) -> Run:
         """Return `run` with signs for what is blank, where those are to be shown."""
@@ -211,6 +257,7 @@ class _Row:
 
 
 _BLANKS: Final = re.compile(r"[ \t]+")
+_END: Final = itemgetter(1)
 
 
 def _ink_at(spans: Sequence[Span], start: int, end: int, base: Ink) -> Ink:
@@ -238,6 +285,13 @@ def _clipped(run: Run, left: int, right: int) -> Run:
     )
 
 
+def _part(run: Run, start: int, end: int) -> Run:
+    """Return columns [start, end) of a uniform run."""
+    first, columns = start - run.column, end - start
+    text = run.text[first : first + columns]
+    return Run(start, columns, run.cell + first * run.unit, columns * run.unit, text, run.unit)
+
+
 def _pieces(run: Run, spans: Sequence[Span], base: Ink, is_tab: bool) -> Iterator[tuple[str, int, int, Ink]]:
     """Yield (text, cell, cells, ink) of `run`, cut where spans begin and end."""
     start, end = run.column, run.column + run.columns
@@ -249,6 +303,9 @@ def _pieces(run: Run, spans: Sequence[Span], base: Ink, is_tab: bool) -> Iterato
         yield run.text[0], run.cell, 1, ink
         rest = _ink_at([span for span in spans if not span.is_caret], start, end, base)
         yield run.text[1:], run.cell + 1, run.cells - 1, rest
+        return
+    if not spans:
+        yield run.text, run.cell, run.cells, base
         return
     cuts = sorted({start, end, *(c for s in spans for c in (s.start, s.end) if start < c < end)})
     for a, b in pairwise(cuts):

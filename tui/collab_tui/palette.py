@@ -36,13 +36,14 @@ class Ink(NamedTuple):
     underline: bool = False
     reverse: bool = False
     dim: bool = False
+    italic: bool = False
 
     def over(self, below: Ink) -> Ink:
         """Return this ink laid over `below`.
 
-        With both colours it covers what lies below. Otherwise bold and underline add up; reverse, a kind of
-        background, and dim, a kind of foreground, show through until the ink above has one of its own.
-        Reverse over reverse stays reversed.
+        With both colours it covers what lies below. Otherwise bold, italic and underline add up; reverse, a
+        kind of background, and dim, a kind of foreground, show through until the ink above has one of its
+        own. Reverse over reverse stays reversed.
         """
         if self.fg and self.bg:
             return self
@@ -53,6 +54,7 @@ class Ink(NamedTuple):
             self.underline or below.underline,
             self.reverse or (below.reverse and self.bg is None),
             self.dim or (below.dim and self.fg is None and not self.reverse),
+            self.italic or below.italic,
         )
 
 
@@ -135,8 +137,11 @@ class Palette:
     field_selection: Ink
     field_caret: Ink
     field_bad: Ink
+    fold: Ink
     people: tuple[str, ...] = ()
     person_inks: tuple[PersonInks, ...] = ()
+    syntax: tuple[Ink, ...] = ()
+    """Inks of code over the text's, by `collab_syntax.kinds.Kind`."""
 
     def __post_init__(self) -> None:
         if not self.person_inks:
@@ -195,6 +200,7 @@ class Styles:
                 underline=ink.underline or None,
                 reverse=ink.reverse or None,
                 dim=ink.dim or None,
+                italic=ink.italic or None,
             )
             self._made[ink] = style
         return style

@@ -7,9 +7,11 @@ Dark and light are quiet: text has a contrast of at least 7:1 and what is second
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from collab_tui.palette import Ink, Palette, PersonInks, Theme, blend
+from collab_tui.syntax_inks import SYNTAX_INKS
 
 # Searched for the largest least distance (OKLab) between any two as normal, protan, deutan and tritan
 # eyes see them (Machado 2009), with at least 4.5:1 (dark), 3.2:1 (light) and 7:1 (high contrast) against the
@@ -59,6 +61,7 @@ _DARK: Final = Palette(
     field_selection=Ink(bg="#2b4675"),
     field_caret=Ink("#16181d", "#ffffff"),
     field_bad=Ink("#ff9aa8"),
+    fold=Ink("#a2a9b6", "#33373f"),
     people=_DARK_PEOPLE,
 )
 
@@ -94,6 +97,7 @@ _LIGHT: Final = Palette(
     field_selection=Ink(bg="#bcd4f6"),
     field_caret=Ink("#ffffff", "#000000"),
     field_bad=Ink("#a51f37"),
+    fold=Ink("#595f69", "#e4e5e1"),
     people=_LIGHT_PEOPLE,
 )
 
@@ -129,6 +133,7 @@ _HIGH_CONTRAST: Final = Palette(
     field_selection=Ink("#000000", "#ffffff"),
     field_caret=Ink("#000000", "#ffff00", bold=True),
     field_bad=Ink("#ffffff", "#a00018", bold=True),
+    fold=Ink("#000000", "#b8b8b8"),
     people=_HIGH_CONTRAST_PEOPLE,
     person_inks=tuple(
         # Half a colour has 7:1 with nothing: who is idle has a line instead of a block.
@@ -188,6 +193,7 @@ _ANSI: Final = Palette(
     field_selection=_REVERSED,
     field_caret=Ink("default", "default", bold=True, reverse=True),
     field_bad=Ink("bright_white", "red", bold=True),
+    fold=_GREY,
     people=_ANSI_PEOPLE,
     person_inks=tuple(
         # Whose selection it is, the caret at its end says; who is idle is grey.
@@ -228,6 +234,7 @@ _MONO: Final = Palette(
     field_selection=Ink(reverse=True),
     field_caret=Ink(bold=True, reverse=True),
     field_bad=Ink(bold=True, underline=True),
+    fold=Ink(reverse=True, dim=True),
     person_inks=(
         PersonInks(
             caret=Ink(underline=True, reverse=True),
@@ -238,9 +245,12 @@ _MONO: Final = Palette(
 )
 
 PALETTES: Final[Mapping[Theme, Palette]] = {
-    Theme.DARK: _DARK,
-    Theme.LIGHT: _LIGHT,
-    Theme.HIGH_CONTRAST: _HIGH_CONTRAST,
-    Theme.ANSI: _ANSI,
-    Theme.MONO: _MONO,
+    theme: replace(palette, syntax=SYNTAX_INKS[theme])
+    for theme, palette in (
+        (Theme.DARK, _DARK),
+        (Theme.LIGHT, _LIGHT),
+        (Theme.HIGH_CONTRAST, _HIGH_CONTRAST),
+        (Theme.ANSI, _ANSI),
+        (Theme.MONO, _MONO),
+    )
 }

@@ -8,7 +8,8 @@ from typing import NamedTuple
 class VisualRow(NamedTuple):
     """Columns `start` to before `end` of `line`, which is row `row` of the text.
 
-    `cell` is the cell of the line at which it begins; `is_last` says that the line ends here.
+    `cell` is the cell of the line at which it begins; `is_last` says that the line ends here, and
+    then `folded` rows are hidden behind it.
     """
 
     row: int
@@ -17,6 +18,7 @@ class VisualRow(NamedTuple):
     end: int
     cell: int
     is_last: bool
+    folded: int = 0
 
     @property
     def text(self) -> str:
@@ -25,6 +27,10 @@ class VisualRow(NamedTuple):
     @property
     def is_whole(self) -> bool:
         return self.start == 0 and self.is_last
+
+    def hides(self, row: int) -> bool:
+        """Whether `row` is hidden behind this one."""
+        return self.row < row <= self.row + self.folded
 
     def holds(self, row: int, column: int) -> bool:
         """Whether a caret at this place stands in this visual row."""

@@ -24,7 +24,7 @@ from math import inf
 from typing import Final, NamedTuple
 
 from collab_client.lines import Lines
-from collab_tui.cells import CLUSTER_CELLS, TAB_CELLS, WIDE, Layout, Layouts, is_cells, is_narrow, shared_ends
+from collab_tui.cells import CLUSTER_CELLS, WIDE, Layout, Layouts, is_cells, is_narrow, shared_ends
 
 _BLOCK_ROWS: Final = 256
 _BLOCK_MOST: Final = 2 * _BLOCK_ROWS
@@ -93,9 +93,14 @@ class WrapIndex:
         """Cells of a segment, or None without wrap."""
         return self._width
 
+    @property
+    def row_count(self) -> int:
+        """How many rows the text has."""
+        return self._lines.row_count
+
     def resize(self, width: int | None) -> None:
-        """Wrap at `width` cells, and at `CLUSTER_CELLS` at least; what was measured is forgotten."""
-        width = None if width is None else max(CLUSTER_CELLS, width)
+        """Wrap at `width` cells, or at those of the widest cluster; what was measured is forgotten."""
+        width = None if width is None else max(self._widest, width)
         if width == self._width:
             return
         self._width = width
@@ -136,7 +141,7 @@ class WrapIndex:
         """Return the columns at which the segments of `row` begin, the first of them 0."""
         width = self._width
         line = self._lines.line(row)
-        if width is None or _fits(line, width):
+        if width is None or self._fits(line, width):
             return (0,)
         before = self._wrapped.get(row)
         if before is not None and before.line is line:
@@ -300,12 +305,31 @@ class WrapIndex:
             row = first + len(heights)
             text, wrapped = line(row), self._wrapped.get(row)
             is_known = wrapped is not None and wrapped.line is text
-            heights.append(len(wrapped.starts) if wrapped is not None and is_known else _height(text, width))
+            heights.append(
+                len(wrapped.starts) if wrapped is not None and is_known else self._height(text, width)
+            )
             rows -= 1 + (len(text) >> 8 if text.isascii() else len(text) >> 2)
         if len(heights) == block.rows:
             block.height, block.heights = sum(heights), heights
             del self._heights[index + 1 :]
         return rows
+
+    def _fits(self, line: str, width: int) -> bool:
+        """Whether `line` surely has room in one segment."""
+        return len(line) <= width and (is_cells(line) or self._widest * len(line) <= width)
+
+    def _height(self, line: str, width: int) -> int:
+        if self._fits(line, width):
+            return 1
+        if is_narrow(line):
+            return len(_narrow_starts(line, width))
+        layout = Layout(line, tab_cells=self._layouts.tab_cells)
+        return 1 + sum(1 for _ in _segments(layout, width, 0))
+
+    @property
+    def _widest(self) -> int:
+        """Cells of one cluster at most."""
+        return max(CLUSTER_CELLS, self._layouts.tab_cells)
 
     def _estimate(self) -> None:
         """Count what is not measured by the mean of what is."""
@@ -325,19 +349,6 @@ def _blocks(rows: int, heights: list[int] | None = None) -> Iterator[_Block]:
         part = None if heights is None else heights[at : at + size]
         count = min(size, rows - at)
         yield _Block(count, count if part is None else sum(part), part)
-
-
-def _fits(line: str, width: int) -> bool:
-    """Whether `line` surely has room in one segment."""
-    return len(line) <= width and (is_cells(line) or TAB_CELLS * len(line) <= width)
-
-
-def _height(line: str, width: int) -> int:
-    if _fits(line, width):
-        return 1
-    if is_narrow(line):
-        return len(_narrow_starts(line, width))
-    return 1 + sum(1 for _ in _segments(Layout(line), width, 0))
 
 
 def _narrow_starts(line: str, width: int) -> Sequence[int]:
@@ -373,7 +384,7 @@ def _starts_like(before: _Wrapped, layout: Layout, width: int, layouts: Layouts)
         index = bisect_left(old, start - shift, lo=1)
         if start >= len(line) - same_behind and index < len(old) and old[index] == start - shift:
             moved = layout.cell_at(start) - layouts.cell_at(before.line, start - shift)
-            if not has_tabs or moved % TAB_CELLS == 0:
+            if not has_tabs or moved % layouts.tab_cells == 0:
                 return starts + [column + shift for column in old[index:]], before.is_forced
         starts.append(start)
         if tried >= _TRIED_MOST and start >= len(line) - same_behind:
@@ -381,7 +392,7 @@ def _starts_like(before: _Wrapped, layout: Layout, width: int, layouts: Layouts)
             there = old[index] + shift if index < len(old) else len(line)
             moved = layout.cell_at(there) - layouts.cell_at(before.line, there - shift)
             has_room = layout.cell_at(there) - layout.cell_at(start) <= width
-            if index < len(old) and has_room and (not has_tabs or moved % TAB_CELLS == 0):
+            if index < len(old) and has_room and (not has_tabs or moved % layouts.tab_cells == 0):
                 return starts + [column + shift for column in old[index:]], True
     return starts, before.is_forced
 

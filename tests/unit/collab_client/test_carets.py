@@ -1,38 +1,22 @@
 from __future__ import annotations
 
-import random
-from collections import deque
-from dataclasses import dataclass, field
-
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collab_client.buffer import Buffer
 from collab_client.carets import (
     Patch,
-    PeerCarets,
-    Ring,
     Span,
-    UndoCarets,
+    end_of_text,
+    passages,
+    patches_of,
     shift,
     shift_caret,
     shift_span,
     shifts,
 )
-from collab_client.lines import Lines, Position
-from collab_protocol.messages import Presence
-from collab_protocol.presence import Activity, Caret, Person, Role
-from collab_protocol.text import Replica, Splice
-
-
-def person(session: int) -> Person:
-    return Person(session, f"unix:{session}", "ana", Role.WRITE, session % 12)
-
-
-def presence(session: int, head: int, anchor: int | None = None, seen: int = 0) -> Presence:
-    caret = Caret(head, head if anchor is None else anchor)
-    return Presence(person(session), (caret,), seen, Activity.ACTIVE)
+from collab_client.lines import Edit, Lines, Position
+from collab_protocol.presence import Caret
+from collab_protocol.text import Splice
 
 
 def moved(offset: int, *splices: Splice, goes_along: bool = False) -> int:
@@ -87,285 +71,49 @@ def test_the_author_goes_along_with_what_it_inserts() -> None:
     assert shift_span(here, patch, is_author=True) == Span(Position(1, 2), Position(1, 2))
 
 
-def test_the_ring_brings_a_caret_through_what_its_sender_had_not_seen() -> None:
-    ring = Ring()
-    ring.add_remote(7, 1, [Splice(0, 0, "a")])
-    ring.add_remote(8, 2, [Splice(0, 0, "bb")])
-    ring.add_own(1, [Splice(0, 0, "cccc")])
-    assert ring.bring(Caret(5, 5), 9, 0) == Caret(12, 12)
-    assert ring.bring(Caret(5, 5), 9, 1) == Caret(11, 11)
-    assert ring.bring(Caret(5, 5), 8, 1) == Caret(9, 9)
-    assert ring.bring(Caret(5, 5), 9, 3) == Caret(9, 9)
-    ring.receipted(1, 3)
-    assert ring.bring(Caret(5, 5), 9, 3) == Caret(5, 5)
-    assert ring.bring(Caret(5, 5), 9, 2) == Caret(9, 9)
+@given(st.text("ab\n漢", max_size=30), st.data())
+def test_a_passage_does_what_its_patches_do_one_by_one(text: str, data: st.DataObject) -> None:
+    lines = Lines(text)
+
+    def places(lines: Lines) -> st.SearchStrategy[Position]:
+        return st.integers(0, lines.size_utf8).map(lines.position)
+
+    spans = [Span(data.draw(places(lines)), data.draw(places(lines))) for _ in range(6)]
+    patches = []
+    for _ in range(data.draw(st.integers(1, 6))):
+        start, end = sorted((data.draw(places(lines)), data.draw(places(lines))))
+        new_end = lines.replace(start, end, data.draw(st.text("x\n", max_size=3)))
+        patches.append(Patch(start, end, new_end))
+    for is_author in (False, True):
+        for span in spans:
+            one_by_one = at_once = span
+            for patch in patches:
+                one_by_one = shift_span(one_by_one, patch, is_author=is_author)
+            for passage in passages(patches):
+                at_once = passage.span(at_once, is_author=is_author)
+            assert at_once == one_by_one
 
 
-def test_a_caret_older_than_the_ring_is_not_known() -> None:
-    ring = Ring()
-    for seq in range(1, 514):
-        ring.add_remote(7, seq, [Splice(0, 0, "a")])
-    assert ring.bring(Caret(0, 0), 9, 0) is None
-    assert ring.bring(Caret(5, 5), 9, 1) == Caret(517, 517)
-    ring.begin_link()
-    assert ring.bring(Caret(5, 5), 9, 0) == Caret(5, 5)
+def test_patches_in_text_order_are_one_passage() -> None:
+    here = [Position(row, 1) for row in (0, 1, 1, 5)]
+    patches = [Patch(place, place, Position(place.row + 1, 0)) for place in here]
+    assert len(list(passages(patches))) == 1
+    assert len(list(passages(patches[::-1]))) == 3
 
 
-def test_carets_are_not_known_while_forgotten_own_rows_wait_for_a_receipt() -> None:
-    ring = Ring()
-    for n in range(1, 515):
-        ring.add_own(n, [Splice(0, 0, "a")])
-    assert ring.bring(Caret(0, 0), 9, 0) is None
-    ring.begin_link()
-    assert ring.bring(Caret(0, 0), 9, 0) is None
-    ring.receipted(1, 5)
-    assert ring.bring(Caret(0, 0), 9, 5) is None
-    ring.receipted(514, 8)
-    assert ring.bring(Caret(3, 3), 9, 7) is None
-    assert ring.bring(Caret(3, 3), 9, 8) == Caret(3, 3)
-
-
-def test_only_what_is_news_counts_as_moving() -> None:
-    lines = Lines("hello")
-    peers = PeerCarets(lines, Ring())
-    peers.place(presence(7, 1), 10.0)
-    peers.place(presence(7, 1), 20.0)
-    assert peers[7].moved_at == 10.0
-    peers.place(presence(7, 2), 30.0)
-    assert peers[7].moved_at == 30.0
-    peers.place(Presence(person(7), (), 0, Activity.IDLE), 40.0)
-    assert (peers[7].head, peers[7].moved_at, peers[7].activity) == (None, 30.0, Activity.IDLE)
-
-
-def test_one_who_types_has_moved_though_the_text_brought_the_caret_along() -> None:
-    lines = Lines("hello")
-    peers = PeerCarets(lines, Ring())
-    peers.place(presence(7, 1), 10.0)
-    peers.shift(Patch(Position(0, 1), Position(0, 1), lines.replace(Position(0, 1), Position(0, 1), "x")), 7)
-    assert peers[7].head == Position(0, 2)
-    peers.place(presence(7, 2), 20.0)
-    assert peers[7].moved_at == 20.0
-
-
-def test_peers_go_one_by_one_or_all() -> None:
-    peers = PeerCarets(Lines("hello"), Ring())
-    for session in (7, 8, 9):
-        peers.place(presence(session, 99), 0.0)
-    assert {session: peer.head for session, peer in peers.items()} == dict.fromkeys((7, 8, 9), Position(0, 5))
-    peers.place(Presence(person(8), (), 0, Activity.GONE), 0.0)
-    assert list(peers) == [7, 9]
-    peers.clear()
-    assert not peers
-
-
-def test_undo_carets_count_from_the_lowest_place_of_their_step() -> None:
-    carets = UndoCarets()
-    carets.edited(10, Caret(12, 12), Caret(10, 10), begins=True, extent=99, grew=1)
-    carets.shift([Splice(0, 0, "xxx")])
-    carets.edited(11, Caret(13, 13), Caret(11, 11), begins=False, extent=99, grew=1)
-    assert carets.undone((1, 0), (0, 1)) == Caret(4, 4)
-    assert carets.redone((0, 1), (1, 0)) == Caret(0, 0)
-
-
-def test_undo_carets_that_do_not_fit_the_stacks_are_not_used() -> None:
-    carets = UndoCarets()
-    carets.edited(0, Caret(0, 0), Caret(1, 1), begins=True, extent=99, grew=1)
-    carets.edited(5, Caret(5, 5), Caret(6, 6), begins=True, extent=99, grew=1)
-    assert carets.undone((1, 0), (0, 1)) is None
-    assert carets.redone((0, 1), (1, 0)) is None
-    carets.edited(7, Caret(7, 7), Caret(8, 8), begins=True, extent=99, grew=1)
-    assert carets.undone((2, 0), (1, 1)) == Caret(0, 0)
-
-
-def test_undo_carets_are_those_of_the_step_that_had_an_effect() -> None:
-    carets = UndoCarets()
-    for at in (3, 5, 7):
-        carets.edited(at, Caret(at, 0), Caret(at + 1, at + 1), begins=True, extent=99, grew=1)
-    assert carets.undone((3, 0), (1, 1)) == Caret(0, -5)
-    assert carets.redone((1, 1), (2, 0)) == Caret(1, 1)
-
-
-# Whole rooms from one seed: the caret rules of DESIGN section 9, on real buffers
-
-
-@dataclass
-class Row:
-    n: int
-    data: bytes
-
-
-@dataclass
-class Batch:
-    seq: int
-    author: int
-    data: bytes
-
-
-@dataclass
-class Receipt:
-    n: int
-    seq: int
-
-
-@dataclass
-class Sync:
-    seq: int
-    data: bytes
-
-
-class Client:
-    def __init__(self, session: int, dice: random.Random, text: bytes) -> None:
-        replica = Replica(dice.randrange(1, 2**31), has_undo=True)
-        replica.apply(text)
-        self.now = 1.0
-        self.session = session
-        self.buffer = Buffer(replica, clock=lambda: self.now)
-        self.buffer.set_roster((), session, 0, 0.0)
-        self.buffer.on_local_update = self._local_update
-        self.up: deque[Row | Presence] = deque()
-        self.down: deque[Batch | Receipt | Sync | Presence] = deque()
-        self.seq = 0
-        self.rows = 0
-        self.must_tell = False
-
-    def _local_update(self, data: bytes) -> None:
-        self.rows += 1
-        self.up.append(Row(self.rows, data))
-
-    def tell(self) -> None:
-        self.must_tell = False
-        self.up.append(
-            Presence(person(self.session), self.buffer.carets_to_send(), self.seq, Activity.ACTIVE)
-        )
-
-    def act(self, dice: random.Random) -> None:
-        buffer = self.buffer
-        self.now += dice.choice((0.1, 0.1, 1.0))
-        somewhere = buffer.lines.position(dice.randint(0, buffer.lines.size_utf8))
-        match dice.randrange(9):
-            case 0:
-                buffer.move_to(somewhere)
-            case 1:
-                buffer.move_to(somewhere, extend=True)
-            case 2:
-                buffer.newline()
-            case 3:
-                buffer.backspace()
-            case 4:
-                buffer.delete()
-            case 5:
-                buffer.undo()
-            case 6:
-                buffer.redo()
-            case _:
-                buffer.type_text("".join(dice.choices("abé漢🙂\u0301\r\u2028\n", k=dice.randint(1, 3))))
-        self.tell()
-
-    def take(self) -> None:
-        if not self.down:
-            return
-        message = self.down.popleft()
-        match message:
-            case Batch(seq, author, data):
-                self.seq = seq
-                self.buffer.apply_remote(data, author, seq)
-                self.must_tell = True
-            case Sync(seq, data):
-                self.seq = seq
-                self.buffer.apply_sync(data, seq)
-                self.must_tell = True
-            case Receipt(n, seq):
-                self.seq = max(self.seq, seq)
-                self.buffer.receipted(n, seq)
-            case _:
-                self.buffer.place(message, self.now)
-
-    def check(self) -> None:
-        lines = self.buffer.lines
-        assert lines.text() == self.buffer.replica.text()
-        places = [self.buffer.head, self.buffer.anchor]
-        places += [
-            place for peer in self.buffer.peers.values() for place in (peer.head, peer.anchor) if place
-        ]
-        for place in places:
-            assert lines.position(lines.offset(place)) == place
-
-
-@dataclass
-class World:
-    dice: random.Random
-    clients: list[Client] = field(default_factory=list)
-    server: Replica = field(default_factory=lambda: Replica(1))
-    seq: int = 0
-
-    def pass_on(self, client: Client) -> None:
-        """Let the server take one message of a client's."""
-        if not client.up:
-            return
-        message = client.up.popleft()
-        others = [other for other in self.clients if other is not client]
-        if isinstance(message, Row):
-            self.seq += 1
-            self.server.apply(message.data)
-            client.down.append(Receipt(message.n, self.seq))
-            for other in others:
-                other.down.append(Batch(self.seq, client.session, message.data))
-        else:
-            for other in others:
-                other.down.append(message)
-
-    def lag(self, client: Client) -> None:
-        """Let a client's batches be dropped for a Sync; carets stay, and so come before their rows."""
-        if any(isinstance(message, Batch) for message in client.down):
-            client.down = deque(message for message in client.down if not isinstance(message, Batch))
-            client.down.append(Sync(self.seq, self.server.update_since(client.buffer.replica.state_vector())))
-
-    def drain(self) -> None:
-        while any(client.up or client.down for client in self.clients):
-            for client in self.clients:
-                self.pass_on(client)
-                client.take()
-
-    def run(self) -> None:
-        for _ in range(self.dice.randint(10, 60)):
-            client = self.dice.choice(self.clients)
-            chance = self.dice.random()
-            if chance < 0.35:
-                client.act(self.dice)
-            elif chance < 0.65:
-                self.pass_on(client)
-            elif chance < 0.98:
-                client.take()
-            else:
-                self.lag(client)
-            client.check()
-        self.drain()
-        for client in self.clients:
-            if client.must_tell:
-                client.tell()
-        self.drain()
-
-
-@pytest.mark.parametrize("first", range(0, 400, 50))
-def test_every_caret_is_exact_once_traffic_has_paused(first: int) -> None:
-    for seed in range(first, first + 50):
-        dice = random.Random(seed)
-        seed_text = Replica(2)
-        seed_text.edit(0, 0, "one é\ntwo 漢🙂\n\nthree")
-        text = seed_text.update_since()
-        world = World(dice)
-        world.server.apply(text)
-        world.clients = [Client(session, dice, text) for session in range(dice.choice((2, 3, 3, 4)))]
-        world.run()
-        for client in world.clients:
-            client.check()
-            assert client.buffer.lines.text() == world.server.text(), f"seed {seed}"
-            for other in world.clients:
-                if other is not client and other.session in client.buffer.peers:
-                    peer = client.buffer.peers[other.session]
-                    wanted = (other.buffer.head, other.buffer.anchor)
-                    assert (peer.head, peer.anchor) == wanted, f"seed {seed}"
-        for client in world.clients:
-            client.buffer.close()
-        world.server.close()
-        seed_text.close()
+@given(st.text("ab\n漢", max_size=30), st.data())
+def test_edits_of_one_text_are_patches_one_after_the_other(text: str, data: st.DataObject) -> None:
+    lines, other = Lines(text), Lines(text)
+    bounds = sorted(data.draw(st.lists(st.integers(0, lines.size_utf8), min_size=2, max_size=8)))
+    places = [lines.position(bound) for bound in bounds]
+    edits = [
+        Edit(start, end, data.draw(st.text("x\n", max_size=3)))
+        for start, end in zip(places[::2], places[1::2], strict=False)
+    ]
+    patches = patches_of(edits)
+    for edit in reversed(edits):
+        lines.replace(*edit)
+    for edit, patch in zip(edits, patches, strict=True):
+        assert patch.new_end == end_of_text(patch.start, edit.text)
+        assert other.replace(patch.start, patch.end, edit.text) == patch.new_end
+    assert lines.text() == other.text()

@@ -19,6 +19,8 @@ from collab_protocol.errors import EditError
 from collab_protocol.messages import Presence
 from collab_protocol.presence import Activity, Caret, Person, Role
 from collab_protocol.text import Replica
+from tests.unit.collab_client.marked import buffer_of as several
+from tests.unit.collab_client.marked import marked as marked_several
 
 FOUR = Indentation("    ")
 TAB = Indentation("\t")
@@ -138,6 +140,63 @@ def test_what_a_command_does(command: str, before: str, after: str) -> None:
     buffer = buffer_of(before)
     COMMANDS[command](buffer)
     assert marked(buffer) == after
+
+
+@pytest.mark.parametrize(
+    ("command", "before", "after"),
+    [
+        ("duplicate_lines", "o|n|e\nt‹wo\nthr›ee\nx", "one\no|n|e\ntwo\nthree\nt‹wo\nthr›ee\nx"),
+        ("duplicate_lines", "a|\nb|", "a\na|\nb\nb|"),
+        ("duplicate_lines", "‹a\n›‹b›", "a\n‹a\n›b\n‹b›"),
+        ("move_down", "a|\nb\nc|\nd", "b\na|\nd\nc|"),
+        ("move_down", "a|\nb|\nc", "c\na|\nb|"),
+        ("move_down", "a|\nb\nc|", "b\na|\nc|"),
+        ("move_up", "a|\nb\nc|", "a|\nc|\nb"),
+        ("move_up", "a\n‹b\nc›\nd\n«e»", "‹b\nc›\na\n«e»\nd"),
+        ("join_lines", "a|\nb|\nc\nd\ne|\nf", "a| b| c\nd\ne| f"),
+        ("join_lines", "‹a\nb›\nc\n|d\n  e", "‹a b›\nc\n|d e"),
+        ("delete_lines", "a|\nbb\n‹c\nd›\nee", "b|b\ne|e"),
+        ("delete_lines", "aa\nb|\ncc\nd|", "aa\nc|c"),
+        ("delete_lines", "|a\nb|\nc", "|c|"),
+        ("delete_lines", "a|\nb|", "|"),
+        ("cut_lines", "a|\nbb\nc|", "|bb"),
+        ("indent", "a|a|\nb\n‹c\n\nd›", "    a|a|\nb\n‹    c\n\n    d›"),
+        ("dedent", "    a|\n  b|\n    c", "a|\nb|\n    c"),
+        ("upper", "o|ne tw|o ‹th›ree ß|", "O|NE TW|O ‹TH›ree SS|"),
+        ("upper", "on|e| ‹ß›«ß»", "ON|E| ‹SS›«SS»"),
+        ("title", "‹one›two «TWO»", "‹One›two «Two»"),
+        ("sort_lines", "‹b\na›\nz\n«d\nc»", "‹a\nb›\nz\n«c\nd»"),
+        ("sort_lines", "c|\nb\na|", "a|\nb\nc|"),
+        ("sort_lines", "c|\n‹b\na›", "c|\n‹a\nb›"),
+        ("delete_to_line_start", "ab|c|d\n|ef", "|d|ef"),
+        ("delete_to_line_end", "a|b|c\nd|\ne", "a|\nd|e"),
+        ("delete_to_line_end", "‹a›b|c", "|b|"),
+    ],
+)
+def test_what_a_command_does_with_several_carets(command: str, before: str, after: str) -> None:
+    buffer = several(before)
+    sent: list[bytes] = []
+    buffer.on_local_update = sent.append
+    text = buffer.lines.text()
+    COMMANDS[command](buffer)
+    assert marked_several(buffer) == after
+    assert buffer.lines.text() == buffer.replica.text()
+    assert len(sent) == (buffer.lines.text() != text)
+    if sent:
+        buffer.undo()
+        assert marked_several(buffer) == before
+
+
+def test_what_was_cut_at_several_carets_is_every_line_once() -> None:
+    assert line_edits.cut_lines(several("a|a|\nb\n«c\nd»")) == "aa\nc\nd\n"
+
+
+def test_lines_between_selections_are_not_put_anew() -> None:
+    buffer = several("".join(f"{n}|\n\n" for n in range(300)))
+    changes: list[Change] = []
+    buffer.on_change = changes.append
+    line_edits.indent(buffer, FOUR)
+    assert [change.first_row for change in changes] == [*range(598, -1, -2)]
 
 
 def test_what_was_cut_ends_with_a_line_break() -> None:

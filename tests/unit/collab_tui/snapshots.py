@@ -62,11 +62,17 @@ class Scene:
     theme: Theme = Theme.DARK
     options: Options = Options()  # noqa: RUF009  # a frozen value
     is_ascii: bool = False
+    room: str = "notes"
 
     async def draw(self) -> str:
         """Play the scene and return its screen."""
         stage = Stage(
-            self.text, clock=Clock(), theme=self.theme, options=self.options, is_ascii=self.is_ascii
+            self.text,
+            clock=Clock(),
+            theme=self.theme,
+            options=self.options,
+            is_ascii=self.is_ascii,
+            room=self.room,
         )
         async with stage.app.run_test(size=self.size) as pilot:
             await until(lambda: stage.app.query_one(Editor).view is not None)
@@ -224,6 +230,101 @@ async def _offline_with_blanks_shown(stage: Stage, pilot: Pilot[object]) -> None
     press(stage, "ctrl+end", "alt+z", "ctrl+g", *"4:x", "enter")
 
 
+async def _coloured(stage: Stage, pilot: Pilot[object]) -> None:
+    """Others are in the code, and one has two carets; the parser has said all that it has to say."""
+    world = stage.world
+    world.place("ana", (2, 6), (2, 2), session=7, colour=0)
+    world.place("bo", (4, 0), session=8, colour=1)
+    press(stage, "ctrl+end", "up", "up", "alt+shift+up")
+    await _settled(stage)
+
+
+async def _folded(stage: Stage, pilot: Pilot[object]) -> None:
+    """Folded code, with somebody's caret in it."""
+    stage.world.place("ana", (8, 6), session=7, colour=0)
+    await _settled(stage)
+    press(stage, *["down"] * 7, "f6")
+    await until(lambda: "5 lines" in "".join(stage.rows()), deadline_s=_PARSED_S)
+
+
+async def _listing_symbols(stage: Stage, pilot: Pilot[object]) -> None:
+    await _settled(stage)
+    press(stage, "ctrl+o")
+    await until(lambda: "Symbols" in "".join(stage.rows()), deadline_s=_PARSED_S)
+
+
+async def _settled(stage: Stage) -> None:
+    syntax = stage.app.query_one(Editor).syntax
+    await until(lambda: syntax is not None and any(map(syntax.of, range(5))), deadline_s=_PARSED_S)
+
+
+_PARSED_S: Final = 30.0
+
+_PYTHON: Final = """\
+\"\"\"Greets people, one after the other.\"\"\"
+
+import re
+from typing import Final
+
+_MOST: Final = 0x10  # of them
+
+class Greeter(Base):
+    def greet(self, name: str = "you", *, loud: bool = False) -> str:
+        if not re.fullmatch(r"\\w+", name):
+            raise ValueError(f"no name: {name!r}\\n")
+        text = f"hello {name}"
+        return text.upper() if loud else text
+
+
+@cache
+async def main() -> None:
+    for n in range(_MOST):
+        print(await Greeter().greet("ana", loud=n % 2 == 1))
+"""
+
+_MARKDOWN: Final = """\
+# Minutes *of the* meeting
+
+Present: **Ana**, `bo`, and [the others](https://example.org/who).
+
+- [x] ask about desks
+- [ ] the café
+  1. tables
+
+> Nobody knows who waters the plants.
+
+```python
+def water(plants: list[str]) -> None:
+    return None  # yet
+```
+
+| item | price |
+|------|------:|
+| desk | 120   |
+"""
+
+_TYPESCRIPT: Final = """\
+// A queue that forgets.
+import { Item } from "./item";
+export interface Queue<T> {
+  readonly size: number;
+  push(item: T): Promise<void>;
+}
+
+export class Forgetful<T extends Item> implements Queue<T> {
+  private items: T[] = [];
+
+  async push(item: T): Promise<void> {
+    if (this.items.length >= 10) {
+      throw new Error(`full: ${item.name}\\n`);
+    }
+    this.items = [...this.items, item];
+  }
+}
+"""
+
+_CODE: Final = (("code.py", _PYTHON), ("notes.md", _MARKDOWN), ("queue.ts", _TYPESCRIPT))
+
 SCENES: Final[Sequence[Scene]] = (
     *in_all_looks("people", _others_at_work, _MINUTES),
     *in_all_looks("find", _finding, _MINUTES),
@@ -239,6 +340,14 @@ SCENES: Final[Sequence[Scene]] = (
         Scene(f"selection-{theme.value}", _selecting, _MINUTES, (60, 16), theme, Options(hints=False))
         for theme in Theme
     ),
+    *(
+        Scene(f"{room.partition('.')[2]}-{theme.value}", _coloured, text, (80, 24), theme, room=room)
+        for room, text in _CODE
+        for theme in Theme
+    ),
+    Scene("folded-dark", _folded, _PYTHON, (60, 16), room="code.py"),
+    Scene("folded-mono", _folded, _PYTHON, (60, 16), Theme.MONO, room="code.py"),
+    Scene("symbols-dark", _listing_symbols, _PYTHON, (60, 16), room="code.py"),
 )
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from textual.drivers.headless_driver import HeadlessDriver
 from collab_client import status as say
 from collab_client.buffer import Buffer
 from collab_client.lines import Position
+from collab_client.room_settings import RoomSettings
 from collab_client.status import Status, StatusKind
 from collab_protocol.messages import Presence
 from collab_protocol.presence import Activity, Caret, Person, Role
@@ -90,6 +91,7 @@ class PlayedSession:
     def __init__(self, buffer: Buffer) -> None:
         self.on_status: Callable[[Status], None] = lambda _: None
         self.on_notice: Callable[[str], None] = lambda _: None
+        self.settings = RoomSettings()
         self.status = say.saved(is_durable=True)
         self.unsaved = 0
         self.kept = 0

@@ -6,8 +6,9 @@ from itertools import pairwise
 
 from rich.cells import cell_len
 
-from collab_client.carets import Peer
+from collab_client.carets import Span
 from collab_client.lines import Lines, Position
+from collab_client.peer_carets import Peer
 from collab_protocol.presence import Activity, Person, Role
 from collab_tui.cells import Layouts
 from collab_tui.initials import initials
@@ -31,7 +32,7 @@ def peer(
     activity: Activity = Activity.ACTIVE,
 ) -> Peer:
     person = Person(session, f"device:{session}", name, Role.WRITE, session % 12)
-    return Peer(person, Position(*head), Position(*(anchor or head)), activity, moved_at)
+    return Peer(person, (Span(Position(*head), Position(*(anchor or head))),), activity, moved_at)
 
 
 def lay_out(
@@ -159,7 +160,7 @@ def test_edge_signs_give_way_to_text_and_are_ascii_where_asked() -> None:
 
 
 def test_a_caret_whose_place_is_unknown_is_not_drawn() -> None:
-    unknown = Peer(Person(2, "device:2", "ana", Role.WRITE, 2), None, None, Activity.ACTIVE, NOW)
+    unknown = Peer(Person(2, "device:2", "ana", Role.WRITE, 2), (), Activity.ACTIVE, NOW)
     marks = lay_out("one\ntwo", unknown)
     assert set(marks) == {0}
 

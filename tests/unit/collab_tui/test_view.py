@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from collab_client.lines import Lines, Position
 from collab_tui.cells import Layouts
+from collab_tui.folding import Fold
 from collab_tui.widgets.view import View
 
 ROWS = [f"row {n}" for n in range(100)]
@@ -150,13 +151,13 @@ def test_up_and_down_go_by_visual_rows_and_keep_to_their_cell() -> None:
     place = Position(0, 18)
     seen = []
     for _ in range(7):
-        place = made.vertical(place, 1)
+        place = made.vertical([place], 1)[place]
         seen.append(tuple(place))
     assert seen == [(0, 30), (1, 10), (2, 0), (3, 9), (3, 12), (4, 2), (4, 2)]
     for _ in range(6):
-        place = made.vertical(place, -1)
+        place = made.vertical([place], -1)[place]
     assert place == (0, 18)
-    assert made.vertical(place, -1) == (0, 0)
+    assert made.vertical([place], -1)[place] == (0, 0)
 
 
 def test_a_caret_never_lands_behind_the_end_of_a_row_that_goes_on() -> None:
@@ -180,20 +181,51 @@ def test_every_place_on_the_screen_is_where_it_is_drawn(data: st.DataObject) -> 
     assert not made.is_wrapped or made.left == 0
 
 
-@given(st.lists(st.tuples(st.integers(-30, 30), st.booleans())), st.booleans())
-def test_whatever_scrolls_it_the_caret_can_be_shown(moves: list[tuple[int, bool]], is_wrapped: bool) -> None:
+@given(
+    st.lists(st.tuples(st.integers(-30, 30), st.booleans())),
+    st.booleans(),
+    st.lists(st.tuples(st.integers(0, 50), st.integers(1, 8)), max_size=4),
+)
+def test_whatever_scrolls_it_the_caret_can_be_shown(
+    moves: list[tuple[int, bool]], is_wrapped: bool, folded: list[tuple[int, int]]
+) -> None:
     made = view(["some words " * (n % 7) for n in range(60)], is_wrapped=is_wrapped, height=7)
+    made.folds.add(Fold(first, first + rows) for first, rows in folded)
+    hidden = sum(fold.last - fold.first for fold in made.folds.hidden)
     place = Position(0, 0)
     for delta, is_scroll in moves:
         if is_scroll:
             made.scroll(delta)
         else:
-            place = made.vertical(place, delta)
+            place = made.vertical([place], delta)[place]
             made.reveal(place)
             (row,) = [row for row in made.rows() if row.holds(place.row, place.column)]
             cell = made._layouts.cell_at(row.line, place.column) - row.cell - made.left
             assert 0 <= cell <= made.width
         assert len(made.rows()) == 7
+        assert not any(made.folds.header(row.row) != row.row for row in made.rows())
+    # By rows one comes to no row that is hidden, so none was opened.
+    assert hidden == sum(fold.last - fold.first for fold in made.folds.hidden)
+
+
+def test_going_to_a_row_that_is_folded_opens_it() -> None:
+    made = view(ROWS, height=10)
+    made.folds.add([Fold(5, 90)])
+    assert [row.row for row in made.rows()] == [0, 1, 2, 3, 4, 5, *range(91, 95)]
+    assert made.rows()[5].folded == 85
+    made.reveal(Position(50, 0))
+    assert not made.folds
+    assert made.top == (41, 0)
+
+
+def test_what_others_do_in_a_fold_stays_out_of_sight() -> None:
+    made = view(ROWS, height=10)
+    made.folds.add([Fold(5, 90)])
+    made._lines.replace(Position(50, 0), Position(52, 0), "one\ntwo\nthree\nfour\n")
+    made.splice(50, 52, 54)
+    made.follow_edit(50, 52, 54)
+    assert [row.row for row in made.rows()] == [0, 1, 2, 3, 4, 5, *range(93, 97)]
+    assert shown(made)[6] == "row 91"
 
 
 @given(st.data())

@@ -74,6 +74,7 @@ class CommandList(FieldWidget):
         self._intro: tuple[str, ...] = ()
         self._title = ""
         self._is_help = False
+        self._is_recent_first = True
         self._recent: list[str] = []
         self._found: list[_Found] = []
         self._rows: list[_Found | _Words] = []
@@ -85,8 +86,20 @@ class CommandList(FieldWidget):
     def active_field(self) -> Field:
         return self._field
 
-    def open(self, entries: Sequence[Entry], *, title: str, is_help: bool, intro: Sequence[str] = ()) -> None:
-        """Show `entries`; in the help, below the paragraphs of `intro`."""
+    def open(
+        self,
+        entries: Sequence[Entry],
+        *,
+        title: str,
+        is_help: bool,
+        intro: Sequence[str] = (),
+        is_recent_first: bool = True,
+        chosen: str | None = None,
+    ) -> None:
+        """Show `entries`; in the help, below the paragraphs of `intro`.
+
+        Those that were chosen last come first, unless the order says something; `chosen` is where to begin.
+        """
         self._entries = tuple(
             Entry(entry.id, self._safe(entry.title), self._safe(entry.keys), self._safe(entry.group))
             for entry in entries
@@ -94,9 +107,13 @@ class CommandList(FieldWidget):
         self._intro = tuple(map(self._safe, intro))
         self._title = self._safe(title)
         self._is_help = is_help
+        self._is_recent_first = is_recent_first
         self.set_class(is_help, "-help")
         self._field.set("")
         self.edited(self._field)
+        if chosen is not None and self._found:
+            self._choice = next((at for at, f in enumerate(self._found) if f.entry.id == chosen), 0)
+            self._reveal()
         self.open_rows()
 
     def typed(self, event: Typed, action: str | None) -> bool:
@@ -151,7 +168,7 @@ class CommandList(FieldWidget):
 
     def _in_order(self) -> list[Entry]:
         """Return all entries; those that were run last come first in the list of commands."""
-        if self._is_help:
+        if self._is_help or not self._is_recent_first:
             return list(self._entries)
         known = {entry.id: entry for entry in self._entries}
         recent = [known.pop(id_) for id_ in reversed(self._recent) if id_ in known]
@@ -193,7 +210,8 @@ class CommandList(FieldWidget):
             self.show_again()
 
     def _choose(self, entry: Entry) -> None:
-        self._recent = [*(id_ for id_ in self._recent if id_ != entry.id), entry.id]
+        if self._is_recent_first:
+            self._recent = [*(id_ for id_ in self._recent if id_ != entry.id), entry.id]
         self.close()
         self.on_choose(entry.id)
 

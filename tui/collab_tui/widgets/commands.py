@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from collab_client import clusters, line_edits, motions
+from collab_client import clusters, line_edits, motions, multi_carets
 from collab_client.buffer import Buffer
+from collab_client.carets import Span
+from collab_client.code_edits import CodeStyle
 from collab_client.indentation import Indentation
 from collab_client.lines import START, Lines, Position
 from collab_tui.actions import SELECT
+from collab_tui.widgets import typing_code
 from collab_tui.widgets.mouse import Unit
 
 Command = Callable[[Buffer], object]
@@ -27,6 +30,15 @@ _TARGETS: Final[Mapping[str, Callable[[Lines, Position], Position | None]]] = {
 }
 """Moves to where the text says."""
 
+
+def _unselect(buffer: Buffer) -> None:
+    """Go back to one caret; when there is one, select nothing."""
+    if len(buffer.spans) > 1:
+        multi_carets.keep_primary(buffer)
+    else:
+        buffer.move_to(buffer.head)
+
+
 _COMMANDS: Final[Mapping[str, Command]] = {
     "left": lambda buffer: buffer.move_left(),
     "right": lambda buffer: buffer.move_right(),
@@ -35,9 +47,12 @@ _COMMANDS: Final[Mapping[str, Command]] = {
     "select_all": lambda buffer: buffer.select_all(),
     "select_word": lambda buffer: select_word(buffer, buffer.head),
     "select_line": lambda buffer: select_line(buffer, buffer.head),
-    "unselect": lambda buffer: buffer.move_to(buffer.head),
-    "newline": lambda buffer: buffer.newline(),
-    "backspace": lambda buffer: buffer.backspace(),
+    "unselect": _unselect,
+    "add_caret_above": lambda buffer: multi_carets.add_caret(buffer, -1),
+    "add_caret_below": lambda buffer: multi_carets.add_caret(buffer, 1),
+    "add_next_occurrence": multi_carets.add_next_occurrence,
+    "select_all_occurrences": multi_carets.select_all_occurrences,
+    "split_into_lines": multi_carets.split_into_lines,
     "delete": lambda buffer: buffer.delete(),
     "delete_word_left": lambda buffer: _delete_to(buffer, "word_left"),
     "delete_word_right": lambda buffer: _delete_to(buffer, "word_right"),
@@ -67,6 +82,11 @@ def _tab(buffer: Buffer, unit: Indentation) -> None:
     buffer.type_text(unit.tab_text(buffer.lines.line(start.row), start.column))
 
 
+_WRITING: Final[Mapping[str, Callable[[Buffer, CodeStyle, Callable[[], Indentation]], object]]] = {
+    "newline": typing_code.newline,
+    "backspace": typing_code.backspace,
+}
+
 _INDENTING: Final[Mapping[str, Callable[[Buffer, Indentation], object]]] = {
     "tab": _tab,
     "indent": line_edits.indent,
@@ -74,8 +94,14 @@ _INDENTING: Final[Mapping[str, Callable[[Buffer, Indentation], object]]] = {
 }
 
 
-def command(action: str, indentation: Callable[[Lines], Indentation]) -> Command | None:
+def command(
+    action: str,
+    indentation: Callable[[Lines], Indentation],
+    style: Callable[[], CodeStyle] = lambda: typing_code.PLAIN,
+) -> Command | None:
     """Return what `action` does to a buffer; None when it is not of this kind."""
+    if action in _WRITING:
+        return lambda buffer: _WRITING[action](buffer, style(), lambda: indentation(buffer.lines))
     if action in _COMMANDS:
         return _COMMANDS[action]
     if action in _INDENTING:
@@ -134,12 +160,12 @@ def select_line(buffer: Buffer, at: Position) -> None:
 
 
 def _move(buffer: Buffer, target: Callable[[Lines, Position], Position | None], *, extend: bool) -> None:
-    place = target(buffer.lines, buffer.head)
-    if place is not None:
-        buffer.move_to(place, extend)
+    buffer.move_each(lambda span: target(buffer.lines, span.head), extend=extend)
 
 
 def _delete_to(buffer: Buffer, move: str) -> None:
-    if buffer.selection is None:
-        _move(buffer, _TARGETS[move], extend=True)
+    def target(span: Span) -> Position | None:
+        return _TARGETS[move](buffer.lines, span.head) if span.is_bare else None
+
+    buffer.move_each(target, extend=True)
     buffer.backspace()

@@ -48,13 +48,13 @@ class Register:
 
     def copy(self, buffer: Buffer) -> str:
         """Copy what is selected; without a selection, the line."""
-        return self.keep(buffer.selected_text or buffer.lines.line(buffer.head.row) + "\n")
+        return self.keep("\n".join(buffer.selected_texts) or buffer.lines.line(buffer.head.row) + "\n")
 
     def cut(self, buffer: Buffer) -> str:
         """Delete what `copy` copies. Raises EditError where the buffer does."""
         from collab_client.line_edits import cut_lines  # what the buffer has loaded, not before
 
-        return self.keep(cut_lines(buffer) if buffer.selection is None else buffer.cut())
+        return self.keep(buffer.cut() if buffer.selected_texts else cut_lines(buffer))
 
     def cut_lines(self, buffer: Buffer) -> str:
         """Cut whole lines; those that follow at once are added. Raises EditError where the buffer does."""

@@ -7,7 +7,7 @@ touches the rows of the screen that differ from what was drawn there last.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from textual import events
@@ -21,7 +21,7 @@ from collab_tui.cells import Layouts
 from collab_tui.initials import initials
 from collab_tui.marks import MarksLayout, Match, OwnCaret, Window
 from collab_tui.options import Options
-from collab_tui.painting import GUTTER_EXTRA, NO_MARKS, Painter, RowMarks
+from collab_tui.painting import GUTTER_EXTRA, NO_MARKS, Colour, Painter, RowMarks
 from collab_tui.palette import Palette
 from collab_tui.visual_row import VisualRow
 from collab_tui.widgets.copying import Clipboard, Register
@@ -32,9 +32,12 @@ from collab_tui.widgets.rows import RowsWidget
 
 if TYPE_CHECKING:
     from collab_client.buffer import Buffer, Change
+    from collab_client.code_edits import CodeStyle
     from collab_client.indentation import Indentation
     from collab_client.lines import Lines, Position
     from collab_protocol.presence import Activity, Person
+    from collab_tui.room_language import RoomLanguage
+    from collab_tui.syntax import Syntax
     from collab_tui.widgets.view import View
 
 _DIGITS_LEAST: Final = 3
@@ -85,8 +88,10 @@ class Editor(RowsWidget, can_focus=True):
         self.on_action: Callable[[str], None] = lambda _: None
         self.on_quit: Callable[[], None] = lambda: None
         self.on_crash: Callable[[BaseException], None] = lambda _: None
-        self.on_text: Callable[[Change], None] = lambda _: None
+        self.text_listeners: list[Callable[[Change], None]] = []
         self.matches: Callable[[range], Iterable[Match]] = lambda _: ()
+        self.syntax: Syntax | None = None
+        self.language: RoomLanguage | None = None
         self.keys_to: Callable[[Typed, str | None], bool] | None = None
         self._palette = palette
         self._options = options or Options()
@@ -104,6 +109,7 @@ class Editor(RowsWidget, can_focus=True):
         )
         self._shown: list[VisualRow] = []
         self._marks: dict[int, RowMarks] = {}
+        self._colours: list[Sequence[Colour]] = []
         self._gutter = 0
         self._inbox = Inbox(self._do_typed, asks_to_quit=self._asks_to_quit, on_quit=self._request_quit)
         self._is_acting = False
@@ -157,6 +163,21 @@ class Editor(RowsWidget, can_focus=True):
         self._update(reveal=self._is_caret_seen)
         self.refresh()
 
+    def set_tab_cells(self, cells: int) -> None:
+        """Draw tabs up to multiples of so many cells."""
+        if cells == self._layouts.tab_cells:
+            return
+        self._layouts.set_tab_cells(cells)
+        if self._view is not None:
+            self._view.layout_again()
+        self.touch_all()
+        self._update(reveal=self._is_caret_seen)
+        self.refresh()
+
+    def recolour(self) -> None:
+        """Show the colours that there are now."""
+        self._others.changed()
+
     def resume(self) -> None:
         """Do what was typed meanwhile, in order, and everything after it."""
         self._inbox.open()
@@ -193,8 +214,9 @@ class Editor(RowsWidget, can_focus=True):
         if y >= len(self._shown):
             return self._painter.blank(width)
         marks = self._marks.get(y, NO_MARKS)
+        colours = self._colours[y]
         return self._painter.row(
-            self._shown[y], marks, left=self._view.left, width=width, gutter=self._gutter
+            self._shown[y], marks, colours, left=self._view.left, width=width, gutter=self._gutter
         )
 
     def _fit(self) -> None:
@@ -237,15 +259,25 @@ class Editor(RowsWidget, can_focus=True):
             view.reveal(buffer.head, centre=centre)
         rows = view.rows()
         window = Window(rows, view.left, view.width, self._layouts)
-        own = OwnCaret(buffer.head, buffer.selection, self.has_focus and self.keys_to is None)
+        others = [span for at, span in enumerate(buffer.spans) if at != buffer.primary]
+        has_focus = self.has_focus and self.keys_to is None
+        own = OwnCaret(buffer.head, buffer.selection, has_focus, others)
         layout = MarksLayout(window, self._palette, is_ascii=self._is_ascii)
         marks = layout.lay_out(own, buffer.peers, self._signs, self._clock(), self.matches(window.rows))
+        colours: list[Sequence[Colour]] = [()] * len(rows)
+        if self.syntax is not None:
+            self.syntax.look_at(window.rows)
+            colours = [self.syntax.of(shown.row) for shown in rows]
         if view.left != self._left_shown:
             self.touch_all()
         for y in range(max(len(rows), len(self._shown))):
-            if rows[y : y + 1] != self._shown[y : y + 1] or marks.get(y) != self._marks.get(y):
+            if (
+                rows[y : y + 1] != self._shown[y : y + 1]
+                or marks.get(y) != self._marks.get(y)
+                or colours[y : y + 1] != self._colours[y : y + 1]
+            ):
                 self.touch(y, y + 1)
-        self._shown, self._marks, self._left_shown = rows, marks, view.left
+        self._shown, self._marks, self._colours, self._left_shown = rows, marks, colours, view.left
         view.remember_top()
         if (view.top, view.left) != top or self._top_shown != view.top:
             self._top_shown = view.top
@@ -272,7 +304,8 @@ class Editor(RowsWidget, can_focus=True):
         if view is None:
             return
         view.splice(change.first_row, change.old_last_row, change.new_last_row)
-        self.on_text(change)
+        for listener in self.text_listeners:
+            listener(change)
         if not change.is_local:
             view.follow_edit(change.first_row, change.old_last_row, change.new_last_row)
             self._others.changed()
@@ -343,7 +376,7 @@ class Editor(RowsWidget, can_focus=True):
         elif action is not None:
             self.act(action)
         elif (text := text_of(event)) is not None:
-            self.edit(lambda buffer: buffer.type_text(text))
+            self._type(text)
 
     def act(self, action: str) -> None:
         """Do what `action` says, as if its key had been pressed."""
@@ -361,7 +394,7 @@ class Editor(RowsWidget, can_focus=True):
             self.edit(lambda buffer: self._tell(_COPYING[action](self._register, buffer)))
         elif action == "paste":
             self.paste_to(lambda text: self.edit(lambda buffer: buffer.paste(text)))
-        elif (command := commands.command(action, self._indentation)) is not None:
+        elif (command := commands.command(action, self._indentation, self._style)) is not None:
             self.edit(command)
         else:
             self.on_action(action)
@@ -384,15 +417,27 @@ class Editor(RowsWidget, can_focus=True):
         self.on_moved()
         return is_done
 
+    def _type(self, text: str) -> None:
+        from collab_tui.widgets.typing_code import type_text  # loads what the buffer has loaded, not before
+
+        self.edit(lambda b: type_text(b, text, self._style(), lambda: self._indentation(b.lines)))
+
+    def _style(self) -> CodeStyle:
+        from collab_tui.widgets.typing_code import PLAIN
+
+        return PLAIN if self.language is None else self.language.style
+
     def _indentation(self, lines: Lines) -> Indentation:
         from collab_client.indentation import detect, parse
 
+        if self.language is not None:
+            return self.language.indentation(lines)
         return parse(self._options.indent) or detect(lines)
 
     def _move_rows(self, delta: int, *, extend: bool) -> None:
         view = self._view
         if view is not None:
-            self.edit(lambda buffer: buffer.move_to(view.vertical(buffer.head, delta), extend))
+            self.edit(lambda buffer: _move_rows(buffer, view, delta, extend=extend))
 
     def _page(self, way: int, *, extend: bool) -> None:
         if self._view is not None:
@@ -460,3 +505,8 @@ class Editor(RowsWidget, can_focus=True):
         if self._view is None:
             raise RuntimeError("the mouse is heard only when there is a text")
         return self._view.place(x - self._gutter, y)
+
+
+def _move_rows(buffer: Buffer, view: View, delta: int, *, extend: bool) -> None:
+    places = view.vertical([span.head for span in buffer.spans], delta)
+    buffer.move_each(lambda span: places[span.head], extend=extend)

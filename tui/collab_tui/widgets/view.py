@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from collab_client.clusters import previous_boundary
 from collab_client.lines import START, Lines, Position
 from collab_tui.cells import Layouts, shared_ends
+from collab_tui.folding import FoldedRows, Folds
 from collab_tui.visual_row import VisualRow
 from collab_tui.wrap import WrapIndex
 
@@ -29,10 +30,11 @@ class View:
         self.is_wrapped = is_wrapped
         self._lines = lines
         self._layouts = layouts
-        self.wrap = WrapIndex(lines, None, layouts)
+        self.folds = Folds()
+        self.wrap = FoldedRows(WrapIndex(lines, None, layouts), self.folds)
         self._top_line = ""
         self._top_column = 0
-        self._goal: tuple[Position, int] | None = None
+        self._goals: dict[Position, int] = {}  # cells in which moves by rows began, by where carets are now
         self._rows: list[VisualRow] = []
         self._rows_of: tuple[object, ...] | None = None  # for what top and size these are
         self._changed: set[int] = set()  # rows whose text is another since then
@@ -55,12 +57,18 @@ class View:
             self.left = 0
             self._wrap_again()
 
+    def layout_again(self) -> None:
+        """Wrap afresh: tabs are as wide as they were not before."""
+        self.wrap.resize(None)
+        self._wrap_again()
+        self._rows_of = None
+
     def _wrap_again(self) -> None:
         row, index = self.top
         at = self.wrap.bounds(row, index)[0] if row < self._lines.row_count else 0
         self.wrap.resize(self.width if self.is_wrapped else None)
         self.top = (row, self.wrap.segment_of(row, at)) if row < self._lines.row_count else (0, 0)
-        self._goal = None
+        self._goals.clear()
 
     # -- what is seen
 
@@ -74,7 +82,7 @@ class View:
 
     def rows(self) -> list[VisualRow]:
         """Return the visual rows on the screen, from the first to the last; fewer where the text ends."""
-        key = (self.top, self.height, self.wrap.width)
+        key = (self.top, self.height, self.wrap.width, self.folds.version)
         if self._rows_of != key or not all(map(self._update_row, self._changed)):
             self._rows_of = key
             self._rows = self._rows_from(*self.top, self.height)
@@ -89,7 +97,7 @@ class View:
             starts = self.wrap.starts(row)
             for at in range(index, min(len(starts), index + height - len(found))):
                 found.append(self._visual_row(row, line, starts, at))
-            row, index = row + 1, 0
+            row, index = self.folds.next_shown(row), 0
         return found
 
     def _update_row(self, row: int) -> bool:
@@ -119,6 +127,7 @@ class View:
             end=len(line) if is_last else starts[index + 1],
             cell=self._layouts.cell_at(line, start) if start else 0,
             is_last=is_last,
+            folded=self.folds.hidden_behind(row) if is_last else 0,
         )
 
     def row_at(self, position: Position) -> VisualRow:
@@ -134,14 +143,15 @@ class View:
     def reveal(self, position: Position, *, centre: bool = False) -> bool:
         """Scroll as little as it takes to show `position`; returns whether that moved anything.
 
-        With `centre`, what was out of sight comes to stand in the middle.
+        With `centre`, what was out of sight comes to stand in the middle. A fold that hides it is opened.
         """
         row = position.row
+        self.folds.open_at(row)
         here = (row, self.wrap.segment_of(row, position.column))
         top = self.top
         if here < top:
             top = self.wrap.walk(*here, -(self.height // 2)) if centre else here
-        elif row - top[0] >= self.height or here > self.wrap.walk(*top, self.height - 1):
+        elif (row - top[0] >= self.height and not self.folds) or here > self.wrap.walk(*top, self.height - 1):
             top = self.wrap.walk(*here, -(self.height // 2 if centre else self.height - 1))
         left = self.left
         if not self.is_wrapped:
@@ -192,11 +202,11 @@ class View:
 
     def _go(self, top: tuple[int, int], left: int) -> bool:
         count = self._lines.row_count
-        row = max(0, min(top[0], count - 1))
+        row = self.folds.header(max(0, min(top[0], count - 1)))
         index = min(top[1], self.wrap.height(row) - 1) if top[1] else 0
         top = row, index
-        if row + self.height > count:  # else there are rows enough below
-            last = count - 1
+        if self.folds or row + self.height > count:  # else there are rows enough below
+            last = self.folds.header(count - 1)
             top = min(top, self.wrap.walk(last, self.wrap.height(last) - 1, 1 - self.height))
         moved = (top, left) != (self.top, self.left)
         self.top, self.left = top, left
@@ -209,15 +219,23 @@ class View:
         row, index = self.wrap.walk(*self.top, max(0, min(y, self.height - 1)))
         return self._at(row, index, max(0, x) + self.left)
 
-    def vertical(self, head: Position, delta: int) -> Position:
-        """Return where a caret at `head` comes to by `delta` visual rows, in the cell where such moves began.
+    def vertical(self, heads: Iterable[Position], delta: int) -> dict[Position, Position]:
+        """Return where carets at `heads` come to by `delta` visual rows, each in the cell where it began.
 
         From the first row up that is the text's start, from the last one down its end.
         """
+        places: dict[Position, Position] = {}
+        goals: dict[Position, int] = {}
+        for head in heads:
+            places[head], goal = self._vertical(head, delta)
+            goals.setdefault(places[head], goal)
+        self._goals = goals
+        return places
+
+    def _vertical(self, head: Position, delta: int) -> tuple[Position, int]:
         shown = self.row_at(head)
-        if self._goal is not None and self._goal[0] == head:
-            goal = self._goal[1]
-        else:
+        goal = self._goals.get(head)
+        if goal is None:
             goal = self._layouts.cell_at(shown.line, head.column) - shown.cell
         index = self.wrap.segment_of(head.row, head.column)
         row, index_there = self.wrap.walk(head.row, index, delta)
@@ -225,8 +243,7 @@ class View:
             place = START if delta < 0 else self._lines.end
         else:
             place = self._at(row, index_there, goal)
-        self._goal = (place, goal)
-        return place
+        return place, goal
 
     def _at(self, row: int, index: int, cell: int) -> Position:
         """Return the position nearest to `cell` of a visual row."""

@@ -1,0 +1,2 @@
+(shell_command) @inject.bash
+(run_instruction (heredoc_block (heredoc_content) @inject.bash))

@@ -1,0 +1,2 @@
+(image_name) @type
+(image_alias) @namespace

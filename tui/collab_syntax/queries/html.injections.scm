@@ -1,0 +1,2 @@
+(script_element (raw_text) @inject.javascript)
+(style_element (raw_text) @inject.css)

@@ -1,0 +1,4 @@
+["=" "<!"] @punctuation
+(entity) @escape
+(doctype) @keyword
+(quoted_attribute_value) @string

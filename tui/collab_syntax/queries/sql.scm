@@ -1,0 +1,1 @@
+((literal) @string (#match? @string "^['\"]"))

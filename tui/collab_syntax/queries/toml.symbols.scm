@@ -1,0 +1,2 @@
+(table . "[" . (_) @name) @definition.table
+(table_array_element . "[[" . (_) @name) @definition.table

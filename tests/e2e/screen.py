@@ -71,6 +71,10 @@ class Screen:
         """The background colour of a cell, as six hexadecimal digits or a name."""
         return self._canvas.buffer[row][column].bg
 
+    def foreground(self, row: int, column: int) -> str:
+        """The colour of what stands in a cell, as `background` says it."""
+        return self._canvas.buffer[row][column].fg
+
     def resize(self, columns: int, rows: int) -> None:
         self._canvas.resize(rows, columns)
 

@@ -100,6 +100,7 @@ def _options(layers: Layers) -> Options:
         line_numbers=bool(layers.find(table.LINE_NUMBERS).value),
         hints=bool(layers.find(table.HINTS).value),
         indent=layers.find(table.INDENT).value or "auto",
+        auto_close=bool(layers.find(table.AUTO_CLOSE).value),
     )
 
 

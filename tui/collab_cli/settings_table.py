@@ -204,6 +204,10 @@ INDENT: Final = Setting(
     'What Tab inserts: "tabs", a number of blanks, or "auto", what the text has.',
 )
 
+AUTO_CLOSE: Final = Setting(
+    "auto_close", _is_on, True, "false", "Whether brackets and quotes close themselves in code."
+)
+
 HOST: Final = Setting(
     "serve.host",
     _text,
@@ -239,6 +243,7 @@ JOIN_SETTINGS: Final[tuple[Setting[Any], ...]] = (
     HINTS,
     RULER,
     INDENT,
+    AUTO_CLOSE,
 )
 SERVE_SETTINGS: Final[tuple[Setting[Any], ...]] = (HOST, PORT, UNIX)
 SETTINGS: Final[tuple[Setting[Any], ...]] = (*JOIN_SETTINGS, *SERVE_SETTINGS)

@@ -110,23 +110,28 @@ class Buffer(OwnCarets):
         select: tuple[Position, Position] | None = None,
         spans: Sequence[Span] | None = None,
         primary: int | None = None,
+        goes_on: bool = False,
     ) -> None:
         """Make `edits`, in order and not overlapping, in positions of the text as it is, as a step of undo.
 
-        `select` is (anchor, head) in the text as it will be, of one caret; `spans` are all, with the index of
-        the primary one, which without it stays what it is. Without both they shift with the text. Raises as
-        `replace`, and EditError when there are too many spans.
+        It `goes_on` with the step of the edit just before, if so wished. `select` is (anchor, head) in the
+        text as it will be, of one caret; `spans` are all, with the index of the primary one, which without it
+        stays what it is. Without both they shift with the text. Raises as `replace`, and EditError when there
+        are too many spans.
         """
         if select is not None:
             spans = (Span(head=select[1], anchor=select[0]),)
-        self._undo_steps.end()
+        if not goes_on:
+            self._undo_steps.end()
+        kind = self._undo_steps.go_on()
         if spans is None:
-            self._edit(edits, Kind.OTHER)
+            self._edit(edits, kind)
         else:
             check_count(len(spans))
             wanted = spans
-            self._edit(edits, Kind.OTHER, lambda _: self._clamped(wanted), primary)
-        self._undo_steps.end()
+            self._edit(edits, kind, lambda _: self._clamped(wanted), primary)
+        if not goes_on:
+            self._undo_steps.end()
 
     def edit_each(
         self, make: Callable[[Lines, Span], Replacement | None], *, is_typing: bool = False

@@ -12,6 +12,11 @@ from collab_client.lines import Lines
 _LOOKED_AT_ROWS: Final = 2000
 _BLANKS_MOST: Final = 8
 
+INDENT_MOST: Final = 16
+"""Blanks of one step that can be asked for."""
+
+_DIGITS_MOST: Final = 2
+
 
 @dataclass(frozen=True, slots=True)
 class Indentation:
@@ -56,7 +61,8 @@ def detect(lines: Lines) -> Indentation:
 
 
 def parse(option: str) -> Indentation | None:
-    """Return what the setting says: "tabs" or a number of blanks; None for "auto", the text's own."""
+    """Return what the setting says: "tabs" or 1 to 16 blanks; None for what is neither, such as "auto"."""
     if option == "tabs":
         return Indentation("\t")
-    return Indentation(" " * int(option)) if option.isascii() and option.isdigit() and int(option) else None
+    is_number = option.isascii() and option.isdigit() and len(option) <= _DIGITS_MOST
+    return Indentation(" " * int(option)) if is_number and 1 <= int(option) <= INDENT_MOST else None

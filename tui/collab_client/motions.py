@@ -17,6 +17,10 @@ from collab_client.lines import START, Lines, Position
 
 _CLOSING: Final = {"(": ")", "[": "]", "{": "}"}
 _OPENING: Final = {closing: opening for opening, closing in _CLOSING.items()}
+_PARTNERS: Final = _CLOSING | _OPENING
+_PAIR_MOST: Final = 5000
+"""Columns of a line that are looked at for a pair on the screen."""
+
 _ANY_BRACKET: Final = re.compile(r"[()\[\]{}]")
 
 _BRACKET_CHARACTERS: Final = 300_000
@@ -88,6 +92,35 @@ def matching_bracket(lines: Lines, position: Position) -> Position | None:
             pair = re.compile(re.escape(line[at]) + "|" + re.escape(_OPENING[line[at]]))
             return _first_unpaired(_brackets_above(lines, Position(row, at), pair), _OPENING)
     return _first_unpaired(_brackets_above(lines, position, _ANY_BRACKET), _OPENING)
+
+
+def bracket_pair(lines: Lines, position: Position, rows: range) -> tuple[Position, Position] | None:
+    """Return the bracket at the caret, else before it, and its partner, as far as `rows` hold both.
+
+    Of very long lines only what is near the caret is looked at. None when there is none.
+    """
+    row, column = position
+    line = lines.line(row)
+    at = next((at for at in (column, column - 1) if at >= 0 and line[at : at + 1] in _PARTNERS), None)
+    if at is None:
+        return None
+    own = line[at]
+    is_opening = own in _CLOSING
+    pair = re.compile(f"[{re.escape(own + _PARTNERS[own])}]")
+    depth = 0
+    for other in range(row, rows.stop) if is_opening else range(row, rows.start - 1, -1):
+        text = lines.line(other)
+        start, end = 0, len(text)
+        if other == row:
+            start, end = (at, min(end, at + _PAIR_MOST)) if is_opening else (max(0, at - _PAIR_MOST), at + 1)
+        elif end > _PAIR_MOST:
+            return None
+        found = [match.start() for match in pair.finditer(text, start, end)]
+        for column in found if is_opening else reversed(found):
+            depth += 1 if text[column] == own else -1
+            if not depth:
+                return Position(row, at), Position(other, column)
+    return None
 
 
 def word_at(line: str, column: int) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from collab_protocol import limits
 from collab_protocol.errors import EditError
 from collab_protocol.presence import Caret
 
-MOST_CARETS: Final = 10_000
+MOST_CARETS: Final = 1000
 """What one person may have. A key at each of 1,000 takes some 40 ms; the others are shown `limits.CARETS`."""
 
 

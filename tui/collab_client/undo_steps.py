@@ -32,6 +32,11 @@ class UndoSteps:
         """Let the next edit begin a step."""
         self._kind = None
 
+    def go_on(self) -> Kind:
+        """Let an edit of the kind that is returned go on with the step of the one just before."""
+        self._has_typed_blank = False
+        return self._kind or Kind.OTHER
+
     def begins(self, kind: Kind, first: str, last: str) -> bool:
         """Note an edit that puts in `first`, and `last` at its last place; whether it begins a step.
 

@@ -69,6 +69,8 @@ _SETTLE_S: Final = 1.0
 
 _LIVELY: Final = (Activity.ACTIVE, Activity.IDLE, Activity.AWAY, Activity.GONE)
 _NARROW_CELLS: Final = 40
+_LANGUAGE_LEAST_CELLS: Final = 90
+"""Below, the status line needs the room."""
 
 
 class Session(Protocol):
@@ -408,7 +410,7 @@ class CollabApp(App[Outcome], inherit_bindings=False):
         buffer, view = self._buffer, self._editor.view
         if buffer is None or view is None:
             return
-        self._position.show(buffer.head)
+        self._position.show(buffer.head, self._note(buffer))
         rows = self._scrollbar.size.height
         total = view.wrap.total
         marks: dict[int, Ink | None] = {}
@@ -420,6 +422,14 @@ class CollabApp(App[Outcome], inherit_bindings=False):
                 y = view.wrap.visual_row(peer.head.row) * rows // max(total, rows)
                 marks[min(y, rows - 1)] = palette.person(peer.person.colour)
         self._scrollbar.show(total, view.wrap.visual_row(view.top[0]) + view.top[1], marks)
+
+    def _note(self, buffer: Buffer) -> str:
+        """Return what stands before the position: how many carets there are, or the language."""
+        if len(buffer.spans) > 1:
+            return f"{len(buffer.spans)} carets"
+        if self._coding is None or self.size.width < _LANGUAGE_LEAST_CELLS:
+            return ""
+        return self._coding.title
 
     def _people(self) -> list[PersonShown]:
         """Return the others, one for each principal, in the order in which they came."""

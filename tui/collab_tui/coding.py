@@ -93,6 +93,12 @@ class Coding:
         """Colour the text, once it has been seen."""
         self._speak()
 
+    @property
+    def title(self) -> str:
+        """What the room is written in, for people; empty for plain text."""
+        language = self.language.language
+        return "" if language is PLAIN else language.title
+
     def close(self) -> None:
         """Let the parser go."""
         self._syntax.close()

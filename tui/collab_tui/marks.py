@@ -141,6 +141,7 @@ class MarksLayout:
         signs: Mapping[str, str],
         now: float,
         matches: Iterable[Match] = (),
+        brackets: Iterable[Position] = (),
     ) -> dict[int, RowMarks]:
         """Return the marks of every visual row that has any; `signs` are the initials of principals."""
         placed = sorted(
@@ -156,6 +157,11 @@ class MarksLayout:
             self._select(*own.selection, self._palette.selection)
         for match in matches:
             self._match(match)
+        for bracket in brackets:
+            if (y := self._window.y_of(bracket)) is not None:
+                self._draft(y).spans.append(
+                    InkSpan(bracket.column, bracket.column + 1, self._palette.bracket)
+                )
         if placed:
             self._people(placed, own, signs, now)
         self._own_caret(own)

@@ -138,6 +138,7 @@ class Palette:
     field_caret: Ink
     field_bad: Ink
     fold: Ink
+    bracket: Ink
     people: tuple[str, ...] = ()
     person_inks: tuple[PersonInks, ...] = ()
     syntax: tuple[Ink, ...] = ()

@@ -24,8 +24,8 @@ MODELINE_ROWS: Final = 5
 _DETECTED_S: Final = 1.0
 """How long what the text is indented with is taken to be what it was: finding out looks at 2,000 rows."""
 
-_TAB_CELLS_MOST: Final = 16
-_INDENT_MOST: Final = 16
+_WIDTHS: Final = {str(cells): cells for cells in range(1, 17)}
+"""Widths of a tab, as the setting says them."""
 
 
 class RoomLanguage:
@@ -68,9 +68,8 @@ class RoomLanguage:
             or detecting.detect(self._room, first, last)
         )
         said = self._settings.get(TAB_WIDTH)
-        width = int(said) if said.isascii() and said.isdigit() else modeline.tab_width or TAB_CELLS
-        self.tab_cells = width if 1 <= width <= _TAB_CELLS_MOST else TAB_CELLS
-        self._said = _indentation(self._settings.get(INDENT)) or _indentation(modeline.indent or "")
+        self.tab_cells = _WIDTHS.get(said) or modeline.tab_width or TAB_CELLS
+        self._said = parse(self._settings.get(INDENT)) or parse(modeline.indent or "")
         return before != (self.language, self.tab_cells)
 
     def indentation(self, lines: Lines) -> Indentation:
@@ -106,8 +105,3 @@ class RoomLanguage:
 
 _WITH_TABS: Final = frozenset({"go", "make", "gitconfig"})
 """Languages that are indented with tabs by custom."""
-
-
-def _indentation(said: str) -> Indentation | None:
-    found = parse(said)
-    return found if found is not None and len(found.unit) <= _INDENT_MOST else None

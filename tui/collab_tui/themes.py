@@ -62,6 +62,7 @@ _DARK: Final = Palette(
     field_caret=Ink("#16181d", "#ffffff"),
     field_bad=Ink("#ff9aa8"),
     fold=Ink("#a2a9b6", "#33373f"),
+    bracket=Ink(bg="#4a4f5a", bold=True),
     people=_DARK_PEOPLE,
 )
 
@@ -98,6 +99,7 @@ _LIGHT: Final = Palette(
     field_caret=Ink("#ffffff", "#000000"),
     field_bad=Ink("#a51f37"),
     fold=Ink("#595f69", "#e4e5e1"),
+    bracket=Ink(bg="#cdd3dc", bold=True),
     people=_LIGHT_PEOPLE,
 )
 
@@ -134,6 +136,7 @@ _HIGH_CONTRAST: Final = Palette(
     field_caret=Ink("#000000", "#ffff00", bold=True),
     field_bad=Ink("#ffffff", "#a00018", bold=True),
     fold=Ink("#000000", "#b8b8b8"),
+    bracket=Ink("#ffff00", "#303030", bold=True, underline=True),
     people=_HIGH_CONTRAST_PEOPLE,
     person_inks=tuple(
         # Half a colour has 7:1 with nothing: who is idle has a line instead of a block.
@@ -194,6 +197,7 @@ _ANSI: Final = Palette(
     field_caret=Ink("default", "default", bold=True, reverse=True),
     field_bad=Ink("bright_white", "red", bold=True),
     fold=_GREY,
+    bracket=Ink(bold=True, underline=True),
     people=_ANSI_PEOPLE,
     person_inks=tuple(
         # Whose selection it is, the caret at its end says; who is idle is grey.
@@ -235,6 +239,7 @@ _MONO: Final = Palette(
     field_caret=Ink(bold=True, reverse=True),
     field_bad=Ink(bold=True, underline=True),
     fold=Ink(reverse=True, dim=True),
+    bracket=Ink(bold=True, underline=True),
     person_inks=(
         PersonInks(
             caret=Ink(underline=True, reverse=True),

@@ -263,7 +263,8 @@ class Editor(RowsWidget, can_focus=True):
         has_focus = self.has_focus and self.keys_to is None
         own = OwnCaret(buffer.head, buffer.selection, has_focus, others)
         layout = MarksLayout(window, self._palette, is_ascii=self._is_ascii)
-        marks = layout.lay_out(own, buffer.peers, self._signs, self._clock(), self.matches(window.rows))
+        matches, now = self.matches(window.rows), self._clock()
+        marks = layout.lay_out(own, buffer.peers, self._signs, now, matches, self._brackets(window.rows))
         colours: list[Sequence[Colour]] = [()] * len(rows)
         if self.syntax is not None:
             self.syntax.look_at(window.rows)
@@ -283,6 +284,15 @@ class Editor(RowsWidget, can_focus=True):
             self._top_shown = view.top
             self.on_elsewhere()
         self._place_cursor(window)
+
+    def _brackets(self, rows: range) -> tuple[Position, ...]:
+        """Return the bracket at the caret and its partner, of those in sight."""
+        from collab_client.motions import bracket_pair  # loaded with the buffer
+
+        buffer = self._buffer
+        if buffer is None or buffer.selection is not None or buffer.head.row not in rows:
+            return ()
+        return bracket_pair(buffer.lines, buffer.head, rows) or ()
 
     def _place_cursor(self, window: Window) -> None:
         """Put the terminal's cursor on the caret, where input methods and screen readers look for it."""

@@ -162,19 +162,28 @@ class StatusLine(RowsWidget):
         ]
 
 
+_POSITION_CELLS: Final = 12
+
+
 class CaretPosition(RowsWidget):
-    """Says row and column, from 1; columns count characters."""
+    """Says row and column, from 1, and before them what else is to be known; columns count characters."""
 
     def __init__(self, palette: Palette) -> None:
         super().__init__()
         self.palette = palette
         self._styles = Styles()
-        self._text = ""
+        self._shown = ("", "")
+        self._text = self._note = ""
 
-    def show(self, position: Position) -> None:
+    def show(self, position: Position, note: str = "") -> None:
+        """Show where the caret is; `note` is the language, or how many carets there are."""
         text = f"{position.row + 1}:{position.column + 1}"
-        if text != self._text:
-            self._text = text
+        if note != self._note:
+            self._note = note
+            self.styles.width = _POSITION_CELLS + (cell_len(note) + 1 if note else 0)
+        if (note, text) != self._shown:
+            self._shown = note, text
+            self._text = f"{note}  {text}" if note else text
             self.touch_all()
             self.paint_within_frame()
 

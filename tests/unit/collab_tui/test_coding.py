@@ -1,0 +1,196 @@
+"""What the app does for code, with the real parser: language, folds, nodes, symbols, comments, Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from collab_client.lines import Position
+from collab_client.room_settings import INDENT, LANGUAGE, TAB_WIDTH
+from collab_tui.widgets.editor import Editor
+from tests.unit.collab_tui.snapshots import press
+from tests.unit.collab_tui.stage import Stage, until
+
+_PARSED_S = 30.0
+
+PYTHON = """\
+class Greeter:
+    def greet(self, name):
+        if name:
+            return [name, (1, 2)]
+        return None
+
+
+def main():
+    print("hello")
+"""
+
+
+@asynccontextmanager
+async def playing(text: str, room: str = "code.py", size: tuple[int, int] = (80, 24)) -> AsyncIterator[Stage]:
+    stage = Stage(text, room=room)
+    async with stage.app.run_test(size=size):
+        await until(lambda: stage.app.query_one(Editor).view is not None)
+        yield stage
+
+
+async def coloured(stage: Stage, row: int = 0) -> None:
+    syntax = stage.app.query_one(Editor).syntax
+    assert syntax is not None
+    await until(lambda: syntax.of(row), deadline_s=_PARSED_S)
+
+
+def notice(stage: Stage) -> str:
+    return stage.rows()[-1]
+
+
+def gutter(stage: Stage) -> list[str]:
+    """Return the line numbers that are shown."""
+    return [row[:4].strip() for row in stage.rows() if row[:4].strip().isdigit()]
+
+
+async def test_the_room_speaks_the_language_of_its_name_until_somebody_sets_another() -> None:
+    async with playing("def f(): pass\n") as stage:
+        await coloured(stage)
+        syntax = stage.app.query_one(Editor).syntax
+        assert syntax is not None
+        python = list(syntax.of(0))
+        stage.session.settings.changed(LANGUAGE, "markdown")
+        await until(lambda: list(syntax.of(0)) != python, deadline_s=_PARSED_S)
+        stage.session.settings.changed(LANGUAGE, "no such \x1b[31m language")
+        await until(lambda: list(syntax.of(0)) == python, deadline_s=_PARSED_S)
+        stage.session.settings.changed(LANGUAGE, "text")
+        assert list(syntax.of(0)) == []
+        press(stage, "ctrl+p", *"Language", "enter")
+        press(stage, *"rust", "enter")
+        assert stage.session.settings.to_send() == [(LANGUAGE, "rust")]
+        await coloured(stage)
+
+
+async def test_a_modeline_that_is_typed_counts() -> None:
+    async with playing("", room="notes") as stage:
+        press(stage, *"# vim: ft=python sw=3 et", "enter", *"if x:")
+        await coloured(stage, 1)
+        press(stage, "end", "enter", "z")
+        assert stage.world.buffer.lines.line(2) == "   z"
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [(INDENT, "tabs"), (INDENT, "9" * 400), (TAB_WIDTH, "0"), (TAB_WIDTH, "８")]
+)
+async def test_settings_of_others_are_heeded_or_passed_over(key: str, value: str) -> None:
+    async with playing("if x:\n\ty = 1\n") as stage:
+        stage.session.settings.changed(key, value)
+        press(stage, "ctrl+home", "down", "end", "enter", "tab", "z")
+        assert stage.world.buffer.lines.line(2) == "\t\tz"
+        assert "y = 1" in stage.rows()[1]
+
+
+async def test_tabs_are_as_wide_as_the_room_says() -> None:
+    async with playing("\tx") as stage:
+        assert stage.rows()[0][5:].startswith("    x")
+        stage.session.settings.changed(TAB_WIDTH, "7")
+        await until(lambda: stage.rows()[0][5:].startswith("       x"))
+
+
+async def test_a_node_is_folded_opened_and_opened_by_going_in() -> None:
+    async with playing(PYTHON) as stage:
+        await coloured(stage)
+        press(stage, "down", "f6")
+        await until(lambda: "3 lines" in stage.rows()[1], deadline_s=_PARSED_S)
+        assert gutter(stage)[:4] == ["1", "2", "6", "7"]
+        press(stage, "down", "x")
+        assert stage.world.buffer.lines.line(5).startswith("x")
+        press(stage, "up", "f6")
+        await until(lambda: gutter(stage)[:4] == ["1", "2", "3", "4"])
+        press(stage, "f6")
+        await until(lambda: "3 lines" in stage.rows()[1], deadline_s=_PARSED_S)
+        press(stage, "end", "right")
+        assert gutter(stage)[:4] == ["1", "2", "3", "4"]
+
+
+async def test_all_is_folded_and_the_caret_stands_where_it_is_seen() -> None:
+    async with playing(PYTHON) as stage:
+        await coloured(stage)
+        press(stage, "down", "down", "down")
+        stage.app._act("fold_all")
+        await until(lambda: len(gutter(stage)) < 8, deadline_s=_PARSED_S)
+        assert stage.world.buffer.head.row == 0
+        stage.app._act("unfold_all")
+        assert len(gutter(stage)) == 10
+
+
+async def test_a_selection_grows_by_nodes_and_shrinks_back() -> None:
+    async with playing(PYTHON) as stage:
+        buffer = stage.world.buffer
+        await coloured(stage)
+        buffer.move_to(Position(3, 27))
+        texts = []
+        for _ in range(4):
+            before = buffer.selected_text
+            press(stage, "alt+o")
+            await until(lambda before=before: buffer.selected_text != before, deadline_s=_PARSED_S)  # type: ignore[misc]
+            texts.append(buffer.selected_text)
+        assert texts == ["1", "(1, 2)", "[name, (1, 2)]", "return [name, (1, 2)]"]
+        press(stage, "alt+i", "alt+i", "alt+i")
+        assert buffer.selected_text == "1"
+        press(stage, "alt+i")
+        assert buffer.selection is None
+        assert buffer.head == (3, 27)
+
+
+async def test_a_symbol_is_gone_to() -> None:
+    async with playing(PYTHON) as stage:
+        await coloured(stage)
+        press(stage, "ctrl+o")
+        await until(lambda: "Symbols" in stage.rows()[0], deadline_s=_PARSED_S)
+        press(stage, *"main", "enter")
+        assert stage.world.buffer.head.row == 7
+
+
+async def test_without_a_tree_it_is_said() -> None:
+    async with playing("plain", room="notes") as stage:
+        press(stage, "ctrl+o")
+        await until(lambda: "has no tree" in notice(stage))
+        press(stage, "ctrl+slash")
+        await until(lambda: "has no comments" in notice(stage))
+
+
+async def test_lines_are_commented_and_back_as_one_step() -> None:
+    async with playing(PYTHON) as stage:
+        buffer = stage.world.buffer
+        press(stage, "down", "shift+down", "shift+down", "ctrl+underscore")
+        assert buffer.lines.line(1) == "    # def greet(self, name):"
+        assert buffer.lines.line(2) == "    #     if name:"
+        press(stage, "ctrl+underscore")
+        assert buffer.lines.text() == PYTHON
+        press(stage, "ctrl+z")
+        assert buffer.lines.line(2) == "    #     if name:"
+
+
+async def test_markdown_boxes_tables_links_and_headings() -> None:
+    text = "# One\n- [ ] a\n\n|a|b|\n|-|-|\n|cc|d|\n\n[go](#two-three)\n\n## Two three\n"
+    async with playing(text, room="notes.md") as stage:
+        buffer = stage.world.buffer
+        press(stage, "down", "alt+x")
+        assert buffer.lines.line(1) == "- [x] a"
+        press(stage, "down", "down")
+        stage.app._act("align_table")
+        assert buffer.lines.line(3) == "| a   | b   |"
+        press(stage, "alt+pagedown")
+        assert buffer.head.row == 9
+        press(stage, "alt+pageup")
+        assert buffer.head.row == 0
+        buffer.move_to(Position(7, 2))
+        press(stage, "alt+enter")
+        assert buffer.head.row == 9
+
+
+async def test_one_who_may_not_write_does_not_set_the_language() -> None:
+    async with playing("x = 1\n") as stage:
+        stage.world.buffer.read_only = True
+        press(stage, "ctrl+p", *"Language", "enter", *"rust", "enter")
+        assert stage.session.settings.to_send() == []
+        await until(lambda: "read-only" in notice(stage))

@@ -237,6 +237,24 @@ async def test_clicking_and_dragging() -> None:
         assert stage.world.buffer.selected_text == "world\n漢"
 
 
+async def test_clicks_with_alt_or_ctrl_add_carets_and_take_them_away() -> None:
+    stage = Stage("one two\nthree\nfour")
+    async with stage.app.run_test(size=(60, 10)) as pilot:
+        await until(lambda: stage.app.query_one(Editor).view is not None)
+        buffer = stage.world.buffer
+        await pilot.click(Editor, offset=(GUTTER + 3, 1), meta=True)
+        await pilot.click(Editor, offset=(GUTTER + 1, 2), control=True)
+        assert [tuple(span.head) for span in buffer.spans] == [(0, 0), (1, 3), (2, 1)]
+        await pilot.press("x")
+        assert buffer.lines.text() == "xone two\nthrxee\nfxour"
+        await pilot.click(Editor, offset=(GUTTER + 4, 1), meta=True)
+        assert [tuple(span.head) for span in buffer.spans] == [(0, 1), (2, 2)]
+        await pilot.click(Editor, offset=(GUTTER + 2, 0))
+        assert [tuple(span.head) for span in buffer.spans] == [(0, 2)]
+        await pilot.click(Editor, offset=(GUTTER + 2, 0), meta=True)
+        assert [tuple(span.head) for span in buffer.spans] == [(0, 2)]
+
+
 async def test_double_and_triple_clicks_select_words_and_lines() -> None:
     clock = Clock()
     stage = Stage("hello world\nnext", clock=clock)

@@ -149,6 +149,15 @@ def _span(lines: Lines, unit: Unit, at: Position) -> tuple[Position, Position]:
     return Position(at.row, 0), lines.end if is_last else Position(at.row + 1, 0)
 
 
+def toggle_caret(buffer: Buffer, place: Position) -> None:
+    """Put one more caret at `place`; where one stands, let it go unless it is the only one."""
+    left = [span for span in buffer.spans if span != Span(place, place)]
+    if len(left) == len(buffer.spans):
+        left.append(Span(place, place))
+    if left:
+        buffer.set_spans(left)
+
+
 def select_word(buffer: Buffer, at: Position) -> None:
     """Select the word, blanks or sign at `at`."""
     select_by(buffer, "word", at, at)

@@ -51,11 +51,18 @@ class Mouse:
         self._timer: Timer | None = None
 
     def press(self, event: events.MouseDown) -> None:
-        """Place the caret; again on the same cell: select the word, then the line; with Shift: select."""
-        from collab_tui.widgets.commands import select_by  # loads what the buffer has loaded, not before
+        """Place the caret; again on the same cell: select the word, then the line; with Shift: select.
 
-        self._widget.capture_mouse()
+        With Alt or Ctrl, whichever the terminal lets through: one caret more, or one that stands there less.
+        """
+        from collab_tui.widgets.commands import select_by, toggle_caret  # loads what the buffer has
+
         at, now = (int(event.x), int(event.y)), self._clock()
+        if event.meta or event.ctrl:
+            self._pressed_at = float("-inf")
+            self._edit(lambda buffer: toggle_caret(buffer, self._place(*at)))
+            return
+        self._widget.capture_mouse()
         is_again = at == self._at and now - self._pressed_at < _CHAIN_S
         self._unit = _UNITS[(_UNITS.index(self._unit) + 1) % len(_UNITS)] if is_again else "character"
         self._is_down, self._at, self._pressed_at, self._scroll_rows = True, at, now, 0

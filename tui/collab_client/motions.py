@@ -6,7 +6,7 @@ Far moves read the lines by the block and not one by one, which costs a twentiet
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Final, NamedTuple
 
@@ -94,10 +94,11 @@ def matching_bracket(lines: Lines, position: Position) -> Position | None:
     return _first_unpaired(_brackets_above(lines, position, _ANY_BRACKET), _OPENING)
 
 
-def bracket_pair(lines: Lines, position: Position, rows: range) -> tuple[Position, Position] | None:
-    """Return the bracket at the caret, else before it, and its partner, as far as `rows` hold both.
+def bracket_pair(lines: Lines, position: Position, rows: Sequence[int]) -> tuple[Position, Position] | None:
+    """Return the bracket at the caret, else before it, and its partner, where `rows` without a gap hold both.
 
-    Of very long lines only what is near the caret is looked at. None when there is none.
+    `rows` are in order, that of the caret among them. Of very long lines only what is near the caret is
+    looked at. None when there is none.
     """
     row, column = position
     line = lines.line(row)
@@ -108,7 +109,10 @@ def bracket_pair(lines: Lines, position: Position, rows: range) -> tuple[Positio
     is_opening = own in _CLOSING
     pair = re.compile(f"[{re.escape(own + _PARTNERS[own])}]")
     depth = 0
-    for other in range(row, rows.stop) if is_opening else range(row, rows.start - 1, -1):
+    index, step = rows.index(row), 1 if is_opening else -1
+    for distance, other in enumerate(rows[index:] if is_opening else rows[index::-1]):
+        if other != row + step * distance:
+            return None  # folded rows lie between, and may have brackets
         text = lines.line(other)
         start, end = 0, len(text)
         if other == row:

@@ -64,6 +64,7 @@ class Coding:
         self._run = run
         self._changed = changed
         self._is_deciding = False
+        self._listed: list[int] = []  # the rows of the symbols in the list, wherever they have gone
         self._expanded: list[Span] = []  # what was selected before each step from node to enclosing node
         self._syntax = Syntax(buffer.lines, on_colours=editor.recolour, on_failed=self._failed)
         self._spoken = PLAIN
@@ -115,6 +116,9 @@ class Coding:
 
     def _text_changed(self, change: Change) -> None:
         self._syntax.text_changed(change)
+        shift = change.new_last_row - change.old_last_row
+        if shift and self._listed:
+            self._listed = [row + shift if row > change.old_last_row else row for row in self._listed]
         last = self._buffer.lines.row_count - MODELINE_ROWS
         if not self._is_deciding and (change.first_row < MODELINE_ROWS or change.new_last_row >= last):
             self._is_deciding = True
@@ -201,10 +205,11 @@ class Coding:
         ]
         row = self._buffer.head.row
         near = max((at for at, symbol in enumerate(symbols) if symbol.row <= row), default=0)
+        self._listed = [symbol.row for symbol in symbols]
 
         def choose(id_: str) -> None:
-            symbol = symbols[int(id_)]
-            self._go_to(Position(symbol.row, symbol.column))
+            row = min(self._listed[int(id_)], self._buffer.lines.row_count - 1)
+            self._go_to(Position(row, symbols[int(id_)].column))
 
         self._bars.choose(entries, "Symbols", choose, chosen=str(near))
 
@@ -257,13 +262,19 @@ class Coding:
             return
         last = self._buffer.lines.row_count - 1
         view.folds.add(fold for fold in folds if fold.last <= last)
-        head = self._buffer.head
-        header = view.folds.header(head.row)
-        if header != head.row:
-            column = len(self._buffer.lines.line(header))
-            self._editor.edit(lambda buffer: buffer.move_to(Position(header, min(head.column, column))))
-        else:
-            self._editor.update(reveal=True)
+        header = view.folds.header
+
+        def leave(buffer: Buffer) -> None:
+            """Take the primary caret to where it is seen; others that are not seen go."""
+            primary = buffer.spans[buffer.primary]
+            row = header(primary.head.row)
+            if row != primary.head.row:
+                place = Position(row, min(primary.head.column, len(buffer.lines.line(row))))
+                primary = Span(place, place)
+            others = [*buffer.spans[: buffer.primary], *buffer.spans[buffer.primary + 1 :]]
+            buffer.set_spans([*(s for s in others if header(s.head.row) == s.head.row), primary])
+
+        self._editor.edit(leave)
 
     def _unfold_all(self) -> None:
         if self._editor.view is not None:
@@ -293,7 +304,17 @@ class Coding:
     def _toggle_checkbox(self) -> None:
         rows = self._rows()[:_LINES_MOST]
         edits = markdown_edits.toggle_checkbox(self._buffer.lines, rows)
-        self._editor.edit(lambda buffer: buffer.edit_all(edits))
+        head = self._buffer.head
+        size = sum(len(edit.text) for edit in edits if edit.start == edit.end == head)
+
+        def tick(buffer: Buffer) -> None:
+            if size and len(buffer.spans) == 1 and buffer.selection is None:
+                place = Position(head.row, head.column + size)  # one goes on writing behind the box
+                buffer.edit_all(edits, select=(place, place))
+            else:
+                buffer.edit_all(edits)
+
+        self._editor.edit(tick)
 
     def _align_table(self) -> None:
         edits = markdown_tables.align_table(self._buffer.lines, self._buffer.head.row)

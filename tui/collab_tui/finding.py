@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -204,7 +204,7 @@ class Finding:
                 search.splice(change.first_row, change.old_last_row, change.new_last_row)
                 self._count_soon()
 
-    def _matches(self, rows: range) -> Iterator[Match]:
+    def _matches(self, rows: Sequence[int]) -> Iterator[Match]:
         """Yield what of the matches is on the screen."""
         search = self._search
         if search is None or not self._bar.is_open:

@@ -3,7 +3,8 @@
     rows    0  1  2  3  4  5          a fold (1, 4): row 1 is shown, 2 to 4 are not
     shown   0  1           5
 
-They are this window's alone. Edits shift them; one that reaches across an end of a fold opens it.
+They are this window's alone. Edits shift them; one that makes rows of the first one, or goes across an end,
+opens the fold.
 """
 
 from __future__ import annotations
@@ -30,21 +31,30 @@ class Folds:
 
     def __init__(self) -> None:
         self._folds: list[Fold] = []
+        self._changes: list[tuple[int, int, int]] = []  # that the folds have not been shifted through yet
         self._hidden: list[Fold] = []  # the outermost, joined where they meet
         self._firsts: list[int] = []
-        self.version = 0
-        """Another one when other rows are hidden."""
+        self._version = 0
 
     def __bool__(self) -> bool:
+        self._settle()
         return bool(self._folds)
+
+    @property
+    def version(self) -> int:
+        """Another one when other rows are hidden."""
+        self._settle()
+        return self._version
 
     @property
     def hidden(self) -> Sequence[Fold]:
         """What is out of sight: in order, apart from each other."""
+        self._settle()
         return self._hidden
 
     def add(self, folds: Iterable[Fold]) -> None:
         """Fold these, too; past 10,000 no more."""
+        self._settle()
         known = set(self._folds)
         known.update(fold for fold in folds if fold.first < fold.last)
         self._set(sorted(known)[:_FOLDS_MOST])
@@ -58,6 +68,7 @@ class Folds:
 
     def unfold(self, row: int) -> bool:
         """Open the folds that begin with `row`; returns whether any does."""
+        self._settle()
         kept = [fold for fold in self._folds if fold.first != row]
         if len(kept) == len(self._folds):
             return False
@@ -66,15 +77,23 @@ class Folds:
 
     def clear(self) -> None:
         """Open all."""
+        self._changes.clear()
         self._set([])
+
+    def open_around(self, first_row: int, last_row: int) -> None:
+        """Open the folds that have one of these rows, hidden or not."""
+        self._settle()
+        self._set([fold for fold in self._folds if fold.last < first_row or last_row < fold.first])
 
     def header(self, row: int) -> int:
         """Return the row that is shown for `row`: itself, or the one with which its fold begins."""
+        self._settle()
         at = bisect_left(self._firsts, row) - 1
         return self._hidden[at].first if at >= 0 and row <= self._hidden[at].last else row
 
     def hidden_behind(self, row: int) -> int:
         """Return how many rows are hidden behind `row`, which is shown."""
+        self._settle()
         at = bisect_right(self._firsts, row) - 1
         if at < 0 or self._firsts[at] != row:
             return 0
@@ -85,18 +104,32 @@ class Folds:
         return row + self.hidden_behind(row) + 1
 
     def splice(self, first_row: int, old_last_row: int, new_last_row: int) -> None:
-        """Take note that rows [first, old last] became [first, new last]."""
-        shift = new_last_row - old_last_row
-        if not self._folds or (not shift and first_row == old_last_row):
+        """Take note that rows [first, old last] became [first, new last].
+
+        Costs nothing until somebody asks: an edit may have a thousand such changes, from the text's end up.
+        """
+        if not self._folds or first_row == old_last_row == new_last_row:
             return
+        if self._changes and old_last_row >= self._changes[-1][0]:
+            self._settle()
+        self._changes.append((first_row, old_last_row, new_last_row))
+
+    def _settle(self) -> None:
+        """Shift the folds through what has changed; one across whose header or end a change goes opens."""
+        if not self._changes:
+            return
+        changes, self._changes = self._changes[::-1], []
+        firsts = [first for first, _, _ in changes]
+        lasts = [last for _, last, _ in changes]
+        shifts = list(accumulate((new - old for _, old, new in changes), initial=0))
         kept = []
         for first, last in self._folds:
-            if last < first_row:
-                kept.append(Fold(first, last))
-            elif old_last_row < first:
-                kept.append(Fold(first + shift, last + shift))
-            elif first <= first_row and old_last_row <= last and first < last + shift:
-                kept.append(Fold(first, last + shift))
+            above, touching = bisect_left(lasts, first), bisect_right(firsts, last)
+            is_inside = above < touching and firsts[above] > first and lasts[touching - 1] <= last
+            if is_inside or above == touching:
+                fold = Fold(first + shifts[above], last + shifts[touching])
+                if fold.first < fold.last:
+                    kept.append(fold)
         self._set(kept)
 
     def _set(self, folds: list[Fold]) -> None:
@@ -110,7 +143,7 @@ class Folds:
             else:
                 self._hidden.append(Fold(first, last))
         self._firsts = [fold.first for fold in self._hidden]
-        self.version += 1
+        self._version += 1
 
 
 class FoldedRows:
@@ -139,7 +172,8 @@ class FoldedRows:
 
     def splice(self, first_row: int, old_last_row: int, new_last_row: int) -> None:
         """Take note that rows [first, old last] became [first, new last]; the folds, too."""
-        self._of = None
+        if not first_row == old_last_row == new_last_row or self._folds.header(first_row) != first_row:
+            self._of = None
         self._wrap.splice(first_row, old_last_row, new_last_row)
         self._folds.splice(first_row, old_last_row, new_last_row)
 

@@ -43,11 +43,9 @@ class Window:
     layouts: Layouts
 
     @property
-    def rows(self) -> range:
-        """The rows of the text that are seen, if only in part."""
-        if not self.visual_rows:
-            return range(0)
-        return range(self.visual_rows[0].row, self.visual_rows[-1].row + 1)
+    def rows(self) -> Sequence[int]:
+        """The rows of the text that are seen, if only in part, in order; not those that are folded."""
+        return list(dict.fromkeys(shown.row for shown in self.visual_rows))
 
     def y_of(self, position: Position) -> int | None:
         """Return the visual row in which a caret at `position` stands; None when that is not seen."""

@@ -7,8 +7,10 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from collab_client.carets import Span
 from collab_client.lines import Position
 from collab_client.room_settings import INDENT, LANGUAGE, TAB_WIDTH
+from collab_tui.folding import Fold, Folds
 from collab_tui.widgets.editor import Editor
 from tests.unit.collab_tui.snapshots import press
 from tests.unit.collab_tui.stage import Stage, until
@@ -109,6 +111,69 @@ async def test_a_node_is_folded_opened_and_opened_by_going_in() -> None:
         await until(lambda: "3 lines" in stage.rows()[1], deadline_s=_PARSED_S)
         press(stage, "end", "right")
         assert gutter(stage)[:4] == ["1", "2", "3", "4"]
+
+
+@asynccontextmanager
+async def folding(*folds: Fold, text: str = PYTHON) -> AsyncIterator[tuple[Stage, Folds]]:
+    async with playing(text, room="notes") as stage:
+        view = stage.app.query_one(Editor).view
+        assert view is not None
+        view.folds.add(folds)
+        yield stage, view.folds
+
+
+async def test_what_is_selected_or_typed_in_a_fold_is_seen() -> None:
+    async with folding(Fold(1, 3), text="x = 1\nif x:\n    x = 2\n    y\nz") as (stage, folds):
+        press(stage, "alt+n")
+        assert not folds
+        assert len(stage.world.buffer.spans) == 3
+
+
+async def test_carets_that_a_fold_hides_go() -> None:
+    async with playing(PYTHON) as stage:
+        await coloured(stage)
+        buffer = stage.world.buffer
+        places = [Position(row, 4) for row in (0, 2, 3, 8)]
+        buffer.set_spans([Span(place, place) for place in places], 2)
+        stage.app._act("fold_all")
+        await until(lambda: len(gutter(stage)) < 8, deadline_s=_PARSED_S)
+        assert [tuple(span.head) for span in buffer.spans] == [(0, 4)]
+        press(stage, "x")
+        assert buffer.lines.text() == PYTHON.replace("class", "clasxs")
+
+
+@pytest.mark.parametrize(
+    "keys", [("ctrl+k",), ("alt+down",), ("up", "alt+down"), ("ctrl+d",), ("end", "delete")]
+)
+async def test_a_fold_is_opened_before_its_lines_are_moved_or_taken(keys: tuple[str, ...]) -> None:
+    async with folding(Fold(1, 4)) as (stage, folds):
+        press(stage, "down")
+        assert folds
+        press(stage, *keys)
+        assert not folds
+
+
+async def test_a_fold_at_the_end_of_the_text_stays_when_one_goes_down() -> None:
+    async with folding(Fold(7, 9)) as (stage, folds):
+        press(stage, *["down"] * 12)
+        assert folds
+        assert stage.world.buffer.head == (7, len("def main():"))
+
+
+async def test_lines_that_come_above_while_the_list_is_open_are_counted() -> None:
+    async with playing(PYTHON) as stage:
+        await coloured(stage)
+        press(stage, "ctrl+o")
+        await until(lambda: "Symbols" in stage.rows()[0], deadline_s=_PARSED_S)
+        stage.world.edit_elsewhere(0, 0, "\n\n\n")
+        press(stage, *"main", "enter")
+        assert stage.world.buffer.head.row == 10
+
+
+async def test_a_box_on_an_empty_line_has_the_caret_behind_it() -> None:
+    async with playing("", room="notes.md") as stage:
+        press(stage, "alt+x", *"milk")
+        assert stage.world.buffer.lines.text() == "- [ ] milk"
 
 
 async def test_all_is_folded_and_the_caret_stands_where_it_is_seen() -> None:

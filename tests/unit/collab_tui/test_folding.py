@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unittest.mock import patch
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -93,11 +95,48 @@ def test_an_edit_shifts_folds_or_opens_those_across_whose_end_it_reaches(
             expected.append(fold)
         elif old_last < fold.first:
             expected.append(Fold(fold.first + shift, fold.last + shift))
-        elif (fold.first <= first and old_last <= fold.last) or (shift == 0 and first == old_last):
+        elif (fold.first < first and old_last <= fold.last) or (shift == 0 and first == old_last):
             expected.append(Fold(fold.first, fold.last + shift))
     hidden = hidden_rows(expected)
     rows = range(ROWS + 8)
     assert [row for row in rows if made.header(row) != row] == [row for row in rows if row in hidden]
+
+
+@given(folds, st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=5))
+def test_changes_from_the_end_up_are_as_good_as_one_by_one(
+    found: list[Fold], sizes: list[tuple[int, int]]
+) -> None:
+    together, apart = folded(found), folded(found)
+    row = ROWS
+    for old, new in sizes:
+        row -= old + 1
+        if row < 0:
+            break
+        for made in (together, apart):
+            made.splice(row, row + old, row + new)
+        assert apart.hidden is not None  # asked after each
+    assert list(together.hidden) == list(apart.hidden)
+
+
+def test_a_thousand_changes_go_through_thousands_of_folds_once() -> None:
+    made = folded([Fold(row, row + 3) for row in range(0, 40_000, 4)])
+    with patch.object(made, "_set", wraps=made._set) as put:  # each goes through all folds
+        for row in range(39_998, 0, -40):
+            made.splice(row, row, row + 1)
+        assert made.hidden
+    assert put.call_count == 1
+
+
+def test_what_makes_rows_of_a_header_opens_it() -> None:
+    made = folded([Fold(1, 4)])
+    made.splice(1, 1, 2)  # a line put before or behind it
+    assert not made
+    made = folded([Fold(1, 4)])
+    made.splice(1, 2, 1)  # it was deleted, or the next was joined to it
+    assert not made
+    made = folded([Fold(1, 4), Fold(6, 8)])
+    made.open_around(4, 5)
+    assert list(made.hidden) == [Fold(6, 8)]
 
 
 def test_a_folded_block_of_many_wrapped_lines_is_walked_over() -> None:

@@ -16,7 +16,7 @@ from textual.strip import Strip
 from textual.timer import Timer
 
 from collab_protocol.errors import EditError
-from collab_tui.actions import SELECT, Keymap
+from collab_tui.actions import ACTIONS, SELECT, Group, Keymap
 from collab_tui.cells import Layouts
 from collab_tui.initials import initials
 from collab_tui.marks import MarksLayout, Match, OwnCaret, Window
@@ -53,6 +53,7 @@ _MEASURE_S: Final = 0.02
 
 _UP_AND_DOWN: Final = {"up": -1, "down": 1}
 _PAGES: Final = {"page_up": -1, "page_down": 1}
+_ON_LINES: Final = frozenset({"cut_lines", *(a.id for a in ACTIONS if a.group is Group.LINES)})
 _COPYING: Final = {"copy": Register.copy, "cut": Register.cut, "cut_lines": Register.cut_lines}
 
 
@@ -89,7 +90,7 @@ class Editor(RowsWidget, can_focus=True):
         self.on_quit: Callable[[], None] = lambda: None
         self.on_crash: Callable[[BaseException], None] = lambda _: None
         self.text_listeners: list[Callable[[Change], None]] = []
-        self.matches: Callable[[range], Iterable[Match]] = lambda _: ()
+        self.matches: Callable[[Sequence[int]], Iterable[Match]] = lambda _: ()
         self.syntax: Syntax | None = None
         self.language: RoomLanguage | None = None
         self.keys_to: Callable[[Typed, str | None], bool] | None = None
@@ -256,6 +257,9 @@ class Editor(RowsWidget, can_focus=True):
         view.settle()
         top = view.top, view.left
         if reveal:
+            if view.folds:
+                for span in buffer.spans:
+                    view.folds.open_at(span.head.row)
             view.reveal(buffer.head, centre=centre)
         rows = view.rows()
         window = Window(rows, view.left, view.width, self._layouts)
@@ -267,7 +271,7 @@ class Editor(RowsWidget, can_focus=True):
         marks = layout.lay_out(own, buffer.peers, self._signs, now, matches, self._brackets(window.rows))
         colours: list[Sequence[Colour]] = [()] * len(rows)
         if self.syntax is not None:
-            self.syntax.look_at(window.rows)
+            self.syntax.look_at(range(rows[0].row, rows[-1].row + 1))
             colours = [self.syntax.of(shown.row) for shown in rows]
         if view.left != self._left_shown:
             self.touch_all()
@@ -285,7 +289,7 @@ class Editor(RowsWidget, can_focus=True):
             self.on_elsewhere()
         self._place_cursor(window)
 
-    def _brackets(self, rows: range) -> tuple[Position, ...]:
+    def _brackets(self, rows: Sequence[int]) -> tuple[Position, ...]:
         """Return the bracket at the caret and its partner, of those in sight."""
         from collab_client.motions import bracket_pair  # loaded with the buffer
 
@@ -392,6 +396,8 @@ class Editor(RowsWidget, can_focus=True):
         """Do what `action` says, as if its key had been pressed."""
         from collab_tui.widgets import commands  # loads what the buffer has loaded, not before
 
+        if action in _ON_LINES:
+            self._open_folds()
         move = action.removeprefix(SELECT)
         if action == "quit":
             self._inbox.close()
@@ -408,6 +414,12 @@ class Editor(RowsWidget, can_focus=True):
             self.edit(command)
         else:
             self.on_action(action)
+
+    def _open_folds(self) -> None:
+        """Open the folds that lines are about to be taken from, or moved past."""
+        if self._view is not None and self._view.folds and self._buffer is not None:
+            for span in self._buffer.spans:
+                self._view.folds.open_around(span.start.row - 1, span.end.row + 1)
 
     def edit(self, command: Callable[[Buffer], object], *, centre: bool = False) -> bool:
         """Run one command of the person's and show its effect at once; False when it was refused."""

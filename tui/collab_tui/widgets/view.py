@@ -240,7 +240,8 @@ class View:
         index = self.wrap.segment_of(head.row, head.column)
         row, index_there = self.wrap.walk(head.row, index, delta)
         if (row, index_there) == (head.row, index) and delta:
-            place = START if delta < 0 else self._lines.end
+            last = self.folds.header(self._lines.row_count - 1)
+            place = START if delta < 0 else Position(last, len(self._lines.line(last)))
         else:
             place = self._at(row, index_there, goal)
         return place, goal

@@ -6,7 +6,7 @@ from typing import Any, Final, TypeGuard
 
 from collab_syntax.answers import Place, Symbol
 from collab_syntax.kinds import Kind, Run
-from collab_syntax.limits import MOST_LINE_BYTES, MOST_NAME, MOST_ROWS, MOST_RUNS, MOST_SYMBOLS
+from collab_syntax.limits import MOST_LINE_BYTES, MOST_NAME, MOST_STRETCHES, MOST_SYMBOLS, Budget
 
 _MOST_COUNT: Final = 1 << 31
 _KINDS: Final = frozenset(int(kind) for kind in Kind if kind is not Kind.NONE)
@@ -22,17 +22,35 @@ def is_rows(value: Any) -> TypeGuard[list[int]]:
     return isinstance(value, list) and len(value) == 2 and all(map(is_count, value)) and value[0] < value[1]
 
 
-def checked_rows(flat: list[Any]) -> list[list[Run]] | None:
+def checked_stretches(stretches: list[Any]) -> list[tuple[int, list[list[Run]]]] | None:
+    """Return the first row of each stretch and the runs of its rows; None if one is none."""
+    budget = Budget()
+    found: list[tuple[int, list[list[Run]]]] = []
+    if len(stretches) > MOST_STRETCHES:
+        return None
+    for stretch in stretches:
+        match stretch:
+            case [first, list(flat)] if is_count(first):
+                rows = _checked_rows(flat, budget)
+                if rows is None:
+                    return None
+                found.append((first, rows))
+            case _:
+                return None
+    return found
+
+
+def _checked_rows(flat: list[Any], budget: Budget) -> list[list[Run]] | None:
     """Return the runs of each row, None if they are none: in order, within bounds, of kinds that exist."""
-    if len(flat) > MOST_ROWS:
+    budget.rows -= len(flat)
+    if budget.rows < 0:
         return None
     rows: list[list[Run]] = []
-    total = 0
     for numbers in flat:
         if not isinstance(numbers, list) or len(numbers) % 3:
             return None
-        total += len(numbers) // 3
-        if total > MOST_RUNS:
+        budget.runs -= len(numbers) // 3
+        if budget.runs < 0:
             return None
         runs: list[Run] = []
         at = 0
@@ -65,7 +83,11 @@ def checked_symbols(value: Any) -> list[Symbol]:
     for item in value:
         match item:
             case [str(name), str(kind), row, column, depth] if all(map(is_count, (row, column, depth))):
-                if len(name) > MOST_NAME or not (kind.isascii() and kind.isidentifier() and len(kind) < 30):
+                if (
+                    len(name) > MOST_NAME
+                    or depth > MOST_SYMBOLS
+                    or not (kind.isascii() and kind.isidentifier() and len(kind) < 30)
+                ):
                     return []
                 symbols.append(Symbol(name, kind, row, column, depth))
             case _:

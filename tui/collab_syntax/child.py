@@ -33,6 +33,9 @@ class Child:
 
         Returns at once; what is sent before it runs waits in the socket. `on_end` is called once, when it
         ended or sent what is no frame, unless it was closed before.
+
+        Raises:
+            OSError: there is no descriptor to be had. RuntimeError: there is no thread to be had.
         """
         self._loop = asyncio.get_running_loop()
         self._on_message = on_message
@@ -46,7 +49,13 @@ class Child:
         self._link, far = socket.socketpair()
         self._link.setblocking(False)
         self._loop.add_reader(self._link.fileno(), self._readable)
-        Thread(target=self._live, args=(list(command), far), name="parser", daemon=True).start()
+        try:
+            Thread(target=self._live, args=(list(command), far), name="parser", daemon=True).start()
+        except RuntimeError:
+            self._loop.remove_reader(self._link.fileno())
+            self._link.close()
+            far.close()
+            raise
 
     @property
     def pid(self) -> int | None:

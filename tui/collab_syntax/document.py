@@ -17,6 +17,7 @@ from collab_syntax.encoded_text import EncodedText
 from collab_syntax.grammars import Grammars
 from collab_syntax.highlighting import Highlighter
 from collab_syntax.kinds import Run
+from collab_syntax.limits import Budget
 from collab_syntax.outline import enclosing, fold_at, folds, symbols
 
 _QUICK_S: Final = 0.004
@@ -115,31 +116,42 @@ class Document:
         self._afresh_s = perf_counter() - started
         self._is_parsed = self._is_settled = True
 
-    def colours(self, first_row: int, last_row: int) -> list[list[Run]]:
-        """Return the runs of these rows, as many of them as exist and are looked at."""
-        return self._highlighter.rows(self._text, self._tree, first_row, last_row)
+    def colours(self, *stretches: tuple[int, int]) -> list[tuple[int, list[list[Run]]]]:
+        """Return for each stretch, first row and last row, its first row and the runs of those that exist.
+
+        What matters most comes first: at some size there are no more runs.
+        """
+        budget = Budget()
+        self._highlighter.begin()
+        return [
+            (first, self._highlighter.rows(self._text, self._tree, first, last, budget))
+            for first, last in stretches
+        ]
 
     def enclosing(self, start: Place, end: Place) -> tuple[Place, Place] | None:
         """Return the smallest node larger than the range, but not the root."""
         return enclosing(self._text, self._tree, start, end)
 
-    def fold_at(self, row: int) -> tuple[int, int] | None:
-        """Return the rows of the innermost foldable node that begins on `row`, else of that around it."""
-        return fold_at(self._text, self._tree, row)
-
-    def folds(self, is_urgent: Callable[[], bool] = lambda: False) -> list[tuple[int, int]]:
-        """Return first and last row of what folds, at most 10,000, in order.
+    def fold_at(self, row: int, is_urgent: Callable[[], bool] = lambda: False) -> tuple[int, int] | None:
+        """Return the rows of the innermost foldable node that begins on `row`, else of that around it.
 
         Raises:
             Interrupted: `is_urgent` said so.
         """
+        return fold_at(self._text, self._tree, row, _hurrying(is_urgent))
 
-        def hurry() -> None:
-            if is_urgent():
-                raise Interrupted
+    def folds(self, is_urgent: Callable[[], bool] = lambda: False) -> list[tuple[int, int]]:
+        """Return first and last row of what folds, at most 10,000, in order. Raises as `fold_at`."""
+        return folds(self._text, self._tree, _hurrying(is_urgent))
 
-        return folds(self._text, self._tree, hurry)
+    def symbols(self, is_urgent: Callable[[], bool] = lambda: False) -> list[Symbol]:
+        """Return what has a name, at most 5,000, in order. Raises as `fold_at`."""
+        return symbols(self._text, self._tree, self._grammar.symbols, _hurrying(is_urgent))
 
-    def symbols(self) -> list[Symbol]:
-        """Return what has a name, at most 5,000, in order."""
-        return symbols(self._text, self._tree, self._grammar.symbols)
+
+def _hurrying(is_urgent: Callable[[], bool]) -> Callable[[], None]:
+    def hurry() -> None:
+        if is_urgent():
+            raise Interrupted
+
+    return hurry

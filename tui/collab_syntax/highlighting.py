@@ -11,10 +11,9 @@ from collab_syntax.encoded_text import EncodedText
 from collab_syntax.grammars import Grammar, Grammars, grammar_names
 from collab_syntax.kinds import Kind, Run
 from collab_syntax.languages import find
-from collab_syntax.limits import MOST_LINE_BYTES, MOST_ROWS, MOST_RUNS
+from collab_syntax.limits import MOST_LINE_BYTES, Budget
 from collab_syntax.spans import Span, flatten, rows_of
 
-_MOST_LOOKED_AT_BYTES: Final = 400_000
 _MOST_INJECTED_BYTES: Final = 100_000
 _MOST_PATTERN_STATES: Final = 1_024
 
@@ -35,29 +34,27 @@ class Highlighter:
         self._trees: dict[tuple[str, bytes], Tree] = {}
         self._seen: dict[tuple[str, bytes], Tree] = {}
 
-    def rows(self, text: EncodedText, tree: Tree, first_row: int, last_row: int) -> list[list[Run]]:
-        """Return the runs of the rows that exist from `first_row` to `last_row`, at most MOST_ROWS."""
-        last_row = min(last_row, first_row + MOST_ROWS - 1, text.row_count - 1)
-        self._seen = {}
+    def begin(self) -> None:
+        """Begin with rows that are looked at together: what they do not show is forgotten."""
+        self._trees, self._seen = self._seen, {}
+
+    def rows(
+        self, text: EncodedText, tree: Tree, first_row: int, last_row: int, budget: Budget
+    ) -> list[list[Run]]:
+        """Return the runs of the rows that exist from `first_row` to `last_row`, as far as `budget` goes."""
+        last_row = min(last_row, first_row + budget.rows - 1, text.row_count - 1)
         rows: list[list[Run]] = []
-        runs = size_bytes = 0
-        for first, behind in _stretches(text, first_row, last_row):
+        for first, behind in _stretches(text, first_row, last_row, budget):
+            if behind == first:
+                rows.append([])  # too long, or too much
+                continue
             start = text.row_start(first)
             end = text.row_start(behind) - 1
-            size_bytes += end - start
-            if behind == first + 1 and end - start > MOST_LINE_BYTES:
-                size_bytes -= end - start
-                rows.append([])
-                continue
-            if size_bytes > _MOST_LOOKED_AT_BYTES or runs > MOST_RUNS:
-                rows += [[] for _ in range(first, behind)]
-                continue
-            spans = list(self._spans(self._grammar, tree, start, end))
-            stretch = rows_of(bytes(text.content[start:end]), flatten(spans, start, end), start)
-            for row in stretch:
-                runs += len(row)
-                rows.append(row if runs <= MOST_RUNS else [])
-        self._trees = self._seen
+            spans = list(self._spans(self._grammar, tree, start, end)) if budget.runs > 0 else []
+            for row in rows_of(bytes(text.content[start:end]), flatten(spans, start, end), start):
+                rows.append(row if len(row) <= budget.runs else [])
+                budget.runs -= len(row)
+        budget.rows -= len(rows)
         return rows
 
     def _spans(self, grammar: Grammar, tree: Tree, start: int, end: int, depth: int = 0) -> Iterator[Span]:
@@ -107,15 +104,21 @@ class Highlighter:
             yield base + first, base + last, rank + 1 + inner_rank, kind
 
 
-def _stretches(text: EncodedText, first_row: int, last_row: int) -> Iterator[tuple[int, int]]:
-    """Cut rows at those that are too long: yield each stretch as its first row and the row behind."""
+def _stretches(text: EncodedText, first_row: int, last_row: int, budget: Budget) -> Iterator[tuple[int, int]]:
+    """Cut rows at those that are too long: yield each stretch as its first row and the row behind.
+
+    For a row that has no colours it is that row twice.
+    """
     first = first_row
     for row in range(first_row, last_row + 1):
-        if text.row_size(row) > MOST_LINE_BYTES:
+        size = text.row_size(row)
+        if size > MOST_LINE_BYTES or size > budget.size_bytes:
             if first < row:
                 yield first, row
-            yield row, row + 1
+            yield row, row
             first = row + 1
+        else:
+            budget.size_bytes -= size
     if first <= last_row:
         yield first, last_row + 1
 

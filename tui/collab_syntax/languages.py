@@ -15,7 +15,7 @@ from typing import Final
 class Language:
     """A language as the shared setting names it; none of it is needed for colours.
 
-    The regular expressions are for `re`, linear in what they are given; bound that all the same.
+    The regular expressions are for `regex`, linear in what they are given; bound that all the same.
     """
 
     id: str
@@ -31,12 +31,14 @@ class Language:
     pairs: tuple[str, ...] = ("()", "[]", "{}", '""', "''")
     """What closes itself when its first half is typed."""
     indent_after: str = ""
-    """`re.search` in the text before the caret: where it fits, a new line is a step deeper. "" never fits."""
+    """Searched backwards in the text before the caret, to whose end it is bound: where it fits, a new line
+    is a step deeper. "" never fits."""
     dedent_at: str = ""
-    """`re.match` on a line without its indentation: where it fits, it is a step shallower. "" never fits."""
+    """Matched on a line without its indentation: where it fits, it is a step shallower. "" never fits."""
 
 
 _BRACES: Final = r"[\[({]\s*(//.*|/\*.*\*/\s*)?$"
+_SCRIPT: Final = _BRACES + r"|\bcase\b.*:\s*$|=>\s*$"
 _CLOSING: Final = r"[\])}]"
 _C_BLOCK: Final = ("/*", "*/")
 _NO_APOSTROPHE: Final = ("()", "[]", "{}", '""')
@@ -57,7 +59,7 @@ LANGUAGES: Final[tuple[Language, ...]] = (
         "#",
         pairs=("()", "[]", "{}", '""', "''", '"""', "'''"),
         indent_after=r"[:\[({]\s*(#.*)?$",
-        dedent_at=r"(else|elif|except|finally)\b|[\])}]",
+        dedent_at=r"(else|finally)\s*:|(elif|except)\b|[\])}]",  # `else` alone may be of an expression
     ),
     Language(
         "javascript",
@@ -68,7 +70,7 @@ LANGUAGES: Final[tuple[Language, ...]] = (
         "//",
         _C_BLOCK,
         _WITH_TICKS,
-        r"[\[({]\s*(//.*|/\*.*\*/\s*)?$|\bcase\b.*:\s*$|=>\s*$",
+        _SCRIPT,
         _CLOSING,
     ),
     Language(
@@ -80,7 +82,7 @@ LANGUAGES: Final[tuple[Language, ...]] = (
         "//",
         _C_BLOCK,
         _WITH_TICKS,
-        r"[\[({]\s*(//.*|/\*.*\*/\s*)?$|\bcase\b.*:\s*$|=>\s*$",
+        _SCRIPT,
         _CLOSING,
     ),
     Language(
@@ -92,7 +94,7 @@ LANGUAGES: Final[tuple[Language, ...]] = (
         "//",
         _C_BLOCK,
         _WITH_TICKS,
-        r"[\[({]\s*(//.*|/\*.*\*/\s*)?$|\bcase\b.*:\s*$|=>\s*$",
+        _SCRIPT,
         _CLOSING,
     ),
     Language(
@@ -251,7 +253,7 @@ LANGUAGES: Final[tuple[Language, ...]] = (
         "#",
         None,
         _WITH_TICKS,
-        r"(\b(then|do|else|elif.*;\s*then|in)|[{(])\s*(#.*)?$",
+        r"(\b(then|do|else|in)|[{(])\s*(#.*)?$",
         r"(fi|done|else|elif|esac)\b|[})]",
     ),
     Language(

@@ -53,16 +53,22 @@ class LineDocument:
     def settle(self, is_urgent: Callable[[], bool] = lambda: False) -> None:
         """Do nothing: there is no tree."""
 
-    def colours(self, first_row: int, last_row: int) -> list[list[Run]]:
-        """Return the runs of these rows, as many of them as exist and are looked at."""
-        last_row = min(last_row, first_row + MOST_ROWS - 1, self._text.row_count - 1)
-        return self._scan(self._text, first_row, last_row) if first_row <= last_row else []
+    def colours(self, *stretches: tuple[int, int]) -> list[tuple[int, list[list[Run]]]]:
+        """Return what `Document.colours` does."""
+        left = MOST_ROWS
+        found = []
+        for first, last in stretches:
+            end = min(last, first + left - 1, self._text.row_count - 1)
+            rows = self._scan(self._text, first, end) if first <= end else []
+            left -= len(rows)
+            found.append((first, rows))
+        return found
 
     def enclosing(self, start: Place, end: Place) -> tuple[Place, Place] | None:
         """Return None: there are no nodes."""
         return None
 
-    def fold_at(self, row: int) -> tuple[int, int] | None:
+    def fold_at(self, row: int, is_urgent: Callable[[], bool] = lambda: False) -> tuple[int, int] | None:
         """Return the rows of the hunk or file that begins on `row`, else of that around it."""
         around = [(first, last) for first, last in self.folds() if first <= row <= last]
         return max(around, default=None)
@@ -80,7 +86,7 @@ class LineDocument:
             next_file = row if is_file else next_file
         return found[::-1][:MOST_FOLDS]
 
-    def symbols(self) -> list[Symbol]:
+    def symbols(self, is_urgent: Callable[[], bool] = lambda: False) -> list[Symbol]:
         """Return the files of a diff."""
         found = []
         for row, line in self._heads():

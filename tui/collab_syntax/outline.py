@@ -30,6 +30,9 @@ _BODIES: Final = frozenset(
 )
 """Nodes that hold others and have no first line of their own, where they don't begin with a token."""
 
+_PIECE_BYTES: Final = 200_000
+"""What is searched for symbols before somebody else may have a turn."""
+
 _HEADING: Final = re.compile(r"heading([1-6])")
 _METHOD_HOLDERS: Final = frozenset({"class", "interface", "implementation"})
 
@@ -45,34 +48,55 @@ def enclosing(text: EncodedText, tree: Tree, start: Place, end: Place) -> tuple[
     return text.place_of(node.start_point), text.place_of(node.end_point)
 
 
-def fold_at(text: EncodedText, tree: Tree, row: int) -> tuple[int, int] | None:
-    """Return the rows of the innermost foldable node that begins on `row`, else of that around it."""
+def fold_at(
+    text: EncodedText, tree: Tree, row: int, hurry: Callable[[], None] = lambda: None
+) -> tuple[int, int] | None:
+    """Return the rows of the innermost foldable node that begins on `row`, else of that around it.
+
+    Calls `hurry` now and then, which may raise.
+    """
     if row >= text.row_count:
         return None
     start = text.row_start(row)
     end = start + text.row_size(row)
     begins: tuple[int, int] | None = None
     around: tuple[int, int] | None = None
-    level: list[Node] = [tree.root_node]
-    while level:
-        below: list[Node] = []
-        for node in level:
-            child = node.first_child_for_byte(start)
-            while child is not None and child.start_byte <= end:
-                rows = _rows(child)
-                if rows[0] < rows[1]:
-                    if _is_foldable(child):
-                        rows = trimmed(text, rows)
-                        if rows[0] == rows[1]:
-                            pass
-                        elif rows[0] == row:
-                            begins = rows
-                        elif rows[0] < row <= rows[1]:
-                            around = rows
-                    below.append(child)
-                child = child.next_sibling
-        level = below
+    for count, node in enumerate(_around(tree, start, end)):
+        if count % 256 == 0:
+            hurry()
+        rows = _rows(node)
+        if rows[0] == rows[1] or not _is_foldable(node):
+            continue
+        rows = trimmed(text, rows)
+        if rows[0] == row < rows[1]:
+            begins = rows
+        elif rows[0] < row <= rows[1]:
+            around = rows
     return begins or around
+
+
+def _around(tree: Tree, start: int, end: int) -> Iterator[Node]:
+    """Yield the nodes that touch two bytes or what is between, each before what it holds; not the root.
+
+    What is in a node of one row is left out. A cursor walks, because a Node finds its next one from the root.
+    """
+    cursor = tree.walk()
+    if not cursor.goto_first_child():
+        return
+    while True:
+        node = cursor.node
+        if node is None:
+            return
+        if node.start_byte <= end and node.end_byte >= start:
+            yield node
+            if node.start_point.row < node.end_point.row and cursor.goto_first_child():
+                continue
+        while node.start_byte > end or not cursor.goto_next_sibling():
+            if not cursor.goto_parent():
+                return
+            node = cursor.node
+            if node is None:
+                return
 
 
 def folds(text: EncodedText, tree: Tree, hurry: Callable[[], None]) -> list[tuple[int, int]]:
@@ -131,12 +155,28 @@ def _is_foldable(node: Node) -> bool:
     return child is not None and not child.is_named
 
 
-def symbols(text: EncodedText, tree: Tree, query: Query | None) -> list[Symbol]:
-    """Return what has a name, in order."""
+def _matches(
+    text: EncodedText, tree: Tree, query: Query, hurry: Callable[[], None]
+) -> Iterator[tuple[int, dict[str, list[Node]]]]:
+    """Yield what a query finds, piece by piece; what reaches across pieces comes with each of them.
+
+    The binding's own way to stop a query, its progress callback, crashes.
+    """
+    for start in range(0, len(text.content), _PIECE_BYTES):
+        hurry()
+        cursor = QueryCursor(query, match_limit=4_096)
+        cursor.set_byte_range(start, start + _PIECE_BYTES)
+        yield from cursor.matches(tree.root_node)
+
+
+def symbols(
+    text: EncodedText, tree: Tree, query: Query | None, hurry: Callable[[], None] = lambda: None
+) -> list[Symbol]:
+    """Return what has a name, in order. Calls `hurry` now and then, which may raise."""
     if query is None:
         return []
     found: dict[tuple[int, int], tuple[int, str, Node, Node]] = {}
-    for rank, captures in QueryCursor(query, match_limit=4_096).matches(tree.root_node):
+    for rank, captures in _matches(text, tree, query, hurry):
         names = captures.get("name")
         defined = next((name for name in captures if name.startswith("definition.")), None)
         if not names or defined is None:

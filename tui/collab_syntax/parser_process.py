@@ -5,25 +5,32 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
 from collab_syntax.answers import Place, Symbol
-from collab_syntax.checking import checked_rows, checked_symbols, is_count, is_rows, place_pair
+from collab_syntax.checking import checked_stretches, checked_symbols, is_count, is_rows, place_pair
 from collab_syntax.child import Child
 from collab_syntax.frames import frame
 from collab_syntax.kinds import Run
 from collab_syntax.languages import by_id
-from collab_syntax.limits import MOST_BYTES
+from collab_syntax.limits import MOST_BYTES, MOST_STRETCHES
 
-__all__ = ["COMMAND", "Colours", "ParserProcess", "Place", "Symbol"]
+__all__ = ["COMMAND", "Colours", "ParserProcess", "Place", "StaleAnswer", "Symbol"]
 
 COMMAND: Final = (sys.executable, "-P", "-m", "collab_syntax.worker")
 """The language and the number of a socket come behind. -P: nothing is imported from where the user stands."""
 
 _MOST_RESTARTS: Final = 2
 _RESTART_S: Final = 0.1
+_FORGIVEN_S: Final = 60.0
+"""After so long without a failure the next one is the first."""
+
 _ANSWER_S: Final = 5.0
+_MOST_ASKS: Final = 3
+"""How often a question is asked when the text changes before the answer comes."""
+
 _PIECE: Final = 65_536
 """Characters of the text that are encoded and sent at a time."""
 
@@ -42,12 +49,20 @@ class Colours:
     """
 
     version: int
-    first_row: int
-    rows: list[list[Run]]
+    stretches: list[tuple[int, list[list[Run]]]]
+    """Each with the row that it begins with."""
+
+
+class StaleAnswer(Exception):
+    """The text changed each time before the answer came; what the answer was about is gone."""
 
 
 class ParserProcess:
-    """A text in a language, parsed elsewhere. Used on the event loop alone."""
+    """A text in a language, parsed elsewhere. Used on the event loop alone.
+
+    What it is asked is asked again when the text changes before the answer comes, with the rows and columns
+    that were given: whether they still are the ones that are meant, the caller has to see.
+    """
 
     def __init__(
         self,
@@ -73,11 +88,12 @@ class ParserProcess:
         self._pending: list[tuple[int, int, str]] = []
         self._pending_size = 0
         self._is_flushing = False
-        self._looked_at: tuple[int, int] | None = None
+        self._looked_at: tuple[tuple[int, int], ...] = ()
         self._waiting: dict[int, asyncio.Future[Any]] = {}
         self._last_ask = 0
         self._restarts = 0
-        self._restart: asyncio.TimerHandle | None = None
+        self._failed_at = float("-inf")
+        self._later: asyncio.Handle | None = None
         self._is_over = False
 
     @property
@@ -90,7 +106,7 @@ class ParserProcess:
         self._loop = asyncio.get_running_loop()
         if len(text) > MOST_BYTES:
             self._is_over = True
-            self._loop.call_soon(self._on_failed, _TOO_LARGE)
+            self._later = self._loop.call_soon(self._on_failed, _TOO_LARGE)
             return
         self._begin(text)
 
@@ -103,49 +119,70 @@ class ParserProcess:
         self._pending_size += len(text)
         self._flush_soon()
 
-    def look_at(self, first_row: int, last_row: int) -> None:
-        """Want the colours of these rows, now and after every edit; of 500 at most."""
-        if self._looked_at != (first_row, last_row):
-            self._looked_at = (first_row, last_row)
+    def look_at(self, *stretches: tuple[int, int]) -> None:
+        """Want the colours of these rows, first and last of each stretch, now and after every edit.
+
+        What matters most comes first: at 500 rows, and at 12,000 runs, there is no more.
+        """
+        if self._looked_at != stretches:
+            self._looked_at = stretches[:MOST_STRETCHES]
             if self._child is not None:
                 self._flush_soon()
 
     async def enclosing(self, start: Place, end: Place) -> tuple[Place, Place] | None:
-        """Return the smallest node larger than the range; None at the root, or when it can't be told."""
+        """Return the smallest node larger than the range; None at the root, or when it can't be told.
+
+        Raises:
+            StaleAnswer: the text changed again and again.
+        """
         return place_pair(await self._ask("enclosing", [*start, *end]))
 
     async def fold_at(self, row: int) -> tuple[int, int] | None:
         """Return first and last row of the innermost foldable node that begins on `row`, else of that around.
 
         They are at least two. None when there is none, or it can't be told.
+
+        Raises:
+            StaleAnswer: the text changed again and again.
         """
         value = await self._ask("fold_at", [row])
         return (value[0], value[1]) if is_rows(value) else None
 
     async def folds(self) -> list[tuple[int, int]]:
-        """Return first and last row of what folds, in order, at most 10,000; none when it can't be told."""
+        """Return first and last row of what folds, in order, at most 10,000; none when it can't be told.
+
+        Raises:
+            StaleAnswer: the text changed again and again.
+        """
         value = await self._ask("folds", [])
         if not isinstance(value, list) or not all(is_rows(rows) for rows in value):
             return []
         return [(first, last) for first, last in value]
 
     async def symbols(self) -> list[Symbol]:
-        """Return what has a name, in order, at most 5,000; none when it can't be told."""
+        """Return what has a name, in order, at most 5,000; none when it can't be told.
+
+        Raises:
+            StaleAnswer: the text changed again and again.
+        """
         return checked_symbols(await self._ask("symbols", []))
 
     def close(self) -> None:
         """End the process; nothing is called any more."""
         self._is_over = True
         self._end_child()
-        if self._restart is not None:
-            self._restart.cancel()
+        if self._later is not None:
+            self._later.cancel()
 
     def _begin(self, text: str) -> None:
         self._pending, self._pending_size = [], 0
-        self._child = Child(self._command, on_message=self._heard, on_end=self._ended)
+        try:
+            self._child = Child(self._command, on_message=self._heard, on_end=self._ended)
+        except (OSError, RuntimeError):  # no descriptor, or no thread, is to be had
+            self._later = self._loop.call_soon(self._failed_once)
+            return
         self._child.send(_text_frames(self._edits, text))
-        if self._looked_at is not None:
-            self._child.send(iter([frame(["look", *self._looked_at])]))
+        self._send_looked_at(self._child)
 
     def _flush_soon(self) -> None:
         if not self._is_flushing:
@@ -163,37 +200,54 @@ class ParserProcess:
         elif pending:
             self._child.send(_edit_frames(pending), self._pending_size)
         self._pending_size = 0
-        if self._looked_at is not None:
-            self._child.send(iter([frame(["look", *self._looked_at])]))
+        self._send_looked_at(self._child)
+
+    def _send_looked_at(self, child: Child) -> None:
+        rows = [row for stretch in self._looked_at for row in stretch]
+        child.send(iter([frame(["look", rows])]))
 
     async def _ask(self, what: str, arguments: list[int]) -> Any:
-        """Return the answer, None when there is none in time or the text changed meanwhile."""
+        """Return the answer for the text as it is now; None when there is none in time, or no process.
+
+        Raises:
+            StaleAnswer: the text changed before each of three answers.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_ANSWER_S):
+                for _ in range(_MOST_ASKS):
+                    edits = self._edits
+                    value = await self._answer(what, arguments)
+                    if value is None and self._child is None:
+                        return None
+                    if self._edits == edits:
+                        return value
+                raise StaleAnswer
+        return None
+
+    async def _answer(self, what: str, arguments: list[int]) -> Any:
+        """Return what the process answers; None when there is no process, or it ends."""
         if self._child is None:
             return None
         self._flush()
         self._last_ask += 1
-        number, edits = self._last_ask, self._edits
+        number = self._last_ask
         answer = self._waiting[number] = self._loop.create_future()
         self._child.send(iter([frame(["ask", number, what, arguments])]))
         try:
-            async with asyncio.timeout(_ANSWER_S):
-                value = await answer
-        except TimeoutError:
-            return None
+            return await answer
         finally:
             self._waiting.pop(number, None)
-        return value if self._edits == edits else None
 
     def _heard(self, message: Any) -> None:
         """Take what the worker says. It parses hostile text: nothing of it is believed unseen."""
         match message:
-            case ["colours", version, first_row, list(flat)] if is_count(version) and is_count(first_row):
-                rows = checked_rows(flat)
-                if rows is None or not self._shown <= version <= self._edits:
+            case ["colours", version, list(flat)] if is_count(version):
+                stretches = checked_stretches(flat)
+                if stretches is None or not self._shown <= version <= self._edits:
                     self._failed_once()
                 else:
                     self._shown = version
-                    self._on_colours(Colours(version, first_row, rows))
+                    self._on_colours(Colours(version, stretches))
             case ["answer", int(number), value]:
                 answer = self._waiting.get(number)
                 if answer is not None and not answer.done():
@@ -211,12 +265,14 @@ class ParserProcess:
     def _failed_once(self) -> None:
         """Start again, with the text as it is then, unless that was tried often enough."""
         self._end_child()
-        self._restarts += 1
+        now = self._loop.time()
+        self._restarts = 1 if now - self._failed_at > _FORGIVEN_S else self._restarts + 1
+        self._failed_at = now
         if self._restarts > _MOST_RESTARTS:
             known = by_id.get(self._language)
             self._give_up(f"The parser for {known.title if known else 'this language'} failed three times.")
             return
-        self._restart = self._loop.call_later(_RESTART_S * self._restarts, self._start_again)
+        self._later = self._loop.call_later(_RESTART_S * self._restarts, self._start_again)
 
     def _start_again(self) -> None:
         text = self._text()

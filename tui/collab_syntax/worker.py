@@ -30,6 +30,9 @@ _HANG_S: Final = 10.0
 """8 MB of JSON take 1 s, of Markdown that is all headings 10 s."""
 
 _SETTLE_S: Final = 0.3
+_PUT_OFF_MOST: Final = 3
+"""How often a question waits for edits that come meanwhile."""
+
 _MEMORY_BYTES: Final = 2 << 30
 _READ_BYTES: Final = 1 << 20
 
@@ -53,9 +56,10 @@ class Worker:
         self._pieces = bytearray()
         self._is_too_large = False
         self._version = 0
-        self._looked_at: tuple[int, int] | None = None
+        self._looked_at: list[tuple[int, int]] = []
         self._asked: list[tuple[int, int, str, list[int]]] = []
-        self._sent: tuple[int, int, list[list[Run]]] | None = None
+        self._put_off = 0
+        self._sent: tuple[int, list[tuple[int, list[list[Run]]]]] | None = None
         self._settle_at = 0.0
 
     def run(self) -> None:
@@ -108,8 +112,8 @@ class Worker:
             case ["edit", int(first), int(last), bytes(text)]:
                 if self._document is not None:
                     self._edit(self._document, first, last, text)
-            case ["look", int(first), int(last)]:
-                self._looked_at = (first, last)
+            case ["look", list(rows)]:
+                self._looked_at = list(zip(rows[::2], rows[1::2], strict=True))
             case ["ask", int(number), str(what), list(arguments)]:
                 self._asked.append((number, self._version, what, arguments))
             case _:
@@ -153,21 +157,25 @@ class Worker:
 
     def _show(self, document: Document | LineDocument) -> None:
         """Send the colours of the rows looked at, unless the parent has them."""
-        if self._looked_at is None:
+        if not self._looked_at:
             return
-        first, last = self._looked_at
         with _alarm():
-            rows = document.colours(first, last)
-        showing = (self._version, first, rows)
+            stretches = document.colours(*self._looked_at)
+        showing = (self._version, stretches)
         if showing != self._sent:
             self._sent = showing
-            flat = [[number for run in row for number in run] for row in rows]
-            self._send(["colours", self._version, first, flat])
+            flat = [[first, [[n for run in row for n in run] for row in rows]] for first, rows in stretches]
+            self._send(["colours", self._version, flat])
 
     def _answer(
         self, document: Document | LineDocument, number: int, version: int, what: str, at: list[int]
     ) -> None:
         value: Any = None
+        may_wait = self._put_off < _PUT_OFF_MOST
+
+        def is_urgent() -> bool:
+            return may_wait and self._is_urgent()
+
         if version == self._version:
             try:
                 with _alarm():
@@ -175,16 +183,18 @@ class Worker:
                         case "enclosing", [row, column, end_row, end_column]:
                             value = document.enclosing((row, column), (end_row, end_column))
                         case "fold_at", [row]:
-                            value = document.fold_at(row)
+                            value = document.fold_at(row, is_urgent)
                         case "folds", []:
-                            value = document.folds(self._is_urgent)
+                            value = document.folds(is_urgent)
                         case "symbols", []:
-                            value = document.symbols()
+                            value = document.symbols(is_urgent)
                         case _:
                             pass
             except Interrupted:
+                self._put_off += 1
                 self._asked.append((number, version, what, at))
                 return
+        self._put_off = 0
         self._send(["answer", number, value])
 
     def _send(self, message: Any) -> None:

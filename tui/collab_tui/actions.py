@@ -171,8 +171,8 @@ class Keymap:
         }
 
     def action(self, key: str) -> str | None:
-        """Return the id of what `key` does; None for a key that does nothing."""
-        return self._actions.get(key)
+        """Return the id of what `key` does, its modifiers in any order; None for a key that does nothing."""
+        return self._actions.get(key) or self._actions.get(normal_key(key))
 
     def keys(self, id_: str) -> tuple[str, ...]:
         """Return the keys of an action, the first one the one to show."""
@@ -185,8 +185,14 @@ class Keymap:
 
 
 def split_keys(keys: str) -> tuple[str, ...]:
-    """Return the keys of a list with commas."""
-    return tuple(key.strip() for key in keys.split(",") if key.strip())
+    """Return the keys of a list with commas, each once, as Textual names them."""
+    return tuple(dict.fromkeys(normal_key(key.strip()) for key in keys.split(",") if key.strip()))
+
+
+def normal_key(key: str) -> str:
+    """Return `key` with its modifiers in the order of the alphabet, as Textual names what has been pressed."""
+    *modifiers, base = key.split("+")
+    return "+".join([*sorted(modifiers), base])
 
 
 _SHOWN: Final = {

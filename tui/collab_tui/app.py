@@ -352,6 +352,7 @@ class CollabApp(App[Outcome], inherit_bindings=False):
             later=self.set_timer,
             run=lambda asked: self.run_worker(asked, name="parser", exclusive=True, group="parser"),
             changed=self._show_surroundings_soon,
+            clock=self._config.clock,
         )
         self._editor.attach(buffer)
         self._show_surroundings()

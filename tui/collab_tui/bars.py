@@ -73,6 +73,11 @@ class Bars:
             bar.is_heard = lambda: editor.is_listening
 
     @property
+    def is_any_open(self) -> bool:
+        """Whether something takes the keys in the editor's place, be it a question."""
+        return self._open is not None or not self._editor.is_listening
+
+    @property
     def is_list_open(self) -> bool:
         """Whether a list lies over the text."""
         return self._open is self._commands

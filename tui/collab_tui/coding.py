@@ -15,7 +15,7 @@ from collab_client.carets import Span
 from collab_client.lines import Position
 from collab_client.room_settings import INDENT, LANGUAGE, TAB_WIDTH, RoomSettings
 from collab_syntax import languages
-from collab_syntax.languages import LANGUAGES, PLAIN
+from collab_syntax.languages import LANGUAGES, PLAIN, Language
 from collab_tui.folding import Fold
 from collab_tui.room_language import MODELINE_ROWS, RoomLanguage
 from collab_tui.syntax import Syntax
@@ -32,6 +32,18 @@ _DECIDE_PAUSE_S: Final = 0.5
 _AUTO: Final = "auto"
 _INDENTS: Final = (("2", "2 blanks"), ("4", "4 blanks"), ("8", "8 blanks"), ("tabs", "Tabs"))
 _WIDTHS: Final = ("2", "3", "4", "8")
+_SPEAK_S: Final = 1.0
+"""Between one language and the next: anybody in the room may set it, and each starts a process."""
+
+_RETRY_S: Final = 30.0
+_RETRY_MOST_S: Final = 600.0
+"""After a parser has failed for good: twice as long each time."""
+
+_SOON_S: Final = 0.01
+
+_DEPTH_MOST: Final = 8
+"""Steps by which a symbol in others is indented in the list."""
+
 _LINES_MOST: Final = 2000
 """Rows that are commented or ticked off at once."""
 
@@ -51,6 +63,7 @@ class Coding:
         later: Callable[[float, Callable[[], None]], object],
         run: Callable[[Coroutine[object, object, None]], object],
         changed: Callable[[], None],
+        clock: Callable[[], float],
     ) -> None:
         """`later(seconds, call)` is a timer, `run` takes what waits for the parser, `changed()` is called
         when the language is another."""
@@ -64,10 +77,14 @@ class Coding:
         self._run = run
         self._changed = changed
         self._is_deciding = False
+        self._decided_at = float("-inf")
+        self._clock = clock
         self._listed: list[int] = []  # the rows of the symbols in the list, wherever they have gone
         self._expanded: list[Span] = []  # what was selected before each step from node to enclosing node
         self._syntax = Syntax(buffer.lines, on_colours=editor.recolour, on_failed=self._failed)
         self._spoken = PLAIN
+        self._told_of: Language | None = None
+        self._retry_s = _RETRY_S
         settings.on_change = self._setting_changed
         editor.syntax = self._syntax
         editor.text_listeners.append(self._text_changed)
@@ -126,6 +143,7 @@ class Coding:
 
     def _decide(self) -> None:
         self._is_deciding = False
+        self._decided_at = self._clock()
         if self.language.decide():
             self._speak()
             self._changed()
@@ -138,11 +156,22 @@ class Coding:
         self._editor.set_tab_cells(self.language.tab_cells)
 
     def _failed(self, reason: str) -> None:
-        self._tell(f"no colours for {self._spoken.title}: {reason}")
+        """Say it once, and try again later: what the parser died of may be gone from the text by then."""
+        if self._told_of is not self._spoken:
+            self._told_of, self._retry_s = self._spoken, _RETRY_S
+            self._tell(f"no colours for {self._spoken.title}: {reason}")
+        self._later(self._retry_s, self._speak_again)
+        self._retry_s = min(2 * self._retry_s, _RETRY_MOST_S)
+
+    def _speak_again(self) -> None:
+        if self._syntax.parser is None and self._spoken is not PLAIN:
+            self._syntax.speak(self._spoken)
 
     def _setting_changed(self, key: str) -> None:
-        if key in (LANGUAGE, INDENT, TAB_WIDTH):
-            self._decide()
+        if key in (LANGUAGE, INDENT, TAB_WIDTH) and not self._is_deciding:
+            self._is_deciding = True
+            wait_s = self._decided_at + _SPEAK_S - self._clock()
+            self._later(max(_SOON_S, wait_s), self._decide)
 
     def _set(self, key: str, value: str, said: str) -> None:
         if self._buffer.read_only:
@@ -199,8 +228,15 @@ class Coding:
         if not symbols:
             self._tell("nothing here has a name to go to")
             return
+        if self._bars.is_any_open:
+            return  # the person has gone on to something else
         entries = [
-            Entry(str(at), "  " * symbol.depth + symbol.name, f"{symbol.row + 1}", symbol.kind)
+            Entry(
+                str(at),
+                "  " * min(symbol.depth, _DEPTH_MOST) + symbol.name,
+                f"{symbol.row + 1}",
+                symbol.kind,
+            )
             for at, symbol in enumerate(symbols)
         ]
         row = self._buffer.head.row

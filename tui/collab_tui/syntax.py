@@ -9,9 +9,10 @@ that are looked at and as many above and below. Without a parser, or when it fai
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from collab_syntax.limits import MOST_LINE_BYTES
 from collab_tui.cells import shared_ends
 from collab_tui.painting import Colour
 
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from collab_client.lines import Lines
     from collab_syntax.languages import Language
     from collab_syntax.parser_process import Colours, ParserProcess
+
+
+_ROWS_MOST: Final = 5000
+"""Rows whose colours are kept, though they may not be looked at any more."""
 
 
 class _Row(NamedTuple):
@@ -44,7 +49,7 @@ class Syntax:
         self._rows: dict[int, _Row] = {}
         self._since: list[Change] = []  # what was edited since the text that the last colours are of
         self._version = 0
-        self._seen = (0, 0)
+        self._seen: list[tuple[int, int]] = []
 
     def speak(self, language: Language) -> None:
         """Colour the text as `language` from now on; that of before stays until its own colours come."""
@@ -57,9 +62,9 @@ class Syntax:
             self._on_colours()
             return
         self.parser = ParserProcess(
-            language.id, text=self._lines.text, on_colours=self._coloured, on_failed=self._failed
+            language.id, text=self._text, on_colours=self._coloured, on_failed=self._failed
         )
-        self.parser.start(self._lines.text())
+        self.parser.start(self._text())
         self.parser.look_at(*self._seen)
 
     def close(self) -> None:
@@ -80,10 +85,15 @@ class Syntax:
             known = self._rows[row] = _Row(line, _carried(known, line))
         return known.colours
 
-    def look_at(self, rows: range) -> None:
-        """Have these rows coloured now and after every edit, and as many above and below."""
+    def look_at(self, rows: Sequence[int]) -> None:
+        """Have these rows, in order, coloured now and after every edit; then as many above and below."""
         last = self._lines.row_count - 1
-        seen = max(0, rows.start - len(rows)), max(0, min(rows.stop - 1 + len(rows), last))
+        first, behind, margin = rows[0], rows[-1] + 1, len(rows)
+        seen = [(stretch.start, stretch.stop - 1) for stretch in _stretches(rows)]
+        if behind <= last:
+            seen.append((behind, min(last, behind + margin - 1)))
+        if first:
+            seen.append((max(0, first - margin), first - 1))
         if seen != self._seen:
             self._seen = seen
             if self.parser is not None:
@@ -101,7 +111,9 @@ class Syntax:
             }
         if self.parser is not None:
             line = self._lines.line
-            self.parser.edit(first, old_last, "\n".join(line(row) for row in range(first, new_last + 1)))
+            self.parser.edit(
+                first, old_last, "\n".join(_cut(line(row)) for row in range(first, new_last + 1))
+            )
             self._version += 1
             self._since.append(change)
 
@@ -111,26 +123,35 @@ class Syntax:
         if not 0 <= done <= len(self._since):
             return
         del self._since[:done]
-        rows: list[tuple[Colour, ...] | None] = [tuple(row) for row in said.rows]
-        first = said.first_row
+        rows = {
+            row: tuple(colours)
+            for first, stretch in said.stretches
+            for row, colours in enumerate(stretch, first)
+        }
         for change in self._since:
-            first, rows = _shifted(first, rows, change)
-        found = {}
-        for row, colours in enumerate(rows, first):
-            if row < self._lines.row_count:
-                known = self._rows.get(row)
-                if colours is not None:
-                    found[row] = _Row(self._lines.line(row), colours)
-                elif known is not None:
-                    found[row] = known
-        self._rows = found
+            rows = _shifted(rows, change)
+        if len(self._rows) > _ROWS_MOST:
+            self._rows.clear()
+        count = self._lines.row_count
+        self._rows.update(
+            (row, _Row(self._lines.line(row), colours)) for row, colours in rows.items() if row < count
+        )
         self._on_colours()
+
+    def _text(self) -> str:
+        """Return the text as the parser is to know it. Costs O(text)."""
+        return "\n".join([_cut(line) for block in self._lines.blocks() for line in block])
 
     def _failed(self, reason: str) -> None:
         self.close()
         self._rows.clear()
         self._on_colours()
         self._on_failed(reason)
+
+
+def _cut(line: str) -> str:
+    """Return what the parser is told of a line: of one too long to have colours, no more than shows that."""
+    return line if len(line) <= MOST_LINE_BYTES else line[: MOST_LINE_BYTES + 1]
 
 
 def _carried(known: _Row, line: str) -> tuple[Colour, ...]:
@@ -146,15 +167,22 @@ def _carried(known: _Row, line: str) -> tuple[Colour, ...]:
     return tuple(carried)
 
 
-def _shifted(
-    first: int, rows: list[tuple[Colour, ...] | None], change: Change
-) -> tuple[int, list[tuple[Colour, ...] | None]]:
-    """Return rows of colours and the first's number after an edit; None for those that it touched."""
-    start, behind = change.first_row - first, change.old_last_row + 1 - first
-    size = change.new_last_row + 1 - change.first_row
-    if behind <= 0:
-        return first + change.new_last_row - change.old_last_row, rows
-    if start >= len(rows):
-        return first, rows
-    cut, end = max(0, start), min(len(rows), behind)
-    return first + min(0, start), [*rows[:cut], *([None] * size), *rows[end:]]
+def _shifted(rows: dict[int, tuple[Colour, ...]], change: Change) -> dict[int, tuple[Colour, ...]]:
+    """Return the colours of rows after an edit; those that it touched have none that are right."""
+    shift = change.new_last_row - change.old_last_row
+    return {
+        row + (shift if row > change.old_last_row else 0): colours
+        for row, colours in rows.items()
+        if not change.first_row <= row <= change.old_last_row
+    }
+
+
+def _stretches(rows: Sequence[int]) -> Iterator[range]:
+    """Yield the stretches without a gap that `rows` consist of."""
+    start = before = rows[0]
+    for row in rows:
+        if row > before + 1:
+            yield range(start, before + 1)
+            start = row
+        before = row
+    yield range(start, before + 1)

@@ -36,15 +36,15 @@ def main() -> None:
             time.sleep(60)
         case lie:
             runs = {
-                "kinds": [["colours", 0, 0, [[0, 1, 99]]]],
-                "order": [["colours", 0, 0, [[5, 9, 1, 3, 4, 1]]]],
-                "floats": [["colours", 0, 0, [[0.5, 1, 1]]]],
-                "version": [["colours", 7, 0, [[0, 1, 1]]]],
-                "row": [["colours", 0, -1, [[0, 1, 1]]]],
+                "kinds": [["colours", 0, [[0, [[0, 1, 99]]]]]],
+                "order": [["colours", 0, [[0, [[5, 9, 1, 3, 4, 1]]]]]],
+                "floats": [["colours", 0, [[0, [[0.5, 1, 1]]]]]],
+                "version": [["colours", 7, [[0, [[0, 1, 1]]]]]],
+                "row": [["colours", 0, [[-1, [[0, 1, 1]]]]]],
                 "shape": [["colours"]],
                 "map": [[{}]],
-                "rows": [["colours", 0, 0, [[]] * 501]],
-                "column": [["colours", 0, 0, [[0, 1 << 40, 1]]]],
+                "rows": [["colours", 0, [[0, [[]] * 501]]]],
+                "column": [["colours", 0, [[0, [[0, 1 << 40, 1]]]]]],
             }
             for message in runs[lie]:
                 link.sendall(frame(message))

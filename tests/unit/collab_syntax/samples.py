@@ -24,7 +24,7 @@ def open_document(language: str, text: str) -> Document | LineDocument:
 
 def colours(language: str, text: str) -> list[list[Run]]:
     """Return the runs of all rows, freshly made."""
-    return open_document(language, text).colours(0, 499)
+    return open_document(language, text).colours((0, 499))[0][1]
 
 
 def kind_of(rows: list[list[Run]], text: str, word: str, nth: int = 0) -> Kind | None:

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collab_syntax.checking import checked_rows, checked_symbols, is_rows, place_pair
+from collab_syntax.checking import checked_stretches, checked_symbols, is_rows, place_pair
 from collab_syntax.frames import MOST_FRAME_BYTES, FrameError, Frames, frame
-from collab_syntax.kinds import Kind
+from collab_syntax.kinds import Kind, Run
 
 VALUES: st.SearchStrategy[Any] = st.recursive(
     st.none()
@@ -49,9 +49,15 @@ def test_a_frame_too_large_is_refused_before_it_came() -> None:
         Frames().feed((MOST_FRAME_BYTES + 1).to_bytes(4, "big"))
 
 
+def checked(flat: list[Any]) -> list[list[Run]] | None:
+    """Return the rows of one stretch that pass."""
+    found = checked_stretches([[0, flat]])
+    return None if found is None else found[0][1]
+
+
 @given(st.lists(VALUES, max_size=6) | st.lists(st.lists(st.integers(-1, 40), max_size=9), max_size=6))
 def test_rows_that_pass_are_well_formed(flat: list[Any]) -> None:
-    rows = checked_rows(flat)
+    rows = checked(flat)
     if rows is None:
         return
     assert [[number for run in row for number in run] for row in rows] == flat
@@ -64,10 +70,10 @@ def test_rows_that_pass_are_well_formed(flat: list[Any]) -> None:
 
 
 def test_well_formed_rows_pass() -> None:
-    assert checked_rows([[0, 1, 1, 1, 4, 27], []]) == [[(0, 1, 1), (1, 4, 27)], []]
-    assert checked_rows([[0, 1, 1] for _ in range(501)]) is None
-    assert checked_rows([[number for at in range(12_001) for number in (at, at + 1, 1)]]) is None
-    assert checked_rows([[True, 2, 1]]) is None
+    assert checked([[0, 1, 1, 1, 4, 27], []]) == [[(0, 1, 1), (1, 4, 27)], []]
+    assert checked([[0, 1, 1] for _ in range(501)]) is None
+    assert checked([[number for at in range(12_001) for number in (at, at + 1, 1)]]) is None
+    assert checked([[True, 2, 1]]) is None
 
 
 @given(VALUES)

@@ -55,7 +55,7 @@ def test_a_deleted_line_of_dashes_is_no_head_of_a_file() -> None:
 @given(st.integers(0, 16), st.integers(0, 16))
 def test_any_part_of_a_diff_has_the_colours_of_the_whole(first: int, last: int) -> None:
     document = open_document("diff", DIFF)
-    assert document.colours(first, last) == colours("diff", DIFF)[first : last + 1]
+    assert document.colours((first, last))[0][1] == colours("diff", DIFF)[first : last + 1]
 
 
 def test_a_diff_folds_by_file_and_hunk() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from collab_syntax.document import Document
+from collab_syntax.document import Document, Interrupted
 from tests.unit.collab_syntax.samples import SAMPLES, open_document
 
 PYTHON = """\
@@ -51,6 +51,27 @@ def test_every_fold_is_found_from_its_first_row() -> None:
         for first, last in document.folds():
             assert first < last
             assert document.fold_at(first) == (first, last), language
+
+
+@pytest.mark.parametrize("language", SAMPLES)
+def test_every_row_may_be_asked_the_empty_last_one_too(language: str) -> None:
+    sample = SAMPLES[language][0]
+    for text in ("", "\n", "x", sample, sample + "\n\n"):
+        document = open_document(language, text)
+        for row in range(text.count("\n") + 3):
+            rows = document.fold_at(row)
+            assert rows is None or rows[0] <= row <= rows[1]
+
+
+def test_a_dense_line_is_passed_over_and_what_is_urgent_comes_first() -> None:
+    document = open_document("json", "[1," * 20_000)
+    assert document.fold_at(0) is None
+    text = "def f():\n    return 1\n" * 30_000
+    document = open_document("python", text)
+    assert len(document.symbols()) == 5_000
+    for ask in (document.symbols, document.folds, lambda is_urgent: document.fold_at(2, is_urgent)):
+        with pytest.raises(Interrupted):
+            ask(lambda: True)
 
 
 def test_selections_grow_from_node_to_node_and_end_below_the_root() -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from collab_syntax.kinds import Kind
-from collab_syntax.parser_process import COMMAND, Colours, ParserProcess
+from collab_syntax.parser_process import COMMAND, Colours, ParserProcess, StaleAnswer
 from tests.unit.collab_syntax.samples import SAMPLES, colours
 
 BAD = str(Path(__file__).parent / "bad_worker.py")
@@ -46,7 +46,7 @@ class Desk:
         self.changed.set()
 
     def start(self) -> None:
-        self.parser.look_at(0, 499)
+        self.parser.look_at((0, 499))
         self.parser.start("\n".join(self.lines))
 
     def edit(self, first: int, last: int, text: str) -> None:
@@ -92,11 +92,11 @@ async def test_colours_come_and_follow_edits(desks: list[Desk], language: str) -
     text = SAMPLES[language][0]
     desk = open_desk(desks, language, text)
     await desk.until(version=0)
-    assert desk.seen[-1].rows == colours(language, text)
+    assert desk.seen[-1].stretches[0][1] == colours(language, text)
     desk.edit(0, 0, "first é\nsecond")
     desk.edit(1, 2, "# joined")
     await desk.until(version=2)
-    assert desk.seen[-1].rows == colours(language, "\n".join(desk.lines))
+    assert desk.seen[-1].stretches[0][1] == colours(language, "\n".join(desk.lines))
 
 
 async def test_edits_before_the_process_runs_are_not_lost(desks: list[Desk]) -> None:
@@ -104,18 +104,18 @@ async def test_edits_before_the_process_runs_are_not_lost(desks: list[Desk]) -> 
     for number in range(50):
         desk.edit(1, 1, f"b = '{number}'")
     await desk.until(version=50)
-    assert desk.seen[-1].rows == colours("python", "a = 1\nb = '49'")
+    assert desk.seen[-1].stretches[0][1] == colours("python", "a = 1\nb = '49'")
 
 
 async def test_only_the_rows_looked_at_are_told(desks: list[Desk]) -> None:
     desk = open_desk(desks, "python", "\n".join(f"x = {row}" for row in range(1_000)))
-    desk.parser.look_at(600, 602)
+    desk.parser.look_at((600, 602))
     await desk.until(version=0)
-    while desk.seen[-1].first_row != 600:
+    while desk.seen[-1].stretches[0][0] != 600:
         desk.changed.clear()
         async with asyncio.timeout(5):
             await desk.changed.wait()
-    assert desk.seen[-1].rows == [[(2, 3, Kind.OPERATOR), (4, 7, Kind.NUMBER)]] * 3
+    assert desk.seen[-1].stretches[0][1] == [[(2, 3, Kind.OPERATOR), (4, 7, Kind.NUMBER)]] * 3
 
 
 async def test_questions_are_answered(desks: list[Desk]) -> None:
@@ -130,14 +130,61 @@ async def test_questions_are_answered(desks: list[Desk]) -> None:
     ]
 
 
-async def test_an_answer_about_an_older_text_is_none(desks: list[Desk]) -> None:
+async def test_what_is_answered_about_an_older_text_is_asked_again(desks: list[Desk]) -> None:
     desk = open_desk(desks, "python", "a = [1,\n2]")
     await desk.until(version=0)
     question = asyncio.ensure_future(desk.parser.fold_at(0))
     await asyncio.sleep(0)
-    desk.edit(0, 0, "a = [")
+    desk.edit(0, 0, "a = 1")
+    desk.edit(1, 1, "def f():\n  x = 1\n  return x")
     assert await question is None
-    assert await desk.parser.fold_at(0) == (0, 1)
+    question = asyncio.ensure_future(desk.parser.fold_at(1))
+    await asyncio.sleep(0)
+    desk.edit(3, 3, "  y = 2\n  return x")
+    assert await question == (1, 4)
+
+
+@pytest.mark.parametrize("what", ["fold_at", "folds", "symbols", "enclosing"])
+async def test_a_text_that_changes_before_every_answer_is_told_from_one_that_has_nothing(
+    desks: list[Desk], monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    desk = open_desk(desks, "python", "0")
+    await desk.until(version=0)
+    arguments = {"fold_at": [0], "enclosing": [(0, 0), (0, 1)]}.get(what, [])
+    ask = getattr(desk.parser, what)
+    assert not await ask(*arguments)
+    asked = []
+    answer = ParserProcess._answer
+
+    async def late(parser: ParserProcess, *question: object) -> object:
+        asked.append(question)
+        value = await answer(parser, *question)  # type: ignore[arg-type]
+        if len(asked) <= changes:
+            desk.edit(0, 0, f"{len(asked)}")
+        return value
+
+    monkeypatch.setattr(ParserProcess, "_answer", late)
+    changes = 2
+    assert not await ask(*arguments)
+    assert len(asked) == 3
+    asked.clear()
+    changes = 3
+    with pytest.raises(StaleAnswer):
+        await ask(*arguments)
+    assert len(asked) == 3
+
+
+async def test_a_process_that_dies_while_the_text_changes_has_no_answer(desks: list[Desk]) -> None:
+    desk = open_desk(desks, "python", "a = [1,\n2]", "dumb")
+    async with asyncio.timeout(10):
+        while desk.parser.pid is None:
+            await asyncio.sleep(0.01)
+    question = asyncio.ensure_future(desk.parser.fold_at(0))
+    await asyncio.sleep(0)
+    desk.edit(0, 0, "b = [1,")
+    os.kill(desk.parser.pid, signal.SIGKILL)
+    async with asyncio.timeout(3):
+        assert await question is None
 
 
 async def test_a_killed_process_is_started_again_with_the_text_of_then(desks: list[Desk]) -> None:
@@ -149,7 +196,7 @@ async def test_a_killed_process_is_started_again_with_the_text_of_then(desks: li
     await gone(pid)
     desk.edit(0, 0, "a = '2'")
     await desk.until(version=1)
-    assert desk.seen[-1].rows == colours("python", "a = '2'")
+    assert desk.seen[-1].stretches[0][1] == colours("python", "a = '2'")
     desk.edit(0, 0, "a = 3")
     await desk.until(version=2)
 
@@ -162,7 +209,7 @@ async def test_a_process_that_dies_of_an_edit_gets_the_text_instead(
     await desk.until(version=0)
     desk.edit(0, 0, "b = ''")
     await desk.until(version=1)
-    assert desk.seen[-1].rows == colours("python", "b = ''")
+    assert desk.seen[-1].stretches[0][1] == colours("python", "b = ''")
 
 
 @pytest.mark.parametrize(
@@ -229,7 +276,7 @@ async def test_nothing_is_told_after_closing(desks: list[Desk]) -> None:
     assert len(desk.seen) == 1
     assert desk.reasons == []
     desk.edit(0, 0, "c")
-    desk.parser.look_at(0, 1)
+    desk.parser.look_at((0, 1))
     assert await desk.parser.symbols() == []
 
 
@@ -239,7 +286,7 @@ async def test_many_edits_at_once_become_one_text(desks: list[Desk], monkeypatch
     for number in range(100):
         desk.edit(0, 0, f"a = {number}  # " + "x" * 200)
     await desk.until(version=100)
-    assert desk.seen[-1].rows == colours("python", desk.lines[0])
+    assert desk.seen[-1].stretches[0][1] == colours("python", desk.lines[0])
 
 
 def test_no_orphan_outlives_a_killed_parent() -> None:
@@ -250,7 +297,7 @@ def test_no_orphan_outlives_a_killed_parent() -> None:
             def told(_):
                 print(parser.pid, flush=True)
             parser = ParserProcess("python", text=str, on_colours=told, on_failed=print)
-            parser.look_at(0, 9)
+            parser.look_at((0, 9))
             parser.start("a = 1")
             await asyncio.sleep(60)
         asyncio.run(main())

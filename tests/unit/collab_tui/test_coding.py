@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -64,7 +64,7 @@ async def test_the_room_speaks_the_language_of_its_name_until_somebody_sets_anot
         stage.session.settings.changed(LANGUAGE, "no such \x1b[31m language")
         await until(lambda: list(syntax.of(0)) == python, deadline_s=_PARSED_S)
         stage.session.settings.changed(LANGUAGE, "text")
-        assert list(syntax.of(0)) == []
+        await until(lambda: list(syntax.of(0)) == [])
         press(stage, "ctrl+p", *"Language", "enter")
         press(stage, *"rust", "enter")
         assert stage.session.settings.to_send() == [(LANGUAGE, "rust")]
@@ -84,7 +84,11 @@ async def test_a_modeline_that_is_typed_counts() -> None:
 )
 async def test_settings_of_others_are_heeded_or_passed_over(key: str, value: str) -> None:
     async with playing("if x:\n\ty = 1\n") as stage:
+        coding = stage.app._coding
+        assert coding is not None
+        before = coding._decided_at
         stage.session.settings.changed(key, value)
+        await until(lambda: coding._decided_at != before)
         press(stage, "ctrl+home", "down", "end", "enter", "tab", "z")
         assert stage.world.buffer.lines.line(2) == "\t\tz"
         assert "y = 1" in stage.rows()[1]
@@ -95,6 +99,48 @@ async def test_tabs_are_as_wide_as_the_room_says() -> None:
         assert stage.rows()[0][5:].startswith("    x")
         stage.session.settings.changed(TAB_WIDTH, "7")
         await until(lambda: stage.rows()[0][5:].startswith("       x"))
+
+
+async def test_tabs_get_another_width_while_one_is_in_the_middle_of_a_wrapped_line() -> None:
+    async with playing("word\t" * 2000, room="notes") as stage:
+        press(stage, "ctrl+end")
+        view = stage.app.query_one(Editor).view
+        assert view is not None
+        assert view.top[1] > 0
+        stage.session.settings.changed(TAB_WIDTH, "8")
+        await until(lambda: view.wrap.starts(0)[1] == 10 * len("word\t") - 5)
+        press(stage, "x")
+        assert stage.world.buffer.lines.line(0).endswith("x")
+
+
+async def test_a_list_that_comes_late_takes_nothing_from_what_was_opened_meanwhile() -> None:
+    async with playing(PYTHON) as stage:
+        await coloured(stage)
+        press(stage, "ctrl+o", "ctrl+f", *"main")
+        parser = stage.app.query_one(Editor).syntax
+        assert parser is not None
+        assert parser.parser is not None
+        await parser.parser.symbols()  # answers come in order
+        await until(lambda: " of " in "".join(stage.rows()))
+        assert "Symbols" not in "".join(stage.rows())
+
+
+async def test_a_parser_that_failed_is_tried_again_and_told_of_once() -> None:
+    async with playing("def f(): pass\n") as stage:
+        await coloured(stage)
+        coding, syntax = stage.app._coding, stage.app.query_one(Editor).syntax
+        assert coding is not None
+        assert syntax is not None
+        said: list[str] = []
+        later: list[Callable[[], None]] = []
+        coding._tell, coding._later = said.append, lambda _, call: later.append(call)
+        for _ in range(2):
+            syntax._failed("it died")
+            assert list(syntax.of(0)) == []
+            later.pop()()
+            await coloured(stage)
+        assert said == ["no colours for Python: it died"]
+        assert coding._retry_s == 120.0
 
 
 async def test_a_node_is_folded_opened_and_opened_by_going_in() -> None:

@@ -41,7 +41,7 @@ class LateParser:
         self.answer, self.fail = on_colours, on_failed
         self.rows: list[str] = []
         self.versions: list[list[str]] = []
-        self.seen = (0, 0)
+        self.seen: tuple[tuple[int, int], ...] = ()
         self.is_closed = False
 
     def start(self, text: str) -> None:
@@ -52,13 +52,14 @@ class LateParser:
         self.rows[first_row : old_last_row + 1] = text.split("\n")
         self.versions.append(self.rows.copy())
 
-    def look_at(self, first_row: int, last_row: int) -> None:
-        self.seen = first_row, last_row
+    def look_at(self, *stretches: tuple[int, int]) -> None:
+        self.seen = stretches
 
     def say(self, version: int) -> None:
         rows = self.versions[version]
-        first, last = self.seen
-        self.answer(Colours(version, first, [kinds(row) for row in rows[first : last + 1]]))
+        self.answer(
+            Colours(version, [(first, list(map(kinds, rows[first : last + 1]))) for first, last in self.seen])
+        )
 
     def close(self) -> None:
         self.is_closed = True
@@ -170,6 +171,8 @@ def test_another_language_and_a_failure_let_the_parser_go(monkeypatch: pytest.Mo
 def test_rows_around_what_is_seen_are_coloured_too(monkeypatch: pytest.MonkeyPatch) -> None:
     _, syntax, parser = speaking("\n" * 100, monkeypatch)
     syntax.look_at(range(40, 50))
-    assert parser.seen == (30, 59)
+    assert parser.seen == ((40, 49), (50, 59), (30, 39))
     syntax.look_at(range(95, 101))
-    assert parser.seen == (89, 100)
+    assert parser.seen == ((95, 100), (89, 94))
+    syntax.look_at([0, 1, 40, 41, 90])  # the rest is folded
+    assert parser.seen == ((0, 1), (40, 41), (90, 90), (91, 95))

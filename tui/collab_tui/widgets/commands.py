@@ -9,8 +9,11 @@ from collab_client import clusters, line_edits, motions, multi_carets
 from collab_client.buffer import Buffer
 from collab_client.carets import Span
 from collab_client.code_edits import CodeStyle
+from collab_client.edits import instead_of
 from collab_client.indentation import Indentation
-from collab_client.lines import START, Lines, Position
+from collab_client.lines import START, Lines, Position, Replacement
+from collab_client.own_carets import MOST_CARETS
+from collab_client.undo_steps import Kind
 from collab_tui.actions import SELECT
 from collab_tui.widgets import typing_code
 from collab_tui.widgets.mouse import Unit
@@ -39,6 +42,31 @@ def _unselect(buffer: Buffer) -> None:
         buffer.move_to(buffer.head)
 
 
+def _select_all_alike(buffer: Buffer) -> str | None:
+    """Select all places with the primary's text; return what to tell where they are too many."""
+    if multi_carets.select_all_occurrences(buffer) <= MOST_CARETS:
+        return None
+    return f"{MOST_CARETS:,} of more selected; Ctrl-R replaces all"
+
+
+def _delete_to(buffer: Buffer, move: str) -> None:
+    """Delete each selection, or from a caret to where `move` goes."""
+    behind = START
+    deleted: dict[Span, Replacement | None] = {}
+    for span in buffer.spans:
+        start, end = span.start, span.end
+        if span.is_bare:
+            target = _TARGETS[move](buffer.lines, span.head)
+            if target is None:
+                deleted[span] = None
+                continue
+            start, end = min(start, target), max(end, target)
+        start, end = max(start, behind), max(end, behind)
+        deleted[span] = Replacement(start, end, "", 0)
+        behind = end
+    buffer.edit_each(lambda _, span: deleted[span])
+
+
 _COMMANDS: Final[Mapping[str, Command]] = {
     "left": lambda buffer: buffer.move_left(),
     "right": lambda buffer: buffer.move_right(),
@@ -51,7 +79,7 @@ _COMMANDS: Final[Mapping[str, Command]] = {
     "add_caret_above": lambda buffer: multi_carets.add_caret(buffer, -1),
     "add_caret_below": lambda buffer: multi_carets.add_caret(buffer, 1),
     "add_next_occurrence": multi_carets.add_next_occurrence,
-    "select_all_occurrences": multi_carets.select_all_occurrences,
+    "select_all_occurrences": _select_all_alike,
     "split_into_lines": multi_carets.split_into_lines,
     "delete": lambda buffer: buffer.delete(),
     "delete_word_left": lambda buffer: _delete_to(buffer, "word_left"),
@@ -73,13 +101,16 @@ _COMMANDS: Final[Mapping[str, Command]] = {
 
 
 def _tab(buffer: Buffer, unit: Indentation) -> None:
-    """Indent the lines of a selection that spans some; else put a tab in the place of the selection."""
-    selection = buffer.selection
-    if selection is not None and selection[0].row != selection[1].row:
+    """Indent the lines of all carets when one selects from row to row; else put a tab at each."""
+    if any(span.start.row != span.end.row for span in buffer.spans):
         line_edits.indent(buffer, unit)
         return
-    start = buffer.head if selection is None else selection[0]
-    buffer.type_text(unit.tab_text(buffer.lines.line(start.row), start.column))
+
+    def tab(lines: Lines, span: Span) -> Replacement:
+        row, column = span.start
+        return instead_of(span, unit.tab_text(lines.line(row), column))
+
+    buffer.edit_each(tab, kind=Kind.TYPING)
 
 
 _WRITING: Final[Mapping[str, Callable[[Buffer, CodeStyle, Callable[[], Indentation]], object]]] = {
@@ -170,11 +201,3 @@ def select_line(buffer: Buffer, at: Position) -> None:
 
 def _move(buffer: Buffer, target: Callable[[Lines, Position], Position | None], *, extend: bool) -> None:
     buffer.move_each(lambda span: target(buffer.lines, span.head), extend=extend)
-
-
-def _delete_to(buffer: Buffer, move: str) -> None:
-    def target(span: Span) -> Position | None:
-        return _TARGETS[move](buffer.lines, span.head) if span.is_bare else None
-
-    buffer.move_each(target, extend=True)
-    buffer.backspace()

@@ -44,17 +44,26 @@ class Register:
     def __init__(self, clipboard: Clipboard | None) -> None:
         self._clipboard: Clipboard = clipboard or NoClipboard()
         self._text = ""
+        self._parts: tuple[str, ...] = ()  # of which several carets' `_text` was made
         self._cut_at: Position | None = None
 
     def copy(self, buffer: Buffer) -> str:
-        """Copy what is selected; without a selection, the line."""
-        return self.keep("\n".join(buffer.selected_texts) or buffer.lines.line(buffer.head.row) + "\n")
+        """Copy what is selected; without a selection, the lines of the carets."""
+        from collab_client.edits import one_a_line  # what the buffer has loaded, not before
+        from collab_client.line_edits import lines_at_carets
+
+        if not (texts := buffer.selected_texts):
+            return self.keep(lines_at_carets(buffer))
+        return self.keep(one_a_line(texts), _parts(buffer))
 
     def cut(self, buffer: Buffer) -> str:
         """Delete what `copy` copies. Raises EditError where the buffer does."""
         from collab_client.line_edits import cut_lines  # what the buffer has loaded, not before
 
-        return self.keep(buffer.cut() if buffer.selected_texts else cut_lines(buffer))
+        if not buffer.selected_texts:
+            return self.keep(cut_lines(buffer))
+        parts = _parts(buffer)
+        return self.keep(buffer.cut(), parts)
 
     def cut_lines(self, buffer: Buffer) -> str:
         """Cut whole lines; those that follow at once are added. Raises EditError where the buffer does."""
@@ -70,8 +79,20 @@ class Register:
         text = await self._clipboard.paste()
         return self._text if text is None else text
 
-    def keep(self, text: str) -> str:
-        """Copy `text`, wherever it comes from."""
-        self._text = text
+    def paste(self, buffer: Buffer, text: str) -> None:
+        """Paste `text`; where it is what was copied here, at each caret its own. Raises as `Buffer.paste`."""
+        from collab_client.edits import plain_breaks  # what the buffer has loaded, not before
+
+        is_own = bool(self._parts) and plain_breaks(text) == plain_breaks(self._text)
+        buffer.paste(text, self._parts if is_own else ())
+
+    def keep(self, text: str, parts: tuple[str, ...] = ()) -> str:
+        """Copy `text`, wherever it comes from; `parts` are what it has from each of several carets."""
+        self._text, self._parts = text, parts
         self._cut_at = None
         return self._clipboard.copy(text)
+
+
+def _parts(buffer: Buffer) -> tuple[str, ...]:
+    """Return what each caret selects; nothing for those that select nothing."""
+    return tuple(buffer.lines.slice(span.start, span.end) for span in buffer.spans)

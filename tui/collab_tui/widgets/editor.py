@@ -271,7 +271,7 @@ class Editor(RowsWidget, can_focus=True):
         marks = layout.lay_out(own, buffer.peers, self._signs, now, matches, self._brackets(window.rows))
         colours: list[Sequence[Colour]] = [()] * len(rows)
         if self.syntax is not None:
-            self.syntax.look_at(range(rows[0].row, rows[-1].row + 1))
+            self.syntax.look_at(window.rows)
             colours = [self.syntax.of(shown.row) for shown in rows]
         if view.left != self._left_shown:
             self.touch_all()
@@ -386,7 +386,7 @@ class Editor(RowsWidget, can_focus=True):
         if self.keys_to is not None and self.keys_to(event, action):
             return
         if isinstance(event, events.Paste):
-            self.edit(lambda buffer: buffer.paste(event.text))
+            self.edit(lambda buffer: self._register.paste(buffer, event.text))
         elif action is not None:
             self.act(action)
         elif (text := text_of(event)) is not None:
@@ -407,9 +407,9 @@ class Editor(RowsWidget, can_focus=True):
         elif move in _PAGES:
             self._page(_PAGES[move], extend=move != action)
         elif action in _COPYING:
-            self.edit(lambda buffer: self._tell(_COPYING[action](self._register, buffer)))
+            self.edit(lambda buffer: _COPYING[action](self._register, buffer))
         elif action == "paste":
-            self.paste_to(lambda text: self.edit(lambda buffer: buffer.paste(text)))
+            self.paste_to(lambda text: self.edit(lambda buffer: self._register.paste(buffer, text)))
         elif (command := commands.command(action, self._indentation, self._style)) is not None:
             self.edit(command)
         else:
@@ -422,15 +422,20 @@ class Editor(RowsWidget, can_focus=True):
                 self._view.folds.open_around(span.start.row - 1, span.end.row + 1)
 
     def edit(self, command: Callable[[Buffer], object], *, centre: bool = False) -> bool:
-        """Run one command of the person's and show its effect at once; False when it was refused."""
+        """Run one command of the person's and show its effect at once; False when it was refused.
+
+        A text that it returns is told.
+        """
         buffer = self._buffer
         if buffer is None:
             return False
         self._is_acting = True
         is_done = False
         try:
-            command(buffer)
+            told = command(buffer)
             is_done = True
+            if isinstance(told, str):
+                self._tell(told)
         except EditError as error:
             self.on_notice(str(error))
         finally:

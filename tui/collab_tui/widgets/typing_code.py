@@ -11,6 +11,7 @@ from collab_client.carets import Span
 from collab_client.code_edits import CodeStyle
 from collab_client.indentation import Indentation
 from collab_client.lines import Lines, Replacement
+from collab_client.undo_steps import Kind
 
 PLAIN: Final = CodeStyle()
 
@@ -37,6 +38,7 @@ def newline(buffer: Buffer, style: CodeStyle, unit: Callable[[], Indentation]) -
         lambda lines, span: code_edits.newline(lines, span, style, unit()),
         lambda lines, span: Replacement(span.start, span.end, "\n", 1),
         buffer.newline,
+        begins=True,
     )
     if style.is_markdown and len(buffer.spans) == 1:
         edits = markdown_edits.renumber(buffer.lines, buffer.head.row)
@@ -51,6 +53,7 @@ def backspace(buffer: Buffer, style: CodeStyle, unit: Callable[[], Indentation])
         lambda lines, span: code_edits.backspace(lines, span, style, unit()),
         _plain_backspace,
         buffer.backspace,
+        kind=Kind.DELETING,
     )
 
 
@@ -59,10 +62,21 @@ def _plain_backspace(lines: Lines, span: Span) -> Replacement:
     return Replacement(start, span.end, "", 0)
 
 
-def _do(buffer: Buffer, make: Make, plain: Make, plainly: Callable[[], object]) -> None:
-    """Do what `make` says at each caret, and what `plain` does where it says nothing."""
+def _do(
+    buffer: Buffer,
+    make: Make,
+    plain: Make,
+    plainly: Callable[[], object],
+    *,
+    kind: Kind = Kind.TYPING,
+    begins: bool = False,
+) -> None:
+    """Do what `make` says at each caret, and what `plain` does where it says nothing.
+
+    `kind` is what that is to undo, where `begins` always begins a step.
+    """
     made = {span: make(buffer.lines, span) for span in buffer.spans}
     if not any(made.values()):
         plainly()
         return
-    buffer.edit_each(lambda lines, span: made[span] or plain(lines, span), is_typing=True)
+    buffer.edit_each(lambda lines, span: made[span] or plain(lines, span), kind=kind, begins=begins)

@@ -59,13 +59,14 @@ class View:
 
     def layout_again(self) -> None:
         """Wrap afresh: tabs are as wide as they were not before."""
-        self.wrap.resize(None)
-        self._wrap_again()
+        self._wrap_again(is_new=True)
         self._rows_of = None
 
-    def _wrap_again(self) -> None:
+    def _wrap_again(self, *, is_new: bool = False) -> None:
         row, index = self.top
         at = self.wrap.bounds(row, index)[0] if row < self._lines.row_count else 0
+        if is_new:
+            self.wrap.resize(None)  # so that at the same width, too, nothing is taken to be known
         self.wrap.resize(self.width if self.is_wrapped else None)
         self.top = (row, self.wrap.segment_of(row, at)) if row < self._lines.row_count else (0, 0)
         self._goals.clear()

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import settings
 
 settings.register_profile("collab", deadline=None)
-settings.load_profile("collab")
+settings.register_profile("few", deadline=None, max_examples=20)
+settings.load_profile("few" if os.environ.get("COLLAB_FEW_EXAMPLES") else "collab")
 
 
 @pytest.fixture(autouse=True)

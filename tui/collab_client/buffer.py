@@ -14,12 +14,17 @@ from dataclasses import dataclass
 from collab_client.carets import Passage, Patch, Span, passages, patches_of
 from collab_client.edits import (
     Replacements,
+    ascending,
     before_caret,
     behind_caret,
     behind_it,
+    by_rows,
     difference,
+    edits_of,
     instead_of,
     joined,
+    one_a_line,
+    plain_breaks,
     splices_of,
 )
 from collab_client.lines import Edit, Lines, Position, Replacement
@@ -47,8 +52,9 @@ class Buffer(OwnCarets):
     """One session's text with its carets.
 
     `on_local_update(data)` is called once for each own row: edit, undo or redo; it is to keep the bytes
-    and not to look at the text. `on_change(change)` is called for each contiguous patch: the lines are then
-    as that patch left them; the carets all move with the last patch of a change, mostly its only one.
+    and not to look at the text. `on_change(change)` is called for the rows that changed, from the text's end
+    to its start: edits that have a row in common are told of once. The lines are then as that change left
+    them; the carets all move with the last one, mostly the only one.
     `on_carets()` is called when other people came, moved or went, or a remote edit has moved an own caret.
     None of them may edit the buffer.
     """
@@ -134,20 +140,23 @@ class Buffer(OwnCarets):
             self._undo_steps.end()
 
     def edit_each(
-        self, make: Callable[[Lines, Span], Replacement | None], *, is_typing: bool = False
+        self,
+        make: Callable[[Lines, Span], Replacement | None],
+        *,
+        kind: Kind = Kind.OTHER,
+        begins: bool = False,
     ) -> None:
         """Make the replacement that `make` has for each own caret; None leaves it where its text is.
 
         All are in positions of the text as it is. Where one overlaps the one before, it is dropped.
-        Together they are one update and one step of undo; with `is_typing` they join it as `type_text` does.
-        Raises as `replace`.
+        Together they are one update and one step of undo. Of another `kind` than OTHER they join a step as
+        `type_text` and `backspace` do, unless they are to begin one. Raises as `replace`.
         """
-        if is_typing:
-            self._edit_each(make, Kind.TYPING)
-            return
-        self._undo_steps.end()
-        self._edit_each(make, Kind.OTHER)
-        self._undo_steps.end()
+        if begins or kind is Kind.OTHER:
+            self._undo_steps.end()
+        self._edit_each(make, kind)
+        if kind is Kind.OTHER:
+            self._undo_steps.end()
 
     def type_text(self, text: str) -> None:
         """Put `text` in the place of each selection, as typing. Raises as `replace`."""
@@ -158,25 +167,29 @@ class Buffer(OwnCarets):
         self._undo_steps.end()
         self._replace_selections("\n", Kind.TYPING)
 
-    def paste(self, text: str) -> None:
+    def paste(self, text: str, parts: Sequence[str] = ()) -> None:
         """Put `text` in the place of each selection, as a step of undo. Raises as `replace`.
 
-        Line breaks of any system become "\\n": terminals send "\\r" for those of a pasted text. When it has
-        as many lines as there are carets, each gets its own; a last line break does not count.
+        Line breaks of any system become "\\n": terminals send "\\r" for those of a pasted text. `parts` are
+        what it was copied from at several carets; as many carets get one each. When it came from one place
+        or elsewhere, and has as many lines as there are carets, each gets a line; a last line break does not
+        count.
         """
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
+        text = plain_breaks(text)
         count = len(self._spans)
         self._undo_steps.end()
-        if count > 1 and text.removesuffix("\n").count("\n") == count - 1:
-            parts = iter(text.removesuffix("\n").split("\n"))
-            self._edit_each(lambda _, span: instead_of(span, next(parts)), Kind.OTHER)
+        if len(parts) < 2:
+            parts = text.removesuffix("\n").split("\n")
+        if count > 1 and len(parts) == count:
+            part = iter(parts)
+            self._edit_each(lambda _, span: instead_of(span, next(part)), Kind.OTHER)
         else:
             self._replace_selections(text, Kind.OTHER)
         self._undo_steps.end()
 
     def cut(self) -> str:
-        """Delete what is selected as a step of undo; return it, one to a line. Raises as `replace`."""
-        text = "\n".join(self.selected_texts)
+        """Delete what is selected as a step of undo; return it as `one_a_line`. Raises as `replace`."""
+        text = one_a_line(self.selected_texts)
         self._undo_steps.end()
         self._replace_selections("", Kind.DELETING)
         self._undo_steps.end()
@@ -295,7 +308,7 @@ class Buffer(OwnCarets):
         if begins:
             self.replica.end_undo_group()
         self.replica.edit_all(splices)
-        for start, end, text in reversed(whole):
+        for start, end, text in reversed(by_rows(self.lines, whole)):
             new_end = self.lines.replace(start, end, text)
             if start == first.start:
                 patches = [Patch(start, end, new_end)] if len(edits) == 1 else patches_of(edits)
@@ -395,16 +408,18 @@ class Buffer(OwnCarets):
         return splices
 
     def _patch(self, splices: Sequence[Splice], author: int | None, *, is_local: bool) -> list[Patch]:
-        """Do to the lines and carets what happened in the replica, and tell of each step."""
+        """Do to the lines and carets what happened in the replica, and tell of the rows."""
         patches: list[Patch] = []
-        for splice in splices:
-            start = self.lines.position(splice.offset_utf8)
-            end = self.lines.position(splice.offset_utf8 + splice.deleted_utf8)
-            patch = Patch(start, end, self.lines.replace(start, end, splice.inserted))
-            patches.append(patch)
-            if len(patches) == len(splices):
-                self._pass(patches, author)
-            self.on_change(Change(start.row, end.row, patch.new_end.row, is_local))
+        left = len(splices)
+        for run in ascending(splices):
+            edits = edits_of(self.lines, run)
+            patches += patches_of(edits)
+            left -= len(run)
+            for start, end, text in reversed(by_rows(self.lines, edits)):
+                new_end = self.lines.replace(start, end, text)
+                if not left and start == edits[0].start:
+                    self._pass(patches, author)
+                self.on_change(Change(start.row, end.row, new_end.row, is_local))
         return patches
 
     def _take_splices(self) -> tuple[Splice, ...]:

@@ -10,16 +10,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import takewhile
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from collab_client import markdown_edits
 from collab_client.carets import Span
 from collab_client.clusters import TAB_CELLS, cells_before, is_word, next_boundary, previous_boundary
 from collab_client.indentation import Indentation
 from collab_client.lines import Edit, Lines, Position, Replacement
-
-if TYPE_CHECKING:
-    import regex
 
 _LOOKED_AT: Final = 2000
 """Code points of a line to either side of the caret, and rows above it."""
@@ -35,8 +32,14 @@ _TIMEOUT_S: Final = 0.01
 _BLANKS: Final = re.compile(r"[ \t]*")
 _BRACKETS: Final = {"(": ")", "[": "]", "{": "}"}
 _OPENERS: Final = {closer: opener for opener, closer in _BRACKETS.items()}
-_CLOSED_BEFORE: Final = frozenset(" \t)]}>,;:")
+_CLOSED_BEFORE: Final = frozenset(" \t\r)]}>,;:")
 """What may follow where a bracket or quote closes itself; besides the line's end."""
+
+_BEHIND: Final = " \t\r"
+"""What may stand behind a comment in its line."""
+
+_QUOTES: Final = "\"'`"
+"""What holds no comment, where the style names no quotes because nothing closes itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,10 @@ class CodeStyle:
     pairs: tuple[str, ...] = ()
     """Each an opening sign and its closing one, "()"; or a quote of three signs, '\"\"\"'."""
     indent_after: str = ""
-    """Searched in the text before the caret: where it fits, a new line is one step deeper."""
+    """Searched in the text before the caret, from its end: where it fits, a new line is one step deeper.
+
+    A comment behind `line_comment` is not searched.
+    """
     dedent_at: str = ""
     """Matched behind the indentation: where it fits, the line is one step shallower."""
     is_markdown: bool = False
@@ -87,7 +93,7 @@ def newline(lines: Lines, span: Span, style: CodeStyle, unit: Indentation) -> Re
     if between is not None and (style.pairs or style.indent_after):
         start, end = Position(start.row, between[0]), Position(end.row, between[1])
         inner, behind = kept + unit.unit, "\n" + kept
-    elif _search(style.indent_after, line, start.column):
+    elif _opens_block(line, start.column, style):
         inner = kept + unit.unit
     if not inner and kept == indent:
         return None
@@ -134,14 +140,14 @@ def backspace(lines: Lines, span: Span, style: CodeStyle, unit: Indentation) -> 
 def toggle_comment(lines: Lines, rows: Sequence[int], style: CodeStyle) -> list[Edit]:
     """Return the edits, ascending, that comment the lines, or uncomment them if all are commented.
 
-    Blank lines are left alone. Where the language has only block comments, each line is one. [] where it
-    has none.
+    Blank lines are left alone. Where the language has only block comments, each line is one, which ends
+    before a carriage return. [] where it has none.
     """
-    texts = {row: line for row in rows if (line := lines.line(row)).strip(" \t")}
+    texts = {row: line for row in rows if _stripped(line := lines.line(row))}
     opening, closing = (style.line_comment, "") if style.line_comment else style.block_comment or ("", "")
     if not opening or not texts:
         return []
-    if all(_is_commented(line.strip(" \t"), opening, closing) for line in texts.values()):
+    if all(_is_commented(_stripped(line), opening, closing) for line in texts.values()):
         return [edit for row, line in texts.items() for edit in _uncommented(row, line, opening, closing)]
     indents = [line[: _indent_end(line, len(line))] for line in texts.values()]
     # What the first and the last in order begin with, all do.
@@ -152,7 +158,7 @@ def toggle_comment(lines: Lines, rows: Sequence[int], style: CodeStyle) -> list[
         start = Position(row, column)
         edits.append(Edit(start, start, opening + " "))
         if closing:
-            end = Position(row, len(line.rstrip(" \t")))
+            end = Position(row, len(line.rstrip(_BEHIND)))
             edits.append(Edit(end, end, " " + closing))
     return edits
 
@@ -166,22 +172,40 @@ def _indent_end(line: str, column: int) -> int:
     return match.end() if match else 0
 
 
-def _search(pattern: str, text: str, end: int) -> regex.Match[str] | None:
-    """Return where `pattern` first fits in the 2,000 code points before `end`; None if that takes long."""
-    if not pattern:
-        return None
+def _opens_block(line: str, column: int, style: CodeStyle) -> bool:
+    """Whether `indent_after` fits in the 2,000 code points before `column`; not if that takes long."""
+    if not style.indent_after:
+        return False
     import regex  # 15 ms, at the first key that needs it
 
+    _, comment = _scanned(line, column, style)
+    end = column if comment is None else comment
     try:
-        return regex.search(pattern, text, pos=max(0, end - _LOOKED_AT), endpos=end, timeout=_TIMEOUT_S)
+        # From the end, where the pattern is bound to: from the start each bracket would be tried to the end.
+        found = regex.search(
+            style.indent_after,
+            line,
+            regex.REVERSE,
+            pos=max(0, column - _LOOKED_AT),
+            endpos=end,
+            timeout=_TIMEOUT_S,
+        )
     except TimeoutError:
-        return None
+        return False
+    return found is not None
 
 
 def _dedent_end(text: str, style: CodeStyle) -> int:
     """Return where that ends which makes a line shallower that begins with `text`; 0 if nothing does."""
-    match = _search(style.dedent_at, text, len(text)) if len(text) <= _LOOKED_AT else None
-    return match.end() if match and match.start() == 0 else 0
+    if not style.dedent_at or len(text) > _LOOKED_AT:
+        return 0
+    import regex
+
+    try:
+        match = regex.match(style.dedent_at, text, timeout=_TIMEOUT_S)
+    except TimeoutError:
+        return 0
+    return match.end() if match else 0
 
 
 def _between_brackets(line: str, column: int, after: str, behind: int) -> tuple[int, int] | None:
@@ -231,7 +255,7 @@ def _shallower_here(
             line = lines.line(above)
             blanks = line[: _indent_end(line, len(line))]
             if len(blanks) < len(line):
-                expected = blanks + (unit.unit if _search(style.indent_after, line, len(line)) else "")
+                expected = blanks + (unit.unit if _opens_block(line, len(line), style) else "")
                 break
         is_deep = cells_before(indent, len(indent)) >= cells_before(expected, len(expected))
     return _shallower(indent, unit) if is_deep else indent
@@ -302,12 +326,12 @@ def _closed(lines: Lines, head: Position, text: str, style: CodeStyle) -> Replac
     if closer is None or _is_escaped(line, column):
         return None
     following = line[column : column + 1]
-    quote = _open_quote(line, column, style)
+    quote, comment = _scanned(line, column, style)
     if following and following not in _CLOSED_BEFORE and not (quote and quote.startswith(following)):
         return None
     if closer != text:
         return Replacement(head, head, text + closer, 1)
-    if quote is not None or following == text:
+    if quote is not None or comment is not None or following == text:
         return None
     before = line[max(0, column - 3) : column]
     if before.endswith(text * 2):
@@ -322,12 +346,12 @@ def _empty_pair(line: str, column: int, style: CodeStyle) -> int:
     """Return how many characters behind `column` close what the one before it opens, with nothing between."""
     for triple in style.triples():
         if line.endswith(triple, 0, column) and line.startswith(triple, column):
-            return len(triple) if _open_quote(line, column - len(triple), style) is None else 0
+            return len(triple) if _scanned(line, column - len(triple), style) == (None, None) else 0
     opener = line[column - 1]
     closer = style.closers().get(opener)
     if closer is None or not line.startswith(closer, column) or _is_escaped(line, column - 1):
         return 0
-    return 1 if closer != opener or _open_quote(line, column - 1, style) is None else 0
+    return 1 if closer != opener or _scanned(line, column - 1, style) == (None, None) else 0
 
 
 def _is_escaped(line: str, column: int) -> bool:
@@ -349,18 +373,25 @@ def _unpaired(line: str, column: int, opener: str, closer: str) -> tuple[int, in
 
 def _open_quote(line: str, column: int, style: CodeStyle) -> str | None:
     """Return the quote that is open at `column`, as far as its line tells; an apostrophe opens none."""
+    return _scanned(line, column, style)[0]
+
+
+def _scanned(line: str, column: int, style: CodeStyle) -> tuple[str | None, int | None]:
+    """Return the quote that is open at `column`, and where a comment began that is: one of them, or none."""
     quotes = "".join(opener for opener, closer in style.closers().items() if opener == closer)
-    if not quotes:
-        return None
-    signs = "|".join([r"\\.", *map(re.escape, style.triples()), f"[{re.escape(quotes)}]"])
+    signs = [r"\\.", *map(re.escape, style.triples()), f"[{re.escape(quotes or _QUOTES)}]"]
+    if style.line_comment:
+        signs.append(rf"(?<![^ \t;]){re.escape(style.line_comment)}")
     quote: str | None = None
-    for match in re.compile(signs).finditer(line, max(0, column - _LOOKED_AT), column):
+    for match in re.compile("|".join(signs)).finditer(line, max(0, column - _LOOKED_AT), column):
         sign = match[0]
         if quote is not None:
             quote = None if sign in (quote, quote * 3) else quote
+        elif sign == style.line_comment:
+            return None, match.start()
         elif sign[0] != "\\" and not (sign == "'" and _is_apostrophe(line, match.start())):
             quote = sign
-    return quote
+    return quote, None
 
 
 def _is_apostrophe(line: str, column: int) -> bool:
@@ -371,6 +402,10 @@ def _is_apostrophe(line: str, column: int) -> bool:
 
 
 # Comments
+
+
+def _stripped(line: str) -> str:
+    return line.lstrip(" \t").rstrip(_BEHIND)
 
 
 def _is_commented(text: str, opening: str, closing: str) -> bool:
@@ -393,7 +428,7 @@ def _uncommented(row: int, line: str, opening: str, closing: str) -> list[Edit]:
     text_start = start + len(opening) + line.startswith(" ", start + len(opening))
     edits = [Edit(Position(row, start), Position(row, text_start), "")]
     if closing:
-        end = len(line.rstrip(" \t"))
+        end = len(line.rstrip(_BEHIND))
         text_end = end - len(closing)
         text_end -= text_end > text_start and line[text_end - 1] == " "
         edits.append(Edit(Position(row, max(text_start, text_end)), Position(row, end), ""))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from collab_client import clusters
 from collab_client.carets import Patch, Span, end_of_text
@@ -32,20 +32,73 @@ def splices_of(lines: Lines, edits: Sequence[Edit]) -> tuple[Splice, ...]:
         EditError: one is not in the text or overlaps the one before, or its text has lone surrogates.
     """
     splices = []
-    behind = START
+    behind, behind_utf8 = START, 0
     for start, end, text in edits:
         if start < behind or end < start or lines.clamp(start) != start or lines.clamp(end) != end:
             raise EditError(f"{start} to {end} is no range of the text")
-        behind = end
         if start == end and not text:
+            behind, behind_utf8 = end, lines.offset_from(start, behind, behind_utf8)
             continue
         try:
             utf8_length(text)
         except UnicodeEncodeError as error:
             raise EditError("the text to insert holds lone surrogates") from error
-        at = lines.offset(start)
-        splices.append(Splice(at, 0 if start == end else lines.offset(end) - at, text))
+        at = lines.offset_from(start, behind, behind_utf8)
+        behind, behind_utf8 = end, at if start == end else lines.offset_from(end, start, at)
+        splices.append(Splice(at, behind_utf8 - at, text))
     return tuple(reversed(splices))
+
+
+def ascending(splices: Iterable[Splice]) -> list[list[Splice]]:
+    """Return `splices`, each in offsets of the text that the ones before it left, as few lists.
+
+    Those in a list go from the text's start to its end, in offsets of the text that the lists before left.
+    """
+    runs: list[list[Splice]] = []
+    behind = grown = 0
+    for splice in splices:
+        if not runs or splice.offset_utf8 < behind:
+            runs.append([])
+            grown = 0
+        runs[-1].append(splice._replace(offset_utf8=splice.offset_utf8 - grown))
+        added = utf8_length(splice.inserted)
+        grown += added - splice.deleted_utf8
+        behind = splice.offset_utf8 + added
+    return runs
+
+
+def edits_of(lines: Lines, splices: Sequence[Splice]) -> list[Edit]:
+    """Return what `splices`, from the text's start to its end and in its offsets, are to the lines."""
+    if len(splices) == 1:
+        at, deleted, text = splices[0]
+        start = lines.position(at)
+        return [Edit(start, lines.position(at + deleted) if deleted else start, text)]
+    places = lines.positions(at for splice in splices for at in (splice[0], splice[0] + splice[1]))
+    return [
+        Edit(start, end, splice.inserted)
+        for start, end, splice in zip(places[::2], places[1::2], splices, strict=True)
+    ]
+
+
+def by_rows(lines: Lines, edits: Sequence[Edit]) -> Sequence[Edit]:
+    """Return `edits`, which ascend and do not overlap, those made one that have a row in common.
+
+    What stands between them is in its text, so that a long line is built once for all its edits.
+    """
+    if len(edits) < 2:
+        return edits
+    whole = []
+    first = last = edits[0]
+    parts = [first.text]
+    for edit in edits[1:]:
+        if edit.start.row == last.end.row:
+            parts += (lines.slice(last.end, edit.start), edit.text)
+        else:
+            whole.append(Edit(first.start, last.end, "".join(parts)))
+            first, parts = edit, [edit.text]
+        last = edit
+    whole.append(Edit(first.start, last.end, "".join(parts)))
+    return whole
 
 
 class Replacements:
@@ -116,6 +169,17 @@ def behind_caret(lines: Lines, span: Span) -> Replacement:
     """Delete the selection, or the cluster or line break behind the caret."""
     end = clusters.right_of(lines, span.head) if span.is_bare else span.end
     return Replacement(span.start, end, "", 0)
+
+
+def plain_breaks(text: str) -> str:
+    """Return `text` with line breaks of any system as "\\n"."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def one_a_line(texts: Sequence[str]) -> str:
+    """Return `texts` as one, each beginning a line; those that end with a line break need no other."""
+    broken = [text if text.endswith("\n") else text + "\n" for text in texts[:-1]]
+    return "".join((*broken, *texts[-1:]))
 
 
 def difference(before: str, after: str) -> Splice:

@@ -113,13 +113,18 @@ def delete_lines(buffer: Buffer) -> None:
 
 def cut_lines(buffer: Buffer) -> str:
     """Delete the lines, and return them with a line break behind each. Raises as `edit_all`."""
+    text = lines_at_carets(buffer)
+    _delete_lines(buffer, keeps_cell=False)
+    return text
+
+
+def lines_at_carets(buffer: Buffer) -> str:
+    """Return the lines with a line break behind each."""
     lines = buffer.lines
-    text = "".join(
+    return "".join(
         lines.slice(Position(rows[0], 0), _end_of(lines, rows[-1])) + "\n"
         for rows in _blocks(buffer, joins_neighbours=True)
     )
-    _delete_lines(buffer, keeps_cell=False)
-    return text
 
 
 def _delete_lines(buffer: Buffer, *, keeps_cell: bool) -> None:

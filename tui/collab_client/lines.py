@@ -8,7 +8,7 @@ beyond it only when somebody looks there: typing in one place never touches what
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import accumulate
 from typing import Final, NamedTuple
 
@@ -148,6 +148,15 @@ class Lines:
         is_ascii = block.sizes[within] == len(line) + 1
         return before + (column if is_ascii else utf8_length(line[:column]))
 
+    def offset_from(self, position: Position, mark: Position, mark_utf8: int) -> int:
+        """Return the offset of `position`; `mark`, at `mark_utf8`, is not behind it.
+
+        In one row that costs what lies between them. Raises as `offset`, if the rows differ.
+        """
+        if position.row != mark.row:
+            return self.offset(position)
+        return mark_utf8 + utf8_length(self.line(mark.row)[mark.column : position.column])
+
     def position(self, offset_utf8: int) -> Position:
         """Return the position at `offset_utf8`; inside a character, the one before it.
 
@@ -171,6 +180,29 @@ class Lines:
         if block.sizes[within] != len(line) + 1:
             rest = len(line.encode()[:rest].decode(errors="ignore"))
         return Position(self._rows[index] + within, rest)
+
+    def positions(self, offsets_utf8: Iterable[int]) -> list[Position]:
+        """Return the positions at offsets, which ascend; each line is read once. Raises as `position`."""
+        found: list[Position] = []
+        line, row = b"", -1
+        column = at = start = behind = 0  # `column` is that of byte `at` of `line`, which begins at `start`
+        is_ascii = True
+        for offset in offsets_utf8:
+            if row < 0 or not start <= offset < behind:
+                row, column = self.position(offset)
+                text = self.line(row)
+                is_ascii = text.isascii()
+                line = b"" if is_ascii else text.encode()
+                at = column if is_ascii else utf8_length(text[:column])
+                start = self.offset(Position(row, 0))
+                behind = start + (len(text) if is_ascii else len(line)) + 1
+            elif is_ascii:
+                column = offset - start
+            else:
+                passed = line[at : offset - start].decode(errors="ignore")
+                column, at = column + len(passed), at + utf8_length(passed)
+            found.append(Position(row, column))
+        return found
 
     def nearest(self, offset_utf8: int) -> Position:
         """Return the position at `offset_utf8`, or the text's start or end beyond them."""

@@ -26,18 +26,20 @@ _LOOKED_AT: Final = 2000
 _ROWS_MOST: Final = 200_000
 _HEADINGS_MOST: Final = 5000
 
-_QUOTES: Final = r"(?P<quotes>(?:[ \t]*>[ \t]?)*)"
+_QUOTES: Final = r"(?P<quotes>(?:[ \t]*>[ \t]?)*+)"
 _ITEM: Final = re.compile(
     _QUOTES + r"(?P<indent>[ \t]*)"
     r"(?:(?P<marker>(?P<bullet>[-*+])|(?P<number>\d{1,9})(?P<delimiter>[.)]))(?P<gap>[ \t]+)"
-    r"(?:\[(?P<box>[ xX])\](?P<box_gap>[ \t]+|$))?)?"
+    r"(?:\[(?P<box>[ xX])\](?P<box_gap>[ \t]+|(?=\r?$)))?)?"
 )
 """What a line begins with: signs of quotes, blanks, and the marker of a list; all of it may be empty."""
+
+_BARE_MARKER: Final = re.compile(r"(?:[-*+]|\d{1,9}[.)])(?=\r?$)")
+"""All that the line holds: a list's marker that no blank is behind."""
 
 _BREAK: Final = re.compile(r"[ \t>]*([-*_])(?:[ \t]*\1){2,}[ \t]*$")
 _FENCE: Final = re.compile(r"(?:[ \t]*>)*[ \t]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)?(`{3,}(?=[^`]*$)|~{3,})")
 _ATX: Final = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*))?$")
-_ATX_END: Final = re.compile(r"(?:^|[ \t]+)#+[ \t]*$")
 _SETEXT: Final = re.compile(r" {0,3}(?:(=+)|-+)[ \t]*$")
 _BLANKS: Final = re.compile(r"[ \t]*")
 _BEGINNINGS: Final = frozenset("#=-`~>[*+0123456789 \t")
@@ -127,18 +129,22 @@ def renumber(lines: Lines, row: int) -> list[Edit]:
 def toggle_checkbox(lines: Lines, rows: Sequence[int]) -> list[Edit]:
     """Return the edits, ascending, that tick each box, or clear it; a line without one gets an empty one.
 
-    Blank lines are left alone, unless there are only such.
+    A box that comes is one insertion before the line's text. Where there is no text that is the line's end:
+    a caret that stands there belongs behind it, to write on. Blank lines are left alone, unless there are
+    only such.
     """
-    chosen = [row for row in rows if lines.line(row).strip(" \t")] or rows
+    chosen = [row for row in rows if lines.line(row).strip(" \t\r")] or rows
     edits = []
     for row in chosen:
-        item = _item(lines.line(row))
+        line = lines.line(row)
+        item = _item(line)
         if item["box"]:
             start, end = Position(row, item.start("box")), Position(row, item.end("box"))
             edits.append(Edit(start, end, "x" if item["box"] == " " else " "))
         else:
-            place = Position(row, item.end())
-            edits.append(Edit(place, place, "[ ] " if item["marker"] else "- [ ] "))
+            marker = _BARE_MARKER.match(line, item.end())
+            place = Position(row, marker.end() if marker else item.end())
+            edits.append(Edit(place, place, " [ ] " if marker else "[ ] " if item["marker"] else "- [ ] "))
     return edits
 
 
@@ -280,7 +286,7 @@ def _headings(lines: Lines) -> Iterator[Heading]:
         atx = _ATX.match(line) if text[:1] == "#" else None
         setext = _SETEXT.match(line) if text[:1] in ("=", "-") else None
         if atx:
-            yield Heading(row, len(atx[1]), _ATX_END.sub("", atx[2] or "").strip())
+            yield Heading(row, len(atx[1]), _atx_title(atx[2] or ""))
             least = row + 1
         elif setext:
             paragraph = _paragraph_above(lines, row, least, in_item)
@@ -290,6 +296,13 @@ def _headings(lines: Lines) -> Iterator[Heading]:
                 least = row + 1
             elif paragraph is None:
                 in_item = row
+
+
+def _atx_title(text: str) -> str:
+    """Return a heading's text without the signs that may close it, which stand behind a blank."""
+    text = text.strip()
+    title = text.rstrip("#")
+    return text if title[-1:].strip() else title.strip()
 
 
 def _paragraph_above(lines: Lines, row: int, least: int, in_item: int) -> list[str] | None:
@@ -317,7 +330,7 @@ _LINK: Final = re.compile(
     r"\\."
     r"|(?P<ticks>(?<!`)`+(?!`)).*?(?<!`)(?P=ticks)(?!`)"
     r"|\[\[(?P<wiki>[^\[\]]+)\]\]"
-    r"|!?\[(?P<text>(?:\\.|[^\[\]\\]|!?\[[^\[\]]*\])*)\]"
+    r"|!?\[(?P<text>(?:\\.|[^\[\]\\]|\[[^\[\]]*\])*+)\]"
     r"(?:\((?:\s*(?:<(?P<angled>[^<>]*)>|(?P<target>(?:\\.|[^\s()\\]|\([^\s()]*\))+))"
     r"(?:\s+(?:\"[^\"]*\"|'[^']*'|\([^()]*\)))?\s*)\)"
     r"|\[(?P<name>[^\[\]]*)\])?"

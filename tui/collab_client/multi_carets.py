@@ -17,6 +17,9 @@ from collab_client.own_carets import MOST_CARETS, check_count
 _ROWS_MOST: Final = 256
 """A text of more rows is found nowhere else: each block of lines would be read with as many behind it."""
 
+_REJECTED_MOST: Final = 200_000
+"""Places in which a text is found, but within a word or a cluster; some 0.2 s."""
+
 _Range = tuple[Position, Position]
 
 
@@ -46,19 +49,19 @@ def add_next_occurrence(buffer: Buffer) -> bool:
     return False
 
 
-def select_all_occurrences(buffer: Buffer) -> bool:
-    """Select every place with the text of the primary selection, or with the word there.
+def select_all_occurrences(buffer: Buffer) -> int:
+    """Select every place with the text of the primary selection, or with the word there; return how many.
 
-    Of more than MOST_CARETS it is those next to the primary one, which stays so. False when there is no word.
-    Costs O(text).
+    Of more than MOST_CARETS it is those next to the primary one, which stays so, and MOST_CARETS + 1 is
+    returned. 0 when there is no word. Costs O(text).
     """
     if buffer.selection is None and not _select_words(buffer):
-        return False
+        return 0
     primary = buffer.spans[buffer.primary]
     places = (place for place in _occurrences(buffer, primary.end) if not _is_taken((primary,), place))
-    others = [_like_primary(buffer, place) for place in islice(places, MOST_CARETS - 1)]
-    buffer.set_spans((primary, *others), 0, are_words=buffer.are_words)
-    return True
+    others = [_like_primary(buffer, place) for place in islice(places, MOST_CARETS)]
+    buffer.set_spans((primary, *others[: MOST_CARETS - 1]), 0, are_words=buffer.are_words)
+    return 1 + len(others)
 
 
 def split_into_lines(buffer: Buffer) -> None:
@@ -130,33 +133,39 @@ class _Needle(NamedTuple):
 
     def accepts(self, text: str, at: int) -> bool:
         """Whether both ends of the one found at `at` lie between clusters, and not in a word if so wished."""
-        return all(
-            previous_boundary(text, edge + 1) == edge
-            and not (self.is_whole_word and is_word(text[edge - 1]) and is_word(text[edge]))
-            for edge in (at, at + len(self.text))
-            if 0 < edge < len(text)
-        )
+        edges = [edge for edge in (at, at + len(self.text)) if 0 < edge < len(text)]
+        if self.is_whole_word and any(is_word(text[edge - 1]) and is_word(text[edge]) for edge in edges):
+            return False
+        return all(previous_boundary(text, edge + 1) == edge for edge in edges)
 
 
 def _found(lines: Lines, needle: _Needle, position: Position) -> Iterator[_Range]:
-    """Find what starts at `position` or behind it, a block of lines at a time."""
+    """Find what starts at `position` or behind it, a block of lines at a time.
+
+    It is given up where 200,000 places have been found that are none.
+    """
     size, more = len(needle.text), needle.text.count("\n")
     if more >= _ROWS_MOST:
         return
+    left = _REJECTED_MOST
     for first, text, limit in _pieces(lines.blocks(), position.row, more):
-        row, line_at, at = first, 0, 0
+        row, line_at, counted, at = first, 0, 0, 0
         if first == position.row:
             at = position.column
         while 0 <= (at := text.find(needle.text, at)) < limit:
-            breaks = text.count("\n", line_at, at)
-            if breaks:
-                row, line_at = row + breaks, text.rfind("\n", line_at, at) + 1
-            if needle.accepts(text, at):
-                start = Position(row, at - line_at)
-                yield start, end_of_text(start, needle.text)
-                at += size
-            else:
+            if not needle.accepts(text, at):
                 at += 1
+                left -= 1
+                if not left:
+                    return
+                continue
+            breaks = text.count("\n", counted, at)
+            if breaks:
+                row, line_at = row + breaks, text.rfind("\n", counted, at) + 1
+            counted = at
+            start = Position(row, at - line_at)
+            yield start, end_of_text(start, needle.text)
+            at += size
 
 
 def _pieces(blocks: list[tuple[str, ...]], row: int, more: int) -> Iterator[tuple[int, str, int]]:

@@ -246,7 +246,17 @@ class OwnCarets:
         return [Span(clamp(span.head), clamp(span.anchor)) for span in spans]
 
     def _carets(self) -> tuple[Caret, ...]:
-        return tuple(map(self._caret, self._spans))
+        carets = []
+        mark, mark_utf8 = START, 0
+        for span in self._spans:
+            start = self.lines.offset_from(span.start, mark, mark_utf8)
+            if span.is_bare:
+                mark, mark_utf8 = span.head, start
+                carets.append(Caret(start, start))
+                continue
+            mark, mark_utf8 = span.end, self.lines.offset_from(span.end, span.start, start)
+            carets.append(Caret(start, mark_utf8) if span.head < span.anchor else Caret(mark_utf8, start))
+        return tuple(carets)
 
     def _caret(self, span: Span) -> Caret:
         head = self.lines.offset(span.head)

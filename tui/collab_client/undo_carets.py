@@ -161,29 +161,28 @@ def restored(
     if placed is None:
         return [Span(patches[-1].new_end, patches[-1].new_end)], 0
     if is_exact or len(placed.carets) == 1:
-
-        def at(offset_utf8: int) -> Position:
-            return _character_at(lines, first_utf8 + offset_utf8, is_exact=is_exact)
-
-        spans = []
-        for caret in placed.carets:
-            head = at(caret.head)
-            spans.append(Span(head, head if caret.anchor == caret.head else at(caret.anchor)))
-        return spans, placed.primary
+        offsets = sorted({offset for caret in placed.carets for offset in (caret.head, caret.anchor)})
+        size = lines.size_utf8
+        found = lines.positions([max(0, min(first_utf8 + offset, size)) for offset in offsets])
+        at = {
+            offset: _whole(lines, place, is_exact=is_exact)
+            for offset, place in zip(offsets, found, strict=True)
+        }
+        return [Span(at[caret.head], at[caret.anchor]) for caret in placed.carets], placed.primary
     sites = [site for passage in passages(patches) for site in passage.sites()]
     spans = [Span(end, end) for _, end in sites[: len(placed.carets)]]
     if len(sites) == len(placed.carets):
         for index, ((start, end), caret) in enumerate(zip(sites, placed.carets, strict=True)):
             size = abs(caret.head - caret.anchor)
             if size:
-                low = max(start, _character_at(lines, lines.offset(end) - size, is_exact=False))
+                low = max(start, _whole(lines, lines.nearest(lines.offset(end) - size), is_exact=False))
                 spans[index] = Span(end, low) if caret.head > caret.anchor else Span(low, end)
     return spans, min(placed.primary, len(spans) - 1)
 
 
-def _character_at(lines: Lines, offset_utf8: int, *, is_exact: bool) -> Position:
-    """Return the position at this offset, or of the character that now holds it."""
-    row, column = lines.nearest(offset_utf8)
+def _whole(lines: Lines, place: Position, *, is_exact: bool) -> Position:
+    """Return `place`, or where the character begins that now holds it."""
+    row, column = place
     line = lines.line(row)
     if column < len(line) and not line.isascii() and not is_exact:
         column = previous_boundary(line, column + 1)

@@ -190,7 +190,7 @@ def split_keys(keys: str) -> tuple[str, ...]:
 
 
 def normal_key(key: str) -> str:
-    """Return `key` with its modifiers in the order of the alphabet, as Textual names what has been pressed."""
+    """Return `key` with its modifiers in the order of the alphabet, as Textual names what arrives."""
     *modifiers, base = key.split("+")
     return "+".join([*sorted(modifiers), base])
 

@@ -16,6 +16,7 @@ from collab_client.lines import Position
 from collab_client.room_settings import INDENT, LANGUAGE, TAB_WIDTH, RoomSettings
 from collab_syntax import languages
 from collab_syntax.languages import LANGUAGES, PLAIN, Language
+from collab_syntax.parser_process import StaleAnswer
 from collab_tui.folding import Fold
 from collab_tui.room_language import MODELINE_ROWS, RoomLanguage
 from collab_tui.syntax import Syntax
@@ -220,7 +221,13 @@ class Coding:
             coroutine.close()
             self._tell(f"{self.language.language.title} has no tree: choose a language (Ctrl-P, language)")
             return
-        self._run(coroutine)
+        self._run(self._answered(coroutine))
+
+    async def _answered(self, coroutine: Coroutine[object, object, None]) -> None:
+        try:
+            await coroutine
+        except StaleAnswer:
+            self._tell("the text changes too fast to look at it as a whole: try again")
 
     async def _list_symbols(self) -> None:
         parser = self._syntax.parser

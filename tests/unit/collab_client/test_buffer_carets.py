@@ -13,8 +13,9 @@ from collab_client.buffer import Buffer, Change
 from collab_client.carets import Span
 from collab_client.lines import START, Edit, Lines, Position, Replacement
 from collab_client.own_carets import MOST_CARETS, merge_spans
+from collab_client.undo_steps import Kind
 from collab_protocol.errors import EditError, TextTooLarge
-from collab_protocol.text import Replica
+from collab_protocol.text import Replica, Splice
 from tests.unit.collab_client.marked import buffer_of, index_of, marked
 
 ALPHABET = "ab \né漢🙂\u0301"
@@ -115,7 +116,7 @@ def test_words_are_typed_at_each_caret_in_steps_as_at_one() -> None:
 def test_what_is_made_as_typing_joins_its_step() -> None:
     with desk("a|\nb|") as (buffer, _):
         buffer.type_text("x")
-        buffer.edit_each(pairs, is_typing=True)
+        buffer.edit_each(pairs, kind=Kind.TYPING)
         buffer.edit_each(pairs)
         assert marked(buffer) == "ax()|\nbx()|"
         assert buffer.undo()
@@ -146,7 +147,7 @@ def test_spans_may_be_given_in_the_text_as_it_will_be() -> None:
         buffer.redo()
         assert marked(buffer) == "‹x\na›b|"
         too_many = [Span(Position(0, at), Position(0, at)) for at in range(MOST_CARETS + 1)]
-        with pytest.raises(EditError, match="at most 10,000 carets"):
+        with pytest.raises(EditError, match="at most 1,000 carets"):
             buffer.edit_all([Edit(START, START, "x\n")], spans=too_many)
         assert marked(buffer) == "‹x\na›b|"
 
@@ -342,3 +343,104 @@ def edit_elsewhere(other: Replica, data: st.DataObject) -> None:
         other.edit(offset, len(text[at].encode()), "")
     else:
         other.edit(offset, 0, data.draw(st.sampled_from(("o", "o\n"))))
+
+
+def _in_a_line(marked_text: str) -> tuple[Buffer, list[tuple[int, int, int, str]]]:
+    """A buffer, and what it says of its changes: the rows, and how the first of them then reads."""
+    buffer = buffer_of(marked_text)
+    said: list[tuple[int, int, int, str]] = []
+    buffer.on_change = lambda change: said.append(
+        (change.first_row, change.old_last_row, change.new_last_row, buffer.lines.line(change.first_row))
+    )
+    return buffer, said
+
+
+def test_edits_in_a_row_are_one_change_of_it() -> None:
+    buffer, said = _in_a_line("a|é漢|b\nc\nd|e|")
+    buffer.type_text("x")
+    assert said == [(2, 2, 2, "dxex"), (0, 0, 0, "axé漢xb")]
+    said.clear()
+    buffer.undo()
+    assert said == [(2, 2, 2, "de"), (0, 0, 0, "aé漢b")]
+    assert marked(buffer) == "a|é漢|b\nc\nd|e|"
+    said.clear()
+    buffer.redo()
+    assert said == [(2, 2, 2, "dxex"), (0, 0, 0, "axé漢xb")]
+    buffer.close()
+
+
+def test_edits_that_meet_in_a_row_are_one_change_of_all_theirs() -> None:
+    buffer, said = _in_a_line("a‹b\nc›d‹e\nf›g\nh|")
+    buffer.type_text("x\ny")
+    assert said == [(3, 3, 4, "hx"), (0, 2, 2, "ax")]
+    assert marked(buffer) == "ax\ny|dx\ny|g\nhx\ny|"
+    buffer.close()
+
+
+def test_many_edits_from_elsewhere_in_a_row_are_one_change_of_it() -> None:
+    buffer, said = _in_a_line("a|é漢b\nc\nd|e")
+    other = Replica(12)
+    other.apply(buffer.replica.update_since())
+    before = other.state_vector()
+    other.edit_all([Splice(11, 1, "zz"), Splice(6, 0, "y"), Splice(1, 2, "x\n")])
+    buffer.apply_remote(other.update_since(before), 7, 1)
+    assert said == [(2, 2, 2, "dzz"), (0, 0, 1, "ax")]
+    assert marked(buffer) == "a|x\n漢yb\nc\nd|zz"
+    other.close()
+    buffer.close()
+
+
+@given(st.data())
+def test_what_many_edits_elsewhere_make_is_what_the_replica_holds(data: st.DataObject) -> None:
+    buffer = buffer_of(data.draw(st.text(ALPHABET, max_size=30)) + "|")
+    others = [Replica(client_id) for client_id in (12, 13)]
+    rows = buffer.lines.text().split("\n")
+    buffer.on_change = lambda change: rows.__setitem__(
+        slice(change.first_row, change.old_last_row + 1),
+        [buffer.lines.line(row) for row in range(change.first_row, change.new_last_row + 1)],
+    )
+    updates = []
+    for other in others:
+        other.apply(buffer.replica.update_since())
+        before = other.state_vector()
+        text = other.text()
+        cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=8)))
+        for start, end in reversed(list(zip(cuts[::2], cuts[1::2], strict=False))):
+            inserted = data.draw(st.text(ALPHABET, max_size=4))
+            other.edit(len(text[:start].encode()), len(text[start:end].encode()), inserted)
+        updates.append(other.update_since(before))
+    for seq, update in enumerate(updates, 1):
+        buffer.apply_remote(update, 7, seq)
+        assert "\n".join(rows) == buffer.lines.text() == buffer.replica.text()
+    for other in others:
+        other.close()
+    buffer.close()
+
+
+def test_parts_are_pasted_one_to_a_caret() -> None:
+    with desk("a|\nb|") as (buffer, _):
+        buffer.paste("1\n2\n3", ("1\n2", "3"))
+        assert marked(buffer) == "a1\n2|\nb3|"
+        buffer.paste("4\n5", ("4", "5", ""))
+        assert marked(buffer) == "a1\n24\n5|\nb34\n5|"
+        buffer.paste("6\n7", ("6\n7",))
+        assert marked(buffer) == "a1\n24\n56|\nb34\n57|"
+
+
+def test_whole_lines_are_cut_with_no_blank_one_between() -> None:
+    with desk("‹a\n›b\n‹c\n›‹d›") as (buffer, _):
+        assert buffer.cut() == "a\nc\nd"
+
+
+def test_of_its_own_kind_an_edit_begins_a_step_or_joins_one() -> None:
+    with desk("a|") as (buffer, _):
+        buffer.type_text("x")
+        buffer.edit_each(pairs, kind=Kind.TYPING, begins=True)
+        buffer.type_text("y")
+        assert buffer.undo()
+        assert marked(buffer) == "ax|"
+        buffer.edit_each(lambda _, span: Replacement(Position(0, 1), span.head, "", 0), kind=Kind.DELETING)
+        buffer.backspace()
+        assert marked(buffer) == "|"
+        assert buffer.undo()
+        assert marked(buffer) == "ax|"

@@ -5,6 +5,8 @@ In the examples ^ is the caret and ‹ the selection's other end.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -23,8 +25,9 @@ PYTHON = CodeStyle(
     None,
     ("()", "[]", "{}", '""', "''", '"""', "'''"),
     r"[:\[({]\s*(#.*)?$",
-    r"(else|elif|except|finally)\b|[\])}]",
+    r"(else|finally)\s*:|(elif|except)\b|[\])}]",
 )
+BARE = replace(PYTHON, pairs=())
 SCRIPT = CodeStyle(
     "//",
     ("/*", "*/"),
@@ -116,6 +119,16 @@ def toggled(text: str, style: CodeStyle) -> str:
         ("def f():^", PYTHON, FOUR, "def f():\n    ^"),
         ("def f():  # why^", PYTHON, FOUR, "def f():  # why\n    ^"),
         ("  if x:^", PYTHON, TWO, "  if x:\n    ^"),
+        ("    # Note:^", PYTHON, FOUR, "    # Note:\n    ^"),
+        ("    #Note (^", PYTHON, FOUR, "    #Note (\n    ^"),
+        ("x = 1  # Note:^", PYTHON, FOUR, "x = 1  # Note:\n^"),
+        ("if x == ' # ':^", PYTHON, FOUR, "if x == ' # ':\n    ^"),
+        ("if x == ' # ':^", BARE, FOUR, "if x == ' # ':\n    ^"),
+        ("    # Note:^", BARE, FOUR, "    # Note:\n    ^"),
+        ("for a in $#; do^", BASH, FOUR, "for a in $#; do\n    ^"),
+        ("# what to do^", BASH, FOUR, "# what to do\n^"),
+        ("x => // why^", SCRIPT, FOUR, "x => // why\n    ^"),
+        ("// case a:^", SCRIPT, FOUR, "// case a:\n^"),
         ("x = {'a': 1}^", PYTHON, FOUR, "x = {'a': 1}\n^"),
         ("if x: ^return", PYTHON, FOUR, "if x: \n    ^return"),
         ("f(^)", PYTHON, FOUR, "f(\n    ^\n)"),
@@ -154,6 +167,7 @@ def test_enter_leaves_no_blanks_behind() -> None:
         ("f^ x", "(", PYTHON, "f(^) x"),
         ("f^)", "[", PYTHON, "f[^])"),
         ("f^x", "(", PYTHON, "f(^x"),
+        ("f^\r", "('", PYTHON, "f('^')\r"),
         ("f^", "(", PLAIN, "f(^"),
         ("^", "([{", SCRIPT, "([{^}])"),
         ("x = ^", '"', PYTHON, 'x = "^"'),
@@ -175,7 +189,18 @@ def test_enter_leaves_no_blanks_behind() -> None:
         ("^", "it's ana's", PROSE, "it's ana's^"),
         ('"it^"', "'s", PYTHON, '"it\'s^"'),
         ('"say ^"', "'", PYTHON, '"say \'^"'),
-        ("# don't ^", '"', PYTHON, '# don\'t "^"'),
+        # a comment
+        ("# the ^", "'90s", PYTHON, "# the '90s^"),
+        ("# don't ^", '"', PYTHON, "# don't \"^"),
+        ("x = 1  # the ^", "'90s \"", PYTHON, "x = 1  # the '90s \"^"),
+        ("# the (^)", "'90s)", PYTHON, "# the ('90s)^"),
+        ("x = '#', ^", "'a", PYTHON, "x = '#', 'a^'"),
+        ("x = ' # \\' # ', ^", "'a", PYTHON, "x = ' # \\' # ', 'a^'"),
+        ("f(a, // the ^)", "'", SCRIPT, "f(a, // the '^)"),
+        ("f('http://x', ^)", "'", SCRIPT, "f('http://x', '^')"),
+        ("a //b ^", "`", SCRIPT, "a //b `^"),
+        ("echo ${#a} ^", "'", BASH, "echo ${#a} '^'"),
+        ("a; # ^", '"', BASH, 'a; # "^'),
         ("ana: don^", "'t", YAML, "ana: don't^"),
         # typing over
         ("f(^)", ")", PYTHON, "f()^"),
@@ -213,6 +238,13 @@ def test_enter_leaves_no_blanks_behind() -> None:
         ("if a:\n    b\n    else^", ":", PYTHON, "if a:\n    b\nelse:^"),
         ("if a:\n    b\n    ^", "elif x", PYTHON, "if a:\n    b\nelif x^"),
         ("if a:\n    b\nelse^", ":", PYTHON, "if a:\n    b\nelse:^"),
+        ("if a:\n    b\n    # Note:\n    else^", ":", PYTHON, "if a:\n    b\n    # Note:\nelse:^"),
+        ("x = (\n    a\n    if b\n    ^", "else c", PYTHON, "x = (\n    a\n    if b\n    else c^"),
+        ("x = (\n    a\n    if b\n    ^", "else (", PYTHON, "x = (\n    a\n    if b\n    else (^)"),
+        ("try:\n    a\n    ^", "finally :", PYTHON, "try:\n    a\nfinally :^"),
+        ("try:\n    a\n    ^", "except:", PYTHON, "try:\n    a\nexcept:^"),
+        ("try:\n    a\n    ^", "exceptional:", PYTHON, "try:\n    a\n    exceptional:^"),
+        ("try:\n    a\n    ^", "excep", PYTHON, "try:\n    a\n    excep^"),
         (
             "def f():\n    if a:\n        b\n    else^",
             ":",
@@ -254,6 +286,8 @@ def test_only_one_character_is_looked_at() -> None:
         ('""^"a"', PYTHON, FOUR, '"^"a"'),
         ("f(^)", PLAIN, FOUR, "f^)"),
         ("f(^]", PYTHON, FOUR, "f^]"),
+        ("# '^'", PYTHON, FOUR, "# ^'"),
+        ("# (^)", PYTHON, FOUR, "# ^"),
         ('"a"^"b"', PYTHON, FOUR, '"a^"b"'),
         ("\\(^)", BASH, FOUR, "\\^)"),
         ("(^)\u0301", PYTHON, FOUR, "^)\u0301"),
@@ -293,6 +327,11 @@ def test_backspace_at_a_line_start_is_a_plain_one() -> None:
         ("<!-->", HTML, "<!-- <!--> -->"),
         ("<!-- a --> b <!-- c -->", HTML, "<!-- <!-- a --> b <!-- c --> -->"),
         ("a  ", HTML, "<!-- a -->  "),
+        ("<p>\r\n\r\n<b> \r", HTML, "<!-- <p> -->\r\n\r\n<!-- <b> --> \r"),
+        ("<!-- <p> -->\r\n<!--b-->", HTML, "<p>\r\nb"),
+        ("  a\r\n\r", PYTHON, "  # a\r\n\r"),
+        ("# a\r\n\r", PYTHON, "a\r\n\r"),
+        ("\r# a", PYTHON, "# \r# a"),
         ("a", PLAIN, "a"),
         ("\n  \n", PYTHON, "\n  \n"),
     ],
@@ -308,7 +347,7 @@ def test_only_the_given_rows_are_commented() -> None:
 
 # Properties
 
-SIGNS = st.text(st.sampled_from("ab \t\n()[]{}'\"`\\:#é\u0301👩\u200d漢-*>1.x<!/"), max_size=40)
+SIGNS = st.text(st.sampled_from("ab \t\r\n()[]{}'\"`\\:#;é\u0301👩\u200d漢-*>1.x<!/"), max_size=40)
 
 
 @given(SIGNS, st.sampled_from([PYTHON, SCRIPT, HTML]))

@@ -115,3 +115,17 @@ def test_blocks_stay_of_a_size_while_lines_come_and_go() -> None:
         lines.replace(Position(1, 0), Position(2, 0), "")
     check(lines, "0\n2999\n")
     assert len(lines._blocks) <= 2
+
+
+@given(texts, st.data())
+def test_many_offsets_and_positions_are_found_as_each_alone(text: str, data: st.DataObject) -> None:
+    lines = Lines(text)
+    offsets = sorted(data.draw(st.lists(st.integers(0, lines.size_utf8))))
+    alone = [lines.position(offset) for offset in offsets]
+    assert lines.positions(offsets) == alone
+    mark, mark_utf8 = START, 0
+    for place in alone:
+        mark, mark_utf8 = place, lines.offset_from(place, mark, mark_utf8)
+        assert mark_utf8 == lines.offset(place)
+    with pytest.raises(IndexError):
+        lines.positions([*offsets, lines.size_utf8 + 1])

@@ -5,6 +5,10 @@ In the examples ^ is the caret and ‹ the selection's other end.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from time import process_time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,6 +31,83 @@ from collab_client.markdown_edits import (
 )
 
 TWO = Indentation("  ")
+
+HANG_MS = 500
+"""What hangs takes far more, and what does not far less, on any machine."""
+
+HOSTILE = [
+    *(
+        "![x]",
+        "[",
+        "]",
+        "[x",
+        "![",
+        "[![",
+        "\\",
+        "\\[",
+        "`",
+        "`` ",
+        "``a`",
+        "[a](",
+        "[a](b ",
+        "[a](b '",
+        "[a](<",
+    ),
+    *(
+        "(",
+        "[a]((",
+        "[a](()",
+        "[a](\\(",
+        "[[",
+        "[[a",
+        "]]",
+        "<a:",
+        "<a1:",
+        "http://",
+        "https://a)(",
+        "&#",
+        "&a;",
+    ),
+    *(
+        "- ",
+        "-- ",
+        "* ",
+        "> ",
+        ">",
+        " ",
+        "\t",
+        "1. ",
+        "#",
+        "# ",
+        " #",
+        "=",
+        "~",
+        "[a]: ",
+        "|",
+        "_",
+        "_ ",
+        "_a",
+        "a_",
+    ),
+    *(
+        "[][",
+        '"',
+        "'",
+        '[a](b "',
+        "a",
+        "[](",
+        "!",
+        "[a]:",
+        "1",
+        "([",
+        "- [ ] ",
+        "[]()",
+        "![](",
+        "[x](\\) ",
+        "[\\]",
+    ),
+]
+"""What is repeated in the lines that may not keep anybody waiting."""
 
 
 def parsed(marked: str) -> tuple[Lines, Span]:
@@ -176,11 +257,26 @@ def test_what_follows_a_new_item_counts_on(before: str, row: int, after: str) ->
         ("", "- [ ] "),
         ("a\n\n- [ ] b", "- [ ] a\n\n- [x] b"),
         ("- [link](x)", "- [ ] [link](x)"),
+        ("\r", "- [ ] \r"),
+        ("a\r\n\r", "- [ ] a\r\n\r"),
+        ("- [ ]\r", "- [x]\r"),
+        ("---", "- [ ] ---"),
     ],
 )
 def test_a_box_is_ticked_and_cleared(before: str, after: str) -> None:
     lines = Lines(before)
     assert applied(before, toggle_checkbox(lines, range(lines.row_count))) == after
+
+
+@pytest.mark.parametrize(
+    "line", ["", "  ", "- ", "-", "  *", "1.", "12)  ", ">", "> ", "> -", "-\t", "- \r", "-\r"]
+)
+def test_where_no_text_is_a_box_comes_at_the_end_of_the_line(line: str) -> None:
+    (edit,) = toggle_checkbox(Lines(line), [0])
+    assert edit.start == edit.end == Position(0, len(line.rstrip("\r")))
+    after = applied(line, [edit])
+    assert after.rstrip("\r").endswith("[ ] ")
+    assert applied(after, toggle_checkbox(Lines(after), [0])) == after.replace("[ ]", "[x]")
 
 
 @given(st.text("ab []x-*1.>\t)", max_size=12))
@@ -362,6 +458,50 @@ def test_where_a_link_leads(marked: str, link: Link | None) -> None:
 def test_a_link_is_found_in_the_middle_of_a_long_line() -> None:
     line = "x `y " * 100_000 + "\\` [a](b) " + "z ` " * 100_000
     assert link_at(Lines(line), Position(0, 500_005)) == Link("b", "a")
+
+
+@pytest.mark.parametrize("piece", HOSTILE)
+@pytest.mark.parametrize(
+    ("before", "behind"), [("", "x"), ("[", "!"), ("[a](", " x"), ("- `", "x"), ("# ", "x")]
+)
+def test_no_line_keeps_anybody_waiting(piece: str, before: str, behind: str) -> None:
+    for size in (24 * len(piece), 4000):  # the short one first: what is exponential shall fail, not hang
+        line = before + piece * (size // len(piece)) + behind
+        lines = Lines(f"a\n{line}\n===\n[x]: y\n")
+        place = Position(1, len(line))
+        for column in (0, size // 2, len(line)):
+            assert took_ms(partial(link_at, lines, Position(1, column))) < HANG_MS
+        assert took_ms(partial(newline, lines, Span(place, place), TWO)) < HANG_MS
+        assert took_ms(partial(renumber, lines, 1)) < HANG_MS
+        assert took_ms(partial(toggle_checkbox, lines, [1])) < HANG_MS
+        assert took_ms(partial(is_in_fence, lines, 3)) < HANG_MS
+        assert took_ms(partial(heading_target, lines, "#none")) < HANG_MS
+
+
+def took_ms(call: Callable[[], object]) -> float:
+    """Return the least of three times, of this process alone."""
+    times = []
+    for _ in range(3):
+        start = process_time()
+        call()
+        times.append(process_time() - start)
+        if times[-1] > 1:
+            break
+    return 1000 * min(times)
+
+
+def test_what_closes_a_heading_is_not_part_of_it() -> None:
+    for line, title in (
+        ("# a #", "a"),
+        ("# a ##  ", "a"),
+        ("# a# #", "a#"),
+        ("# a#", "a#"),
+        ("# #", ""),
+        ("#  ", ""),
+        ("# a \t#\r", "a"),
+        ("# C# \\#", "C# \\#"),
+    ):
+        assert headings(Lines(line)) == [Heading(0, 1, title)]
 
 
 @given(st.text("[]()<>`!\\ab:#|\"' \nhttps://x", max_size=40), st.integers(0, 40))

@@ -10,6 +10,7 @@ from collab_client.carets import Span
 from collab_client.clusters import cells_before
 from collab_client.lines import Edit, Lines, Position
 from collab_client.markdown_tables import align_table, next_cell
+from tests.unit.collab_client.test_markdown_edits import HANG_MS, HOSTILE, took_ms
 
 
 def applied(text: str, edits: list[Edit]) -> str:
@@ -169,3 +170,14 @@ def test_tab_selects_one_cell_after_the_other() -> None:
     assert back == Span(Position(0, 9), Position(0, 7))
     assert next_cell(lines, Span(Position(0, 3), Position(0, 3)), -1) is None
     assert next_cell(Lines("a | b"), Span(Position(0, 0), Position(0, 0))) is None
+
+
+@pytest.mark.parametrize(
+    "piece", [*HOSTILE, "\\|", "| -", "`|", "``|`", ":-", ":-:", "-:-", "` `` ``` ```` "]
+)
+def test_no_line_keeps_anybody_waiting(piece: str) -> None:
+    line = (piece * 2000)[:1990]
+    for text in (f"|a|\n|-|\n|{line}|", f"|a|\n|{line}|\n|b|", f"{line}|\n|-|\n"):
+        lines = Lines(text)
+        assert took_ms(lambda: align_table(lines, 1)) < HANG_MS  # noqa: B023 - called at once
+        assert took_ms(lambda: next_cell(lines, Span(Position(0, 0), Position(0, 0)))) < HANG_MS  # noqa: B023

@@ -104,14 +104,14 @@ def test_carets_added_past_a_short_line_keep_their_cell() -> None:
 def test_there_are_only_so_many() -> None:
     buffer = buffer_of("x\n" * (MOST_CARETS + 5))
     buffer.select_all()
-    with pytest.raises(EditError, match="at most 10,000 carets"):
+    with pytest.raises(EditError, match="at most 1,000 carets"):
         multi_carets.split_into_lines(buffer)
     assert len(buffer.spans) == 1
     buffer.set_spans([Span(Position(7, 1), Position(7, 0))])
     assert multi_carets.select_all_occurrences(buffer)
     assert len(buffer.spans) == MOST_CARETS
     assert buffer.head == (7, 1)
-    with pytest.raises(EditError, match="at most 10,000 carets"):
+    with pytest.raises(EditError, match="at most 1,000 carets"):
         multi_carets.add_next_occurrence(buffer)
     assert len(buffer.spans) == MOST_CARETS
     buffer.close()
@@ -159,4 +159,28 @@ def test_what_is_looked_for_is_found_across_blocks_of_lines() -> None:
     buffer.set_spans([Span(Position(0, 1), Position(0, 0))])
     assert multi_carets.select_all_occurrences(buffer)
     assert [span.head.row for span in buffer.spans] == [0, *range(2, 1201, 2)]
+    buffer.close()
+
+
+def test_it_is_told_that_more_are_alike_than_there_may_be_carets() -> None:
+    for count in (MOST_CARETS, MOST_CARETS + 1, MOST_CARETS + 5):
+        buffer = buffer_of("|" + "x\n" * count)
+        assert multi_carets.select_all_occurrences(buffer) == min(count, MOST_CARETS + 1)
+        assert len(buffer.spans) == MOST_CARETS
+        buffer.close()
+    buffer = buffer_of("|")
+    assert multi_carets.select_all_occurrences(buffer) == 0
+    buffer.close()
+
+
+def test_a_line_is_counted_through_once_and_given_up_where_nothing_in_it_is_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    buffer = buffer_of("a\nfo|o\n" + "foox " * 20 + "foo\n\nx foo foo")
+    assert multi_carets.select_all_occurrences(buffer) == 4
+    assert [span.start for span in buffer.spans] == [(1, 0), (2, 100), (4, 2), (4, 6)]
+    multi_carets.keep_primary(buffer)
+    buffer.set_spans([Span(Position(1, 1), Position(1, 1))])
+    monkeypatch.setattr(multi_carets, "_REJECTED_MOST", 20)
+    assert multi_carets.select_all_occurrences(buffer) == 1
     buffer.close()

@@ -99,6 +99,9 @@ def test_what_makes_a_line_shallower(language: str, before: str, sign: str, *, i
     assert has_moved == is_shallower
 
 
+HANG_MS = 500
+"""What hangs takes far more, and what does not far less, on any machine."""
+
 PIECES = [
     *(
         "(",
@@ -179,4 +182,4 @@ def test_no_line_keeps_anybody_waiting(language: Language) -> None:
                     times.append(1000 * (process_time() - start))
                     if times[-1] < 5:
                         break
-                assert min(times) < 8, (piece, before, behind)
+                assert min(times) < HANG_MS, (piece, before, behind)

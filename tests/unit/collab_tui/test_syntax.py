@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collab_client.buffer import Buffer
+from collab_client.carets import Span
+from collab_client.lines import Position
 from collab_syntax import languages, parser_process
 from collab_syntax.parser_process import Colours
 from collab_tui.painting import Colour
@@ -176,3 +178,32 @@ def test_rows_around_what_is_seen_are_coloured_too(monkeypatch: pytest.MonkeyPat
     assert parser.seen == ((95, 100), (89, 94))
     syntax.look_at([0, 1, 40, 41, 90])  # the rest is folded
     assert parser.seen == ((0, 1), (40, 41), (90, 90), (91, 95))
+
+
+def test_of_a_line_too_long_for_colours_the_parser_has_no_more_than_shows_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(parser_process, "ParserProcess", LateParser)
+    buffer = World("x" * 150_000 + "\ny\n").buffer
+    syntax = Syntax(buffer.lines, on_colours=lambda: None, on_failed=lambda _: None)
+    buffer.on_change = syntax.text_changed
+    syntax.speak(languages.by_id["python"])
+    parser = syntax.parser
+    assert isinstance(parser, LateParser)
+    assert parser.rows == ["x" * 100_001, "y", ""]
+    buffer.type_text("z")
+    assert parser.rows == ["z" + "x" * 100_000, "y", ""]
+    assert len(parser.versions) == 2
+
+
+def test_a_row_is_sent_once_for_all_edits_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parser_process, "ParserProcess", LateParser)
+    buffer = World("abc\nd\n").buffer
+    syntax = Syntax(buffer.lines, on_colours=lambda: None, on_failed=lambda _: None)
+    buffer.on_change = syntax.text_changed
+    syntax.speak(languages.by_id["python"])
+    parser = syntax.parser
+    assert isinstance(parser, LateParser)
+    buffer.set_spans([Span(Position(*at), Position(*at)) for at in ((0, 1), (0, 2), (1, 0))])
+    buffer.type_text("x")
+    assert parser.versions[1:] == [["abc", "xd", ""], ["axbxc", "xd", ""]]

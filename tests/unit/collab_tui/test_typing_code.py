@@ -76,3 +76,27 @@ def test_items_behind_a_new_one_count_on_in_the_same_step_of_undo() -> None:
     made.undo()
     assert made.lines.text() == text
     assert heads(made) == [(0, 6)]
+
+
+def test_enter_begins_a_step_of_undo_in_code_as_in_plain_text() -> None:
+    made = buffer("  ", (0, 2))
+    for character in "ab":
+        typing_code.type_text(made, character, PYTHON, unit)
+    typing_code.newline(made, PYTHON, unit)
+    typing_code.type_text(made, " ", PYTHON, unit)
+    assert made.lines.text() == "  ab\n   "
+    made.undo()
+    assert made.lines.text() == "  ab"
+
+
+def test_what_backspace_takes_in_code_is_a_step_of_deleting() -> None:
+    made = buffer("        ", (0, 8))
+    typing_code.type_text(made, "x", PYTHON, unit)
+    for _ in range(2):
+        typing_code.backspace(made, PYTHON, unit)
+    assert made.lines.text() == "    "
+    typing_code.type_text(made, "y", PYTHON, unit)
+    made.undo()
+    assert made.lines.text() == "    "
+    made.undo()
+    assert made.lines.text() == "        x"

@@ -184,8 +184,8 @@ class Coding:
     def _ask_language(self) -> None:
         known = sorted(LANGUAGES, key=lambda language: language.title.casefold())
         entries = [
-            Entry(_AUTO, "As the room's name or its text says", "", "language"),
-            *(Entry(language.id, language.title, language.id, "language") for language in known),
+            Entry(_AUTO, "As the room's name or its text says", "", ""),
+            *(Entry(language.id, language.title, language.id, "") for language in known),
         ]
 
         def choose(id_: str) -> None:
@@ -196,8 +196,8 @@ class Coding:
 
     def _ask_indent(self) -> None:
         entries = [
-            Entry(_AUTO, "As the text is", "", "indentation"),
-            *(Entry(id_, title, "", "indentation") for id_, title in _INDENTS),
+            Entry(_AUTO, "As the text is", "", ""),
+            *(Entry(id_, title, "", "") for id_, title in _INDENTS),
         ]
         titles = dict(_INDENTS)
         self._bars.choose(
@@ -207,7 +207,7 @@ class Coding:
         )
 
     def _ask_tab_width(self) -> None:
-        entries = [Entry(width, f"{width} cells", "", "tab") for width in _WIDTHS]
+        entries = [Entry(width, f"{width} cells", "", "") for width in _WIDTHS]
         self._bars.choose(
             entries,
             f"Width of a tab in the room: {self.language.tab_cells}",

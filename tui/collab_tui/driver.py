@@ -26,9 +26,11 @@ from collections.abc import Callable, Iterable
 from typing import Final, Protocol, cast
 
 from textual import constants, events
+from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
 from textual._xterm_parser import BRACKETED_PASTE_END, BRACKETED_PASTE_START, XTermParser
 from textual.drivers.linux_driver import LinuxDriver
 from textual.geometry import Size
+from textual.keys import _character_to_key
 from textual.message import Message
 
 from collab_tui.terminal_output import TerminalOutput
@@ -57,6 +59,15 @@ _SHIFT_F3: Final = re.compile(r"\x1b\[1;([2-8])R")
 """F3 with modifiers, as xterm has it: the same as a cursor position report, which nobody here asks for."""
 
 _SHIFT_F3_BEGUN: Final = re.compile(r"\x1b\[1(?:;[2-8]?)?\Z")
+
+
+_ALT: Final = re.compile("\x1b([^\x00-\x1f\x7fOPX\\[\\]^_\\\\])")
+"""ESC and a character that begins no sequence by itself (ECMA-48, 5.3 and 5.6)."""
+
+_SEQUENCE_STARTS: Final = frozenset(sequence[:2] for sequence in ANSI_SEQUENCES_KEYS)
+"""What Textual knows as a key, or as the beginning of one."""
+
+_GOES_ON: Final = "\x1bO["
 
 
 class TakesKeys(Protocol):
@@ -107,8 +118,25 @@ class KeyParser(XTermParser):
                 self._pasted = []
                 typed, rest = _LATE_ANSWER.sub("", data[:begin]), data[begin + len(BRACKETED_PASTE_START) :]
             if typed:
-                yield from super().feed(_SHIFT_F3.sub("\x1b[13;\\1~", typed))
+                yield from self._feed_keys(_SHIFT_F3.sub("\x1b[13;\\1~", typed))
             data = rest
+
+    def _feed_keys(self, typed: str) -> Iterable[Message]:
+        """Take keys. Alt and a character is one at once: Textual waits for more of it, whatever follows."""
+        if self._timeout_time is not None and typed[0] not in _GOES_ON:
+            self._timeout_time = 0.0  # the ESC before it was a key
+            yield from super().tick()
+        at = 0
+        for match in _ALT.finditer(typed):
+            if match[0] in _SEQUENCE_STARTS:
+                continue
+            if at < match.start():
+                yield from super().feed(typed[at : match.start()])
+            name = _character_to_key(match[1])
+            yield events.Key(f"alt+shift+{name.lower()}" if name.isupper() else f"alt+{name}", None)
+            at = match.end()
+        if at < len(typed):
+            yield from super().feed(typed[at:])
 
     def _hold(self, data: str) -> str:
         """Hold back what at the end of `data` may go on with the next read, and return what is before."""

@@ -57,6 +57,21 @@ def test_nuls_in_a_paste_are_dropped() -> None:
     assert parsed(f"{BEGIN}a\x00b{END}") == ["«ab»"]
 
 
+def test_alt_and_a_character_is_a_key_whatever_is_typed_behind_it() -> None:
+    assert parsed("\x1bxcall \x1bZ\x1b.é") == ["alt+x", *"call", "space", "alt+shift+z", "alt+full_stop", "é"]
+    assert parsed("\x1b", "xcall") == ["alt+x", *"call"]
+    assert parsed("a\x1bf\x1b\x7fb") == ["a", "ctrl+right", "ctrl+w", "b"]  # that Textual knows
+    assert parsed("\x1b[1;3A\x1bx\x1bOPy") == ["alt+up", "alt+x", "f1", "y"]
+
+
+def test_what_is_typed_after_esc_has_waited_is_a_key_of_its_own() -> None:
+    parser = KeyParser()
+    keys = [e.key for e in parser.feed("\x1b") if isinstance(e, events.Key)]
+    keys += [e.key for e in parser.tick() if isinstance(e, events.Key)]
+    keys += [e.key for e in parser.feed("xyz") if isinstance(e, events.Key)]
+    assert keys == ["escape", "x", "y", "z"]
+
+
 def test_shift_f3_is_no_cursor_report() -> None:
     assert parsed("\x1b[1;2R") == ["shift+f3"]
     assert parsed("\x1b[1;5R") == ["ctrl+f3"]

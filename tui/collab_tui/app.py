@@ -21,14 +21,13 @@ from textual.widget import Widget
 
 from collab_client.status import Status, where_saved
 from collab_protocol.errors import CollabError
-from collab_protocol.presence import Activity
 from collab_tui.actions import Keymap
 from collab_tui.bars import Bars
 from collab_tui.driver import DirectDriver
-from collab_tui.initials import initials
 from collab_tui.leaving import Leaving
 from collab_tui.options import Options
 from collab_tui.palette import Ink, Theme, next_theme, palette_of
+from collab_tui.people import people_shown
 from collab_tui.safe_text import safe_name
 from collab_tui.widgets.command_list import CommandList
 from collab_tui.widgets.copying import Clipboard
@@ -38,7 +37,7 @@ from collab_tui.widgets.hint_bar import HintBar
 from collab_tui.widgets.prompt import Prompt
 from collab_tui.widgets.rows import RowsWidget
 from collab_tui.widgets.scrollbar import ScrollBar
-from collab_tui.widgets.status_line import Bar, CaretPosition, PersonShown, StatusLine
+from collab_tui.widgets.status_line import Bar, CaretPosition, StatusLine
 
 if TYPE_CHECKING:
     from collab_client.buffer import Buffer
@@ -67,7 +66,6 @@ _HINTS_LEAST_ROWS: Final = 14
 _SETTLE_S: Final = 1.0
 """How long Ctrl-S waits for the receipt of what was just typed, before it says how things stand."""
 
-_LIVELY: Final = (Activity.ACTIVE, Activity.IDLE, Activity.AWAY, Activity.GONE)
 _NARROW_CELLS: Final = 40
 _LANGUAGE_LEAST_CELLS: Final = 90
 """Below, the status line needs the room."""
@@ -393,7 +391,8 @@ class CollabApp(App[Outcome], inherit_bindings=False):
         self._show_surroundings_soon()
 
     def _show_people(self) -> None:
-        self._line.show(people=self._people())
+        peers = () if self._buffer is None else self._buffer.peers.values()
+        self._line.show(people=people_shown(peers))
 
     def _quit(self) -> None:
         self._leaving.request(self._session)
@@ -431,27 +430,6 @@ class CollabApp(App[Outcome], inherit_bindings=False):
         if self._coding is None or self.size.width < _LANGUAGE_LEAST_CELLS:
             return ""
         return self._coding.title
-
-    def _people(self) -> list[PersonShown]:
-        """Return the others, one for each principal, in the order in which they came."""
-        if self._buffer is None:
-            return []
-        sessions = sorted(self._buffer.peers.values(), key=lambda peer: peer.person.session)
-        signs = initials(peer.person for peer in sessions)
-        people: dict[str, PersonShown] = {}
-        for peer in sessions:
-            who = peer.person
-            known = people.get(who.principal)
-            people[who.principal] = PersonShown(
-                name=who.name,
-                sign=signs[who.principal],
-                colour=who.colour,
-                activity=peer.activity
-                if known is None
-                else min(known.activity, peer.activity, key=_LIVELY.index),
-                count=1 if known is None else known.count + 1,
-            )
-        return list(people.values())
 
     # -- actions
 

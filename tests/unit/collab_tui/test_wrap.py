@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from collab_client import clusters
 from collab_client.lines import Lines, Position
 from collab_tui import cells, wrap
-from collab_tui.cells import Layout, cell_at, cells_of
+from collab_tui.cells import Layout, Layouts, cell_at, cells_of
 from collab_tui.wrap import WrapIndex
 
 _ASCII = st.text("ab   -\t", max_size=40)
@@ -267,7 +267,8 @@ def test_an_edit_in_a_very_long_line_wraps_what_is_near_and_fits_all_the_same(pi
     line = lines.line(1)
     assert len(after) < len(before) + 9
     assert after[-50:] == [column + 6 for column in before[-50:]]
-    cells = [cell_at(line, column) for column in (*after[:200], *after[-50:])]
+    layouts = Layouts()
+    cells = [layouts.cell_at(line, column) for column in (*after[:200], *after[-50:])]
     assert all(0 < b - a <= 20 for a, b in pairwise(cells[:200]))
     assert index.height(1) == len(after) == index.total - 2
     for _ in range(400):  # many other lines come and go: it is not forgotten

@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Final
 
-from collab_client import code_edits, markdown_edits, markdown_tables
+from collab_client import code_edits
 from collab_client.buffer import Buffer
 from collab_client.carets import Span
 from collab_client.lines import Position
 from collab_client.room_settings import INDENT, LANGUAGE, TAB_WIDTH, RoomSettings
 from collab_syntax import languages
 from collab_syntax.languages import LANGUAGES, PLAIN, Language
-from collab_syntax.parser_process import StaleAnswer
 from collab_tui.folding import Fold
 from collab_tui.room_language import MODELINE_ROWS, RoomLanguage
 from collab_tui.syntax import Syntax
@@ -104,8 +103,8 @@ class Coding:
             "toggle_checkbox": self._toggle_checkbox,
             "align_table": self._align_table,
             "follow_link": self._follow_link,
-            "next_heading": lambda: self._go_to_heading(markdown_edits.next_heading),
-            "previous_heading": lambda: self._go_to_heading(markdown_edits.previous_heading),
+            "next_heading": lambda: self._go_to_heading(is_next=True),
+            "previous_heading": lambda: self._go_to_heading(is_next=False),
         }
 
     def begin(self) -> None:
@@ -224,6 +223,8 @@ class Coding:
         self._run(self._answered(coroutine))
 
     async def _answered(self, coroutine: Coroutine[object, object, None]) -> None:
+        from collab_syntax.parser_process import StaleAnswer  # loaded with the first parser
+
         try:
             await coroutine
         except StaleAnswer:
@@ -345,8 +346,10 @@ class Coding:
             self._editor.edit(lambda buffer: buffer.edit_all(edits))
 
     def _toggle_checkbox(self) -> None:
+        from collab_client.markdown_edits import toggle_checkbox  # what Markdown needs is loaded when it does
+
         rows = self._rows()[:_LINES_MOST]
-        edits = markdown_edits.toggle_checkbox(self._buffer.lines, rows)
+        edits = toggle_checkbox(self._buffer.lines, rows)
         head = self._buffer.head
         size = sum(len(edit.text) for edit in edits if edit.start == edit.end == head)
 
@@ -360,13 +363,18 @@ class Coding:
         self._editor.edit(tick)
 
     def _align_table(self) -> None:
-        edits = markdown_tables.align_table(self._buffer.lines, self._buffer.head.row)
+        from collab_client.markdown_tables import align_table
+
+        edits = align_table(self._buffer.lines, self._buffer.head.row)
         if edits:
             self._editor.edit(lambda buffer: buffer.edit_all(edits))
         else:
             self._tell("no table here that is not aligned")
 
-    def _go_to_heading(self, find: Callable[..., Position | None]) -> None:
+    def _go_to_heading(self, *, is_next: bool) -> None:
+        from collab_client.markdown_edits import next_heading, previous_heading
+
+        find = next_heading if is_next else previous_heading
         place = find(self._buffer.lines, self._buffer.head.row)
         if place is None:
             self._tell("no heading there")
@@ -374,12 +382,14 @@ class Coding:
             self._go_to(place)
 
     def _follow_link(self) -> None:
+        from collab_client.markdown_edits import heading_target, link_at
+
         lines, head = self._buffer.lines, self._buffer.head
-        link = markdown_edits.link_at(lines, head)
+        link = link_at(lines, head)
         if link is None:
             self._tell("no link here")
             return
-        place = markdown_edits.heading_target(lines, link.target) if link.target.startswith("#") else None
+        place = heading_target(lines, link.target) if link.target.startswith("#") else None
         if place is not None:
             self._go_to(place)
         elif link.target.startswith("#"):

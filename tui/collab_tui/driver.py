@@ -58,6 +58,10 @@ _ESCAPE_S: Final = constants.ESCAPE_DELAY
 _SHIFT_F3: Final = re.compile(r"\x1b\[1;([2-8])R")
 """F3 with modifiers, as xterm has it: the same as a cursor position report, which nobody here asks for."""
 
+_F15: Final = "\x1b[28~"
+_SHIFT_F3_SENT: Final = "\x1b[13;2~"
+"""Shift-F3 as the Linux console has it, which Textual takes for Ctrl-\\; and as Textual knows it."""
+
 _SHIFT_F3_BEGUN: Final = re.compile(r"\x1b\[1(?:;[2-8]?)?\Z")
 
 
@@ -118,7 +122,7 @@ class KeyParser(XTermParser):
                 self._pasted = []
                 typed, rest = _LATE_ANSWER.sub("", data[:begin]), data[begin + len(BRACKETED_PASTE_START) :]
             if typed:
-                yield from self._feed_keys(_SHIFT_F3.sub("\x1b[13;\\1~", typed))
+                yield from self._feed_keys(_SHIFT_F3.sub("\x1b[13;\\1~", typed.replace(_F15, _SHIFT_F3_SENT)))
             data = rest
 
     def _feed_keys(self, typed: str) -> Iterable[Message]:

@@ -74,6 +74,7 @@ def test_what_is_typed_after_esc_has_waited_is_a_key_of_its_own() -> None:
 
 def test_shift_f3_is_no_cursor_report() -> None:
     assert parsed("\x1b[1;2R") == ["shift+f3"]
+    assert parsed("\x1b[28~a") == ["shift+f3", "a"]
     assert parsed("\x1b[1;5R") == ["ctrl+f3"]
     assert parsed("\x1bOR") == ["f3"]
     for cut in range(1, 6):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import sys
-import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from tests.e2e.test_two_people import SAVED, all_hold, both_saved, leave
 pytestmark = pytest.mark.deadline(90)
 
 _KEYWORD = "cdb0f5"
+_GONE_S = 15.0
 _PALETTE = "\x10"
 _NEXT_OCCURRENCE = "\x0e"
 _DOCUMENT_START = "\x1b[1;5H"
@@ -125,10 +126,11 @@ def test_a_program_that_is_killed_leaves_no_parser(home: Home) -> None:
     ana.wait_for(SAVED)
     ana.send("def f():\r")
     ana.wait_for(lambda t: colour_of(t, "ef f") == _KEYWORD)
-    pid = parser(ana)
-    ana.signal(signal.SIGKILL)
-    ana.wait_exit()
-    ends_at = time.monotonic() + 15
-    while Path(f"/proc/{pid}").exists():
-        assert time.monotonic() < ends_at, "the parser lives on"
-        time.sleep(0.01)
+    handle = os.pidfd_open(parser(ana))  # readable once the process has ended
+    try:
+        ana.signal(signal.SIGKILL)
+        ana.wait_exit()
+        ended, _, _ = select.select([handle], [], [], _GONE_S)
+        assert ended, "the parser lives on"
+    finally:
+        os.close(handle)

@@ -1,4 +1,4 @@
-"""Tables of Markdown: brought into columns as they are typed, and walked through cell by cell.
+"""Tables of Markdown: brought into columns.
 
 Only blanks, dashes and pipes are written, never a cell's text, so that other people's carets and edits in
 the cells stay where they are. A pipe in a code span is taken as text here; where it is none, write "\\|".
@@ -7,12 +7,10 @@ the cells stay where they are. A pipe in a code span is taken as text here; wher
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
-from collab_client.carets import Span
 from collab_client.clusters import cells_before
 from collab_client.lines import Edit, Lines, Position
 
@@ -33,15 +31,13 @@ _DELIMITER: Final = re.compile(r":?-+:?")
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """A line of a table: its pipes, and where its cells begin and end, blanks around them not counted."""
+    """A line of a table, and where its cells begin and end, blanks around them not counted."""
 
     line: str
     prefix: int
     """Where the table's own text begins, behind indentation and signs of a quote."""
     end: int
     """Where it ends: blanks behind are the table's, a carriage return is not."""
-    borders: tuple[int, ...]
-    """Where the pipes stand: one more than there are cells; or would, at either end."""
     cells: tuple[tuple[int, int], ...]
 
     def texts(self) -> list[str]:
@@ -87,36 +83,6 @@ def align_table(lines: Lines, row: int) -> list[Edit]:
     return [edit for of_line in edits for edit in of_line]
 
 
-def next_cell(lines: Lines, span: Span, step: int = 1) -> Span | None:
-    """Return the text of the next cell, or with step -1 of the one before, as a selection.
-
-    None where there is no table around the caret, or no further cell in it.
-    """
-    table = _table_at(lines, span.head.row)
-    if table is None:
-        return None
-    row, column = span.end if step > 0 else span.start
-    if not 0 <= row - table.first < len(table.rows):
-        return None
-    at = row - table.first
-    index = bisect_left(table.rows[at].borders, column) - 1
-    index = max(0, min(index, len(table.rows[at].cells) - 1))
-    if at != 1:
-        index += step
-    elif step < 0:
-        index = -1
-    else:
-        index = len(table.rows[at].cells)
-    if not 0 <= index < len(table.rows[at].cells):
-        at += step
-        at += step if at == 1 else 0
-        if not 0 <= at < len(table.rows):
-            return None
-        index = 0 if step > 0 else len(table.rows[at].cells) - 1
-    start, end = table.rows[at].cells[index]
-    return Span(head=Position(table.first + at, end), anchor=Position(table.first + at, start))
-
-
 def _table_at(lines: Lines, row: int) -> _Table | None:
     """Return the table that the line `row` belongs to, unless it is larger than the bounds."""
     first = last = row
@@ -158,7 +124,7 @@ def _parsed(line: str) -> _Row | None:
         stripped = text.strip(" \t")
         blanks = len(text) - len(text.lstrip(" \t")) if stripped else min(1, len(text))
         cells.append((before + 1 + blanks, before + 1 + blanks + len(stripped)))
-    return _Row(line, prefix, end, tuple(borders), tuple(cells))
+    return _Row(line, prefix, end, tuple(cells))
 
 
 def _pipes(line: str, start: int, end: int) -> list[int]:

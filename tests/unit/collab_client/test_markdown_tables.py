@@ -6,10 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collab_client.carets import Span
 from collab_client.clusters import cells_before
-from collab_client.lines import Edit, Lines, Position
-from collab_client.markdown_tables import align_table, next_cell
+from collab_client.lines import Edit, Lines
+from collab_client.markdown_tables import _table_at, align_table
 from tests.unit.collab_client.test_markdown_edits import HANG_MS, HOSTILE, took_ms
 
 
@@ -120,18 +119,9 @@ TABLES = st.builds(
 
 
 def texts(text: str) -> list[list[str]]:
-    """Read cells one by one with next_cell, from the start of the table."""
-    lines = Lines(text)
-    rows: dict[int, list[str]] = {}
-    span: Span | None = next_cell(lines, Span(Position(1, 0), Position(1, 0)), -1)
-    while span is not None:
-        rows.setdefault(span.head.row, []).insert(0, lines.slice(span.start, span.end))
-        span = next_cell(lines, span, -1)
-    span = next_cell(lines, Span(Position(1, 0), Position(1, 0)))
-    while span is not None:
-        rows.setdefault(span.head.row, []).append(lines.slice(span.start, span.end))
-        span = next_cell(lines, span)
-    return [rows[row] for row in sorted(rows)]
+    """Return the cells of the table in row 1, the delimiter's left out."""
+    table = _table_at(Lines(text), 1)
+    return [] if table is None else [row.texts() for at, row in enumerate(table.rows) if at != 1]
 
 
 @given(TABLES)
@@ -153,25 +143,6 @@ def test_every_line_is_equally_wide(cells: list[list[str]]) -> None:
     assert len({cells_before(line, len(line)) for line in aligned(text).split("\n")}) == 1
 
 
-def test_tab_selects_one_cell_after_the_other() -> None:
-    text = "| a  | bb |\n|----|----|\n|    | c  |"
-    lines = Lines(text)
-    span: Span | None = Span(Position(0, 0), Position(0, 0))
-    walked = []
-    while span is not None:
-        walked.append((span.anchor, span.head))
-        span = next_cell(lines, span)
-    assert walked[1:] == [
-        ((0, 7), (0, 9)),
-        ((2, 2), (2, 2)),
-        ((2, 7), (2, 8)),
-    ]
-    back = next_cell(lines, Span(Position(2, 3), Position(2, 3)), -1)
-    assert back == Span(Position(0, 9), Position(0, 7))
-    assert next_cell(lines, Span(Position(0, 3), Position(0, 3)), -1) is None
-    assert next_cell(Lines("a | b"), Span(Position(0, 0), Position(0, 0))) is None
-
-
 @pytest.mark.parametrize(
     "piece", [*HOSTILE, "\\|", "| -", "`|", "``|`", ":-", ":-:", "-:-", "` `` ``` ```` "]
 )
@@ -180,4 +151,3 @@ def test_no_line_keeps_anybody_waiting(piece: str) -> None:
     for text in (f"|a|\n|-|\n|{line}|", f"|a|\n|{line}|\n|b|", f"{line}|\n|-|\n"):
         lines = Lines(text)
         assert took_ms(lambda: align_table(lines, 1)) < HANG_MS  # noqa: B023 - called at once
-        assert took_ms(lambda: next_cell(lines, Span(Position(0, 0), Position(0, 0)))) < HANG_MS  # noqa: B023

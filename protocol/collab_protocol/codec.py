@@ -18,25 +18,33 @@ from collab_protocol import limits
 from collab_protocol.errors import FaultCode, FrameError
 from collab_protocol.limits import RoomLimits
 from collab_protocol.messages import (
+    AskAuthors,
+    AskPulse,
+    Authors,
     Batch,
     Bye,
     Check,
+    Declined,
     Fault,
     Hello,
+    Look,
     Message,
     Part,
     Ping,
     Pong,
     Presence,
+    Pulse,
     Receipt,
     Resync,
+    Said,
+    Say,
     Setting,
     Sync,
     Trouble,
     Update,
     Welcome,
 )
-from collab_protocol.presence import Activity, Caret, Person, Role
+from collab_protocol.presence import Activity, Author, Caret, Person, Role, View
 
 _Value = TypeVar("_Value")
 _Choice = TypeVar("_Choice", bound=Enum)
@@ -63,13 +71,21 @@ _TAGS: Final[dict[type[Any], int]] = {
     Pong: 14,
     Check: 15,
     Trouble: 16,
+    Say: 17,
+    Said: 18,
+    Look: 19,
+    AskAuthors: 20,
+    Authors: 21,
+    AskPulse: 22,
+    Pulse: 23,
+    Declined: 24,
 }
 
 
 _LARGE_BY_ONE: Final = frozenset(_TAGS[kind] for kind in (Hello, Update, Resync, Sync))
 """Tags of what may come in Parts because of bytes that it carries; all else in it is small."""
 
-_MAY_BE_LARGE: Final = _LARGE_BY_ONE | {_TAGS[Welcome], _TAGS[Batch]}
+_MAY_BE_LARGE: Final = _LARGE_BY_ONE | {_TAGS[Welcome], _TAGS[Batch], _TAGS[Authors]}
 """Tags of what may come in Parts, looked at before anything is unpacked."""
 
 _BINARY: Final = (0xC4, 0xC5, 0xC6)
@@ -91,6 +107,8 @@ def decode(frame: bytes, *, is_from_client: bool = False) -> Message | None:
     Raises:
         FrameError: `frame` is not MessagePack within the limits, or no message of ours.
     """
+    if len(frame) > limits.PRESENCE_BYTES and frame[1] == _TAGS[Presence]:
+        raise FrameError(f"a presence of more than {limits.PRESENCE_BYTES} bytes")
     if len(frame) > limits.FRAME_BYTES:
         tag = frame[3 if frame[0] == _ARRAY_16 else 1]
         if tag not in (_LARGE_BY_ONE if is_from_client else _MAY_BE_LARGE):
@@ -117,10 +135,10 @@ def decode(frame: bytes, *, is_from_client: bool = False) -> Message | None:
     reader = _READERS.get(tag)
     if reader is None:
         return None
-    width, read = reader
-    if len(items) <= width:
+    least, most, read = reader
+    if len(items) <= least:
         raise FrameError(f"message {tag} lacks fields")
-    return read(*items[1 : width + 1])
+    return read(*items[1 : most + 1])
 
 
 def _check_large(frame: bytes) -> None:
@@ -230,17 +248,26 @@ def _fields(message: Message) -> list[Any]:
                 [_fields(presence) for presence in message.roster],
                 [list(setting) for setting in message.settings],
                 message.state_vector,
+                _person_fields(message.person),
             ]
         case Presence():
-            person = message.person
+            view = message.view
             return [
-                None
-                if person is None
-                else [person.session, person.principal, person.name, person.role.value, person.colour],
+                _person_fields(message.person),
                 [[caret.head, caret.anchor] for caret in message.carets],
                 message.seen,
                 message.activity.value,
+                message.following,
+                None if view is None else [view.top, view.bottom],
             ]
+        case Look():
+            return [_person_fields(message.person)]
+        case Said():
+            return [message.n, message.at_ms, _author_fields(message.author), message.text]
+        case Authors():
+            return [message.since, [_author_fields(author) for author in message.people], message.ids]
+        case Pulse():
+            return [[list(entry) for entry in message.entries]]
         case Batch():
             return [message.first, message.last, [list(entry) for entry in message.entries]]
         case Fault():
@@ -261,6 +288,16 @@ def _fields(message: Message) -> list[Any]:
             ]
         case _:
             return [getattr(message, name) for name in message.__slots__]
+
+
+def _person_fields(person: Person | None) -> list[Any] | None:
+    if person is None:
+        return None
+    return [person.session, person.principal, person.name, person.role.value, person.colour]
+
+
+def _author_fields(author: Author) -> list[Any]:
+    return [author.principal, author.name, author.colour]
 
 
 def _integer(value: Any, most: int = _SEQ) -> int:
@@ -334,12 +371,31 @@ def _person(value: Any) -> Person:
     )
 
 
-def _presence(person: Any, carets: Any, seen: Any, activity: Any) -> Presence:
+def _author(value: Any) -> Author:
+    principal, name, colour = _items(value, 3)
+    return Author(_string(principal), _string(name), _integer(colour, 255))
+
+
+def _view(value: Any) -> View:
+    top, bottom = _items(value, 2)
+    return View(_integer(top, _OFFSET), _integer(bottom, _OFFSET))
+
+
+def _pair(value: Any) -> tuple[int, int]:
+    first, second = _items(value, 2)
+    return _integer(first), _integer(second)
+
+
+def _presence(
+    person: Any, carets: Any, seen: Any, activity: Any, following: Any = 0, view: Any = None
+) -> Presence:
     return Presence(
         _optional(_person, person),
         _many(_caret, carets, limits.CARETS),
         _integer(seen),
         _choice(Activity, activity),
+        _integer(following),
+        _optional(_view, view),
     )
 
 
@@ -399,6 +455,7 @@ def _welcome(
     roster: Any,
     settings: Any,
     state_vector: Any,
+    person: Any = None,
 ) -> Welcome:
     return Welcome(
         _integer(version),
@@ -410,31 +467,44 @@ def _welcome(
         _room_limits(room_limits),
         _boolean(is_durable),
         _boolean(is_new),
-        _many(lambda value: _presence(*_items(value, 4)), roster, limits.PEOPLE),
+        _many(_presence_item, roster, limits.PEOPLE),
         _many(_setting, settings, limits.SETTINGS),
         _binary(state_vector),
+        _optional(_person, person),
     )
 
 
-_READERS: Final[dict[int, tuple[int, Callable[..., Message]]]] = {
-    1: (11, _hello),
-    2: (12, _welcome),
-    3: (2, lambda n, data: Update(_integer(n), _binary(data))),
-    4: (3, lambda n, seq, alone: Receipt(_integer(n), _integer(seq), _boolean(alone))),
+def _presence_item(value: Any) -> Presence:
+    if isinstance(value, list) and len(value) >= _PRESENCE_FIELDS[0]:
+        return _presence(*value[: _PRESENCE_FIELDS[1]])
+    raise FrameError(f"expected {_PRESENCE_FIELDS[0]} items")
+
+
+_PRESENCE_FIELDS: Final = (4, 6)
+
+
+_READERS: Final[dict[int, tuple[int, int, Callable[..., Message]]]] = {
+    1: (11, 11, _hello),
+    2: (12, 13, _welcome),
+    3: (2, 2, lambda n, data: Update(_integer(n), _binary(data))),
+    4: (3, 3, lambda n, seq, alone: Receipt(_integer(n), _integer(seq), _boolean(alone))),
     5: (
+        3,
         3,
         lambda first, last, entries: Batch(
             _integer(first), _integer(last), _many(_entry, entries, limits.BATCH_ENTRIES)
         ),
     ),
-    6: (4, _presence),
-    7: (2, lambda key, value: Setting(_string(key), _string(value))),
-    8: (2, lambda from_seq, state_vector: Resync(_integer(from_seq), _binary(state_vector))),
+    6: (*_PRESENCE_FIELDS, _presence),
+    7: (2, 2, lambda key, value: Setting(_string(key), _string(value))),
+    8: (2, 2, lambda from_seq, state_vector: Resync(_integer(from_seq), _binary(state_vector))),
     9: (
+        3,
         3,
         lambda seq, state_vector, update: Sync(_integer(seq), _binary(state_vector), _binary(update)),
     ),
     10: (
+        4,
         4,
         lambda id_, index, of, data: Part(
             _integer(id_), _integer(index, _MOST_PARTS), _integer(of, _MOST_PARTS), _binary(data)
@@ -442,13 +512,33 @@ _READERS: Final[dict[int, tuple[int, Callable[..., Message]]]] = {
     ),
     11: (
         3,
+        3,
         lambda code, message, retry_ms: Fault(
             _fault_code(code), _string(message), _optional(_integer, retry_ms)
         ),
     ),
-    12: (2, lambda reason, retry_ms: Bye(_string(reason), _optional(_integer, retry_ms))),
-    13: (1, lambda id_: Ping(_integer(id_))),
-    14: (1, lambda id_: Pong(_integer(id_))),
-    15: (2, lambda seq, sha256: Check(_integer(seq), _binary(sha256, 32))),
-    16: (1, lambda message: Trouble(_string(message))),
+    12: (2, 2, lambda reason, retry_ms: Bye(_string(reason), _optional(_integer, retry_ms))),
+    13: (1, 1, lambda id_: Ping(_integer(id_))),
+    14: (1, 1, lambda id_: Pong(_integer(id_))),
+    15: (2, 2, lambda seq, sha256: Check(_integer(seq), _binary(sha256, 32))),
+    16: (1, 1, lambda message: Trouble(_string(message))),
+    17: (1, 1, lambda text: Say(_string(text))),
+    18: (
+        4,
+        4,
+        lambda n, at_ms, author, text: Said(_integer(n), _integer(at_ms), _author(author), _string(text)),
+    ),
+    19: (1, 1, lambda person: Look(_optional(_person, person))),
+    20: (1, 1, lambda since: AskAuthors(_optional(_integer, since))),
+    21: (
+        3,
+        3,
+        lambda since, people, ids: Authors(
+            _optional(_integer, since), _many(_author, people, limits.AUTHORS), _binary(ids)
+        ),
+    ),
+    22: (0, 0, AskPulse),
+    23: (1, 1, lambda entries: Pulse(_many(_pair, entries, limits.PEOPLE))),
+    24: (1, 1, lambda message: Declined(_string(message))),
 }
+"""How many fields a message has at least and at most, and what makes it of them."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from collab_protocol.errors import FaultCode
-from collab_protocol.messages import Presence, Welcome
+from collab_protocol.messages import Authors, Declined, Look, Presence, Pulse, Said, Welcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,13 @@ class SettingChanged:
 
     key: str
     value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The server told what has nothing to do with the text: chat, who wrote, how far everybody is, …"""
+
+    message: Said | Look | Authors | Pulse | Declined
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +131,7 @@ Event = (
     | Receipted
     | Seen
     | SettingChanged
+    | Told
     | AskedAgain
     | Troubled
     | Refused

@@ -26,6 +26,22 @@ PRESENCE_BYTES: Final = 1024
 CARETS: Final = 32
 """Carets that one session may show."""
 
+CHAT_CHARACTERS: Final = 500
+CHAT_KEPT: Final = 200
+"""Lines of chat that a room keeps; older ones go."""
+
+CHAT_SHOWN: Final = 50
+"""Lines of chat that a newcomer gets."""
+
+AUTHORS: Final = 1024
+"""People in one answer to who wrote here; the newest ones."""
+
+GRACE_S: Final = 10.0
+"""So long who lost the connection is shown as offline, and not yet as gone (DESIGN section 9)."""
+
+IDLE_AFTER_S: Final = 60.0
+AWAY_AFTER_S: Final = 300.0
+
 CLIENT_IDS: Final = 1024
 """Client ids that one Hello may name: one for each process that left rows in the journal."""
 

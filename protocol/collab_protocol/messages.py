@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from collab_protocol.errors import FaultCode
 from collab_protocol.limits import RoomLimits
-from collab_protocol.presence import Activity, Caret, Person, Role
+from collab_protocol.presence import Activity, Author, Caret, Person, Role, View
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,8 @@ class Welcome:
     roster: tuple[Presence, ...]
     settings: tuple[tuple[str, str], ...]
     state_vector: bytes
+    person: Person | None = None
+    """Who the receiver is to the others; None from a server before version 3."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +94,16 @@ class Batch:
 class Presence:
     """Both ways: carets and activity, seen when the sender's log stood at `seen`.
 
-    From a client `person` is None; the server stamps it, so nobody can speak for another.
+    From a client `person` is None; the server stamps it, so nobody can speak for another. `following` is the
+    session whose view the sender follows, 0 for none; `view` is the sender's own (both since version 3).
     """
 
     person: Person | None
     carets: tuple[Caret, ...]
     seen: int
     activity: Activity
+    following: int = 0
+    view: View | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +153,81 @@ class Trouble:
 
     Meanwhile it takes no Updates; behind the empty one comes a Resync, which asks for them again.
     Since version 2.
+    """
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """Client → server: a line of chat, at most `limits.CHAT_CHARACTERS` long. Since version 3."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """Server → client: line `n` of the room's chat, on disk, said at `at_ms` (UTC). Since version 3.
+
+    The newest of them follow the first Sync of a link, in order; later ones come as they are said.
+    """
+
+    n: int
+    at_ms: int
+    author: Author
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Both ways: look where I am. The server stamps `person`, whose caret is the one that it said last.
+
+    Since version 3.
+    """
+
+    person: Person | None
+
+
+@dataclass(frozen=True, slots=True)
+class AskAuthors:
+    """Client → server: who wrote in this room? Answered with Authors. Since version 3.
+
+    With `since`: in rows after that one; else: ever, and under which client ids.
+    """
+
+    since: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Authors:
+    """Server → client: who wrote since `since`, by the log, which no client can change. Since version 3.
+
+    `ids` is for a question without `since`: packed pairs of a client id and an index into `people`
+    (`pack_ids`, `unpack_ids`).
+    """
+
+    since: int | None
+    people: tuple[Author, ...]
+    ids: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class AskPulse:
+    """Client → server: how far away is everybody? Answered with Pulse. Since version 3."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """Server → client: (session, round-trip time to the server in ms) where it is known. Since version 3."""
+
+    entries: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Declined:
+    """Server → client: something small that was asked for is not done, for the reason in `message`.
+
+    The session goes on. Since version 3.
     """
 
     message: str
@@ -203,9 +286,30 @@ Message = (
     | Sync
     | Check
     | Trouble
+    | Say
+    | Said
+    | Look
+    | AskAuthors
+    | Authors
+    | AskPulse
+    | Pulse
+    | Declined
     | Part
     | Fault
     | Bye
     | Ping
     | Pong
 )
+
+
+_ID: Final = struct.Struct(">QH")
+
+
+def pack_ids(ids: Iterable[tuple[int, int]]) -> bytes:
+    """Return pairs of a client id and an index as Authors carries them: 8 and 2 bytes, big-endian."""
+    return b"".join(_ID.pack(client_id, index) for client_id, index in ids)
+
+
+def unpack_ids(packed: bytes) -> dict[int, int]:
+    """Return the index by client id; what is left over at the end is passed over."""
+    return dict(_ID.iter_unpack(packed[: len(packed) // _ID.size * _ID.size]))

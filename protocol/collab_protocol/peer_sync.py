@@ -10,16 +10,20 @@ from enum import Enum, auto
 
 from collab_protocol.errors import FaultCode, SequenceError
 from collab_protocol.messages import (
+    AskAuthors,
+    AskPulse,
     Bye,
     Check,
     Fault,
     Hello,
+    Look,
     Message,
     Part,
     Ping,
     Pong,
     Presence,
     Resync,
+    Say,
     Setting,
     Sync,
     Update,
@@ -38,7 +42,9 @@ class PeerPhase(Enum):
     CLOSED = auto()
 
 
-Request = Hello | Update | Presence | Setting | Resync | Sync | Check | Bye
+Request = (
+    Hello | Update | Presence | Setting | Resync | Sync | Check | Say | Look | AskAuthors | AskPulse | Bye
+)
 """What a client asks of its room."""
 
 
@@ -77,10 +83,14 @@ class PeerSync:
                 return message
             case Update(n) if self._phase is PeerPhase.LIVE and n > 0:
                 return message
-            case Presence(_, carets, seen, activity) if (
-                self._phase is PeerPhase.LIVE and activity is not Activity.GONE
+            case Presence(_, carets, seen, activity, following, view) if (
+                self._phase is PeerPhase.LIVE and not activity.is_over
             ):
-                return Presence(None, carets, seen, activity)
+                return Presence(None, carets, seen, activity, following, view)
+            case Look() if self._phase is PeerPhase.LIVE:
+                return Look(None)
+            case Say() | AskAuthors() | AskPulse() if self._phase is PeerPhase.LIVE:
+                return message
             case Setting() | Resync() | Sync() | Check() if self._phase is PeerPhase.LIVE:
                 return message
             case _ if self._phase is PeerPhase.CLOSED:
@@ -99,6 +109,8 @@ class PeerSync:
                 raise SequenceError("a room deals in whole messages")
             case _:
                 pass
+        if self.version < 3:
+            message = _as_version_2(message)
         self._out.append(message if self.version >= 2 else _as_version_1(message))
 
     def ping(self, number: int) -> None:
@@ -109,6 +121,15 @@ class PeerSync:
         """Return what to send now, in order."""
         out, self._out = self._out, []
         return out
+
+
+def _as_version_2(message: Message) -> Message:
+    """Return `message` for a client that does not know that who left may be back; new kinds it skips."""
+    if isinstance(message, Welcome):
+        return replace(message, version=2)
+    if isinstance(message, Presence) and message.activity is Activity.LOST:
+        return replace(message, activity=Activity.GONE)
+    return message
 
 
 def _as_version_1(message: Message) -> Message:

@@ -21,12 +21,21 @@ class Role(StrEnum):
 
 
 class Activity(StrEnum):
-    """What a person is doing. GONE is said by the server alone, once, when a session ends."""
+    """What a person is doing. LOST and GONE are said by the server alone, once, when a session ends.
+
+    LOST says that its connection broke: whoever it is may be back in a moment (since version 3).
+    """
 
     ACTIVE = "active"
     IDLE = "idle"
     AWAY = "away"
+    LOST = "lost"
     GONE = "gone"
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the session has ended."""
+        return self in (Activity.LOST, Activity.GONE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +59,23 @@ class Caret:
 
     head: int
     anchor: int
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What of the text a person sees: from offset `top`, where a row begins, to `bottom`, in UTF-8."""
+
+    top: int
+    bottom: int
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """One who has written in a room, be it long ago."""
+
+    principal: str
+    name: str
+    colour: int
 
 
 class PresencePacer:

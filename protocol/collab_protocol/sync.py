@@ -39,28 +39,37 @@ from collab_protocol.events import (
     Seen,
     SettingChanged,
     Synced,
+    Told,
     Troubled,
 )
 from collab_protocol.lib0 import decode_state_vector
 from collab_protocol.messages import (
+    AskAuthors,
+    AskPulse,
+    Authors,
     Batch,
     Bye,
     Check,
+    Declined,
     Fault,
     Hello,
+    Look,
     Message,
     Ping,
     Pong,
     Presence,
+    Pulse,
     Receipt,
     Resync,
+    Said,
+    Say,
     Setting,
     Sync,
     Trouble,
     Update,
     Welcome,
 )
-from collab_protocol.presence import Activity, Caret
+from collab_protocol.presence import Activity, Caret, View
 from collab_protocol.text import EMPTY_STATE_VECTOR, EMPTY_UPDATE, merge_rows
 from collab_protocol.versions import VERSIONS
 
@@ -229,15 +238,28 @@ class ClientSync:
         self._rows.append(_Row(self._last_n, self._client_id if client_id is None else client_id, data))
         return self._last_n
 
-    def present(self, carets: tuple[Caret, ...], activity: Activity) -> None:
+    def present(
+        self,
+        carets: tuple[Caret, ...],
+        activity: Activity,
+        following: int = 0,
+        view: View | None = None,
+    ) -> None:
         """Say where our carets are; goes out behind every row made so far, the newest wins."""
         if self._phase is Phase.LIVE:
-            self._presence = Presence(None, carets, self._seq, activity)
+            self._presence = Presence(None, carets, self._seq, activity, following, view)
 
     def set(self, key: str, value: str) -> None:
         """Change what the room shares beside its text; only while live."""
         if self._phase is Phase.LIVE:
             self._out.append(Setting(key, value))
+
+    def ask(self, message: Say | Look | AskAuthors | AskPulse) -> bool:
+        """Say or ask for what has nothing to do with the text; False when nobody is there who knows of it."""
+        if self._phase is not Phase.LIVE or self._version < 3:
+            return False
+        self._out.append(message)
+        return True
 
     def check(self, sha256: bytes) -> None:
         """Tell the server what text is here, by its SHA-256; only while `may_check`."""
@@ -307,7 +329,7 @@ class ClientSync:
                 self._receipt(message)
             case Presence() if self._phase is Phase.LIVE:
                 # While a Sync is awaited carets have nothing to stand on; it brings them all again.
-                if not self._is_resyncing or message.activity is Activity.GONE:
+                if not self._is_resyncing or message.activity.is_over:
                     self._events.append(Seen(message))
             case Setting(key, value) if self._phase is Phase.LIVE:
                 self._events.append(SettingChanged(key, value))
@@ -318,6 +340,8 @@ class ClientSync:
                 self._send_rows_again(state_vector)
                 self._presence = None
                 self._events.append(AskedAgain())
+            case Said() | Look() | Authors() | Pulse() | Declined() if self._phase is Phase.LIVE:
+                self._events.append(Told(message))
             case Trouble(text):
                 self._events.append(Troubled(text))
             case _ if self._phase is Phase.REFUSED:

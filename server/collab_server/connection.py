@@ -29,13 +29,17 @@ from collab_protocol.errors import (
     VersionRefused,
 )
 from collab_protocol.messages import (
+    AskAuthors,
+    AskPulse,
     Bye,
     Check,
     Fault,
     Hello,
+    Look,
     Message,
     Presence,
     Resync,
+    Say,
     Setting,
     Sync,
     Update,
@@ -223,6 +227,8 @@ class Connection:
                     room.sends_again(self)
                 case Check(seq, sha256):
                     room.check(self, seq, sha256)
+                case Say() | Look() | AskAuthors() | AskPulse():
+                    pass
 
     async def _join(self, hello: Hello) -> None:
         try:

@@ -8,7 +8,7 @@ from collab_protocol import limits
 from collab_protocol import messages as m
 from collab_protocol.errors import FaultCode
 from collab_protocol.limits import RoomLimits
-from collab_protocol.presence import Activity, Caret, Person, Role
+from collab_protocol.presence import Activity, Author, Caret, Person, Role, View
 
 seqs = st.integers(0, 2**53 - 1)
 texts = st.text(max_size=40)
@@ -26,7 +26,10 @@ presences = st.builds(
     st.lists(carets, max_size=limits.CARETS).map(tuple),
     seqs,
     st.sampled_from(Activity),
+    seqs,
+    st.none() | st.builds(View, offsets, offsets),
 )
+authors = st.builds(Author, texts, texts, colours)
 hellos = st.builds(
     m.Hello,
     st.lists(st.integers(0, 100), max_size=8).map(tuple),
@@ -55,6 +58,7 @@ welcomes = st.builds(
     st.lists(presences, max_size=4).map(tuple),
     st.lists(st.tuples(texts, texts), max_size=4).map(tuple),
     blobs,
+    st.none() | people,
 )
 messages = st.one_of(
     hellos,
@@ -71,6 +75,14 @@ messages = st.one_of(
     st.builds(m.Bye, texts, retries),
     st.builds(m.Check, seqs, st.binary(min_size=32, max_size=32)),
     st.builds(m.Trouble, texts),
+    st.builds(m.Say, texts),
+    st.builds(m.Said, seqs, seqs, authors, texts),
+    st.builds(m.Look, st.none() | people),
+    st.builds(m.AskAuthors, st.none() | seqs),
+    st.builds(m.Authors, st.none() | seqs, st.lists(authors, max_size=4).map(tuple), blobs),
+    st.just(m.AskPulse()),
+    st.builds(m.Pulse, st.lists(st.tuples(seqs, seqs), max_size=4).map(tuple)),
+    st.builds(m.Declined, texts),
     st.builds(m.Ping, seqs),
     st.builds(m.Pong, seqs),
 )

@@ -263,7 +263,7 @@ def _fields(message: Message) -> list[Any]:
         case Look():
             return [_person_fields(message.person)]
         case Said():
-            return [message.n, message.at_ms, _author_fields(message.author), message.text]
+            return [message.n, message.at_ms, _author_fields(message.author), message.text, message.is_new]
         case Authors():
             return [message.since, [_author_fields(author) for author in message.people], message.ids]
         case Pulse():
@@ -524,9 +524,11 @@ _READERS: Final[dict[int, tuple[int, int, Callable[..., Message]]]] = {
     16: (1, 1, lambda message: Trouble(_string(message))),
     17: (1, 1, lambda text: Say(_string(text))),
     18: (
-        4,
-        4,
-        lambda n, at_ms, author, text: Said(_integer(n), _integer(at_ms), _author(author), _string(text)),
+        5,
+        5,
+        lambda n, at_ms, author, text, is_new: Said(
+            _integer(n), _integer(at_ms), _author(author), _string(text), _boolean(is_new)
+        ),
     ),
     19: (1, 1, lambda person: Look(_optional(_person, person))),
     20: (1, 1, lambda since: AskAuthors(_optional(_integer, since))),

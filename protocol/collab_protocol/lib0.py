@@ -15,7 +15,7 @@ All numbers are varints. Clocks and lengths count UTF-16 code units.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple, TypeVar
 
@@ -172,6 +172,44 @@ def encode_state_vector(clocks: Mapping[int, int]) -> bytes:
     made = [write_number(len(clocks))]
     for client, clock in clocks.items():
         made += (write_number(client), write_number(clock))
+    return b"".join(made)
+
+
+def write_struct(struct: Struct, text: str) -> bytes:
+    """Return `struct` as an update has it, with `text` for its own if it has any.
+
+    `text` must have as many UTF-16 units.
+    """
+    content, _, length, left, right, _ = struct
+    if content in (GARBAGE, SKIP):
+        return bytes((content,)) + write_number(length)
+    info, made = content, b""
+    if left is not None:
+        info |= _HAS_LEFT
+        made = write_number(left[0]) + write_number(left[1])
+    if right is not None:
+        info |= _HAS_RIGHT
+        made += write_number(right[0]) + write_number(right[1])
+    if info == content:
+        made = _PARENT
+    if content == DELETED:
+        return bytes((info,)) + made + write_number(length)
+    encoded = text.encode()
+    return bytes((info,)) + made + write_number(len(encoded)) + encoded
+
+
+def write_update(
+    blocks: Mapping[int, tuple[int, Sequence[bytes]]], deletions: Mapping[int, Sequence[Id]]
+) -> bytes:
+    """Return an update: by client, its first clock and structs by `write_struct`; and deletions."""
+    made = [write_number(len(blocks))]
+    for client, (clock, structs) in blocks.items():
+        made += (write_number(len(structs)), write_number(client), write_number(clock), *structs)
+    made.append(write_number(len(deletions)))
+    for client, ranges in deletions.items():
+        made += (write_number(client), write_number(len(ranges)))
+        for clock, length in ranges:
+            made += (write_number(clock), write_number(length))
     return b"".join(made)
 
 

@@ -169,13 +169,14 @@ class Say:
 class Said:
     """Server → client: line `n` of the room's chat, on disk, said at `at_ms` (UTC). Since version 3.
 
-    The newest of them follow the first Sync of a link, in order; later ones come as they are said.
+    The newest of them follow the first Sync of a link, in order; later ones, `is_new`, come as they are said.
     """
 
     n: int
     at_ms: int
     author: Author
     text: str
+    is_new: bool
 
 
 @dataclass(frozen=True, slots=True)

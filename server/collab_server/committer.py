@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from collab_protocol.errors import StoreError
-from collab_server.store.base import Row, SettingRow, Store, StoreTrouble
+from collab_server.store.base import ChatLine, Row, SettingRow, Store, StoreTrouble
 
 _log = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ _GROUP: Final = 2000
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    write: Row | SettingRow
+    write: Row | SettingRow | ChatLine
     done: Callable[[StoreError | None], None]
 
 
@@ -47,8 +47,8 @@ class Committer:
         self._thread = threading.Thread(target=self._work, name="store", daemon=True)
         self._thread.start()
 
-    def write(self, write: Row | SettingRow, done: Callable[[StoreError | None], None]) -> None:
-        """Bring a row or setting to disk; `done` is called on the loop, with the error if it failed."""
+    def write(self, write: Row | SettingRow | ChatLine, done: Callable[[StoreError | None], None]) -> None:
+        """Bring something of a room to disk; `done` is called on the loop, with the error if it failed."""
         self._queue.put(_Entry(write, done))
 
     async def run(self, call: Callable[[Store], _Result], *, reopens: str | None = None) -> _Result:
@@ -128,9 +128,10 @@ class Committer:
         """Bring entries to disk; returns why that failed, whatever it was: this thread serves every room."""
         rows = [entry.write for entry in entries if isinstance(entry.write, Row)]
         settings = [entry.write for entry in entries if isinstance(entry.write, SettingRow)]
+        chat = [entry.write for entry in entries if isinstance(entry.write, ChatLine)]
         try:
             if entries:
-                self._store.write(rows, settings)
+                self._store.write(rows, settings, chat)
         except StoreError as error:
             _log.error("commit of %d rows failed: %s", len(rows), error)
             return error

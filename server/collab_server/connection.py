@@ -1,8 +1,9 @@
 """One client: a reader, one writer and a watch over its life.
 
-    _read   frames → codec → PeerSync → room
-    _write  room → PeerSync → outbox → codec → frames   (the only one that sends)
-    _watch  pings, and ends a connection that says nothing
+    _read    frames → codec → PeerSync → room
+    _write   room → PeerSync → outbox → codec → frames   (the only one that sends)
+    _watch   pings, and ends a connection that says nothing
+    _answer  what the store is asked for, one question after the other
 
 The first of them to end ends the others. Whatever goes wrong here ends this client and nobody else.
 """
@@ -13,6 +14,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections import deque
 from collections.abc import Callable
 
 from websockets.asyncio.server import ServerConnection
@@ -33,10 +35,12 @@ from collab_protocol.messages import (
     AskPulse,
     Bye,
     Check,
+    Declined,
     Fault,
     Hello,
     Look,
     Message,
+    Pong,
     Presence,
     Resync,
     Say,
@@ -45,6 +49,7 @@ from collab_protocol.messages import (
     Update,
 )
 from collab_protocol.peer_sync import PeerSync
+from collab_server.allowance import Allowance
 from collab_server.outbox import BatchEncoder, Outbox
 from collab_server.registry import OpenRoom, Registry, guard
 from collab_server.roster import Joiner
@@ -112,6 +117,13 @@ class Connection:
         self._greeted = asyncio.Event()
         self._heard_at = time.monotonic()
         self._sending_since: float | None = None
+        self._has_said_bye = False
+        self._pings = 0
+        self._pinged_at: float | None = None
+        self._round_trip_ms: int | None = None
+        self._questions: deque[AskAuthors] = deque()
+        self._is_answering = False
+        self._may_ask = Allowance(burst=4, every_s=1.0)
 
     @property
     def session(self) -> int:
@@ -120,6 +132,10 @@ class Connection:
     @property
     def answers_resync(self) -> bool:
         return self._peer.version >= 2
+
+    @property
+    def round_trip_ms(self) -> int | None:
+        return self._round_trip_ms
 
     def deliver(self, message: Message) -> None:
         """Queue what the room says; nothing is sent after a Fault or Bye."""
@@ -195,6 +211,8 @@ class Connection:
             self._heard_at = time.monotonic()
 
     async def _receive(self, message: Message, tasks: asyncio.TaskGroup) -> None:
+        if isinstance(message, Pong):
+            self._ponged(message.id)
         try:
             request = self._peer.receive(message)
         except VersionRefused as error:
@@ -206,6 +224,7 @@ class Connection:
             tasks.create_task(self._join(request), name="join")
             return
         if isinstance(request, Bye):
+            self._has_said_bye = True
             raise _Ended(CloseCode.NORMAL, "")
         if self._opened is None or request is None:
             return
@@ -227,8 +246,14 @@ class Connection:
                     room.sends_again(self)
                 case Check(seq, sha256):
                     room.check(self, seq, sha256)
-                case Say() | Look() | AskAuthors() | AskPulse():
-                    pass
+                case Say(text):
+                    room.say(self, text)
+                case Look():
+                    room.look(self)
+                case AskPulse():
+                    room.pulse(self)
+                case AskAuthors():
+                    self._ask(request, tasks)
 
     async def _join(self, hello: Hello) -> None:
         try:
@@ -242,11 +267,37 @@ class Connection:
         self._outbox.encoder = opened.encoder
         with guard(opened.room):
             opened.room.join(self, hello, self._admit(hello))
+        self._ping()  # so that the others learn soon how far away it is
         if opened.room.is_over:
             # It broke down before this one had a seat, and so could say nothing to it.
             self.deliver(Fault(FaultCode.STORE, f"{self._room_name} is loaded again", _STORE_RETRY_MS))
 
+    def _ask(self, question: AskAuthors, tasks: asyncio.TaskGroup) -> None:
+        if not self._may_ask.take(time.monotonic()):
+            self.deliver(Declined("too many questions at once: wait a moment"))
+            return
+        self._questions.append(question)
+        if not self._is_answering:
+            self._is_answering = True
+            tasks.create_task(self._answer(), name="answer")
+
+    async def _answer(self) -> None:
+        """Answer the questions that wait. A task of its own: what else comes does not wait for the store."""
+        while self._questions and self._opened is not None:
+            question = self._questions.popleft()
+            try:
+                self.deliver(await self._registry.authors(self._opened, question.since))
+            except StoreError as error:
+                _log.error("who wrote in room %s is not known: %s", self._room_name, error)
+                self.deliver(Declined("who wrote here cannot be read at present"))
+        self._is_answering = False
+
     async def _write(self) -> None:
+        # Of a link that has ended there may be more to read, a goodbye above all: the reader ends it all.
+        with contextlib.suppress(ConnectionClosed):
+            await self._write_on()
+
+    async def _write_on(self) -> None:
         splitter = Splitter()
         while True:
             while (encoded := self._outbox.take()) is not None:
@@ -270,7 +321,6 @@ class Connection:
                 await self._greeted.wait()
         except TimeoutError as error:
             raise _Ended(CloseCode.PROTOCOL_ERROR, "no Hello") from error
-        number = 0
         while True:
             await asyncio.sleep(limits.SERVER_PING_S)
             now = time.monotonic()
@@ -278,9 +328,18 @@ class Connection:
             if is_silent or (self._sending_since is not None and now - self._sending_since >= _PROGRESS_S):
                 self.abort()
                 raise _Ended(CloseCode.GOING_AWAY, "silent" if is_silent else "reads nothing")
-            number += 1
-            self._peer.ping(number)
-            self._flush()
+            self._ping()
+
+    def _ping(self) -> None:
+        self._pings += 1
+        self._pinged_at = time.monotonic()
+        self._peer.ping(self._pings)
+        self._flush()
+
+    def _ponged(self, number: int) -> None:
+        if number == self._pings and self._pinged_at is not None:
+            self._round_trip_ms = round((time.monotonic() - self._pinged_at) * 1000)
+            self._pinged_at = None
 
     def _flush(self) -> None:
         for message in self._peer.to_send():
@@ -297,7 +356,7 @@ class Connection:
     def _leave(self) -> None:
         if self._opened is not None:
             with guard(self._opened.room):
-                self._opened.room.leave(self)
+                self._opened.room.leave(self, is_bye=self._has_said_bye)
             self._registry.left(self._opened)
 
 

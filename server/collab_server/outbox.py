@@ -1,6 +1,6 @@
 """What waits for one connection: bounded, in order, and never an unbounded copy of a busy room.
 
-A reader that falls behind loses Batches, which it gets again by Resync, and old carets; never Receipts or
+A reader that falls behind loses Batches and carets, which it gets again by Resync; never Receipts or
 anything else. When what it was owed has left, an empty Batch shows it the gap.
 """
 
@@ -24,14 +24,14 @@ _URGENT: Final = 16
 
 
 class BatchEncoder:
-    """Encodes a Batch once for all who get it; one for each room's worth of connections."""
+    """Encodes a Batch or Presence once for all who get it; one for each room's worth of connections."""
 
     def __init__(self) -> None:
-        self._last: tuple[Batch, bytes] | None = None
+        self._last: tuple[Batch | Presence, bytes] | None = None
 
     def encode(self, message: Message) -> bytes:
-        """Return the encoding of `message`; that of the newest Batch is kept."""
-        if not isinstance(message, Batch):
+        """Return the encoding of `message`; that of the newest Batch or Presence is kept."""
+        if not isinstance(message, Batch | Presence):
             return encode(message)
         if self._last is None or self._last[0] is not message:
             self._last = (message, encode(message))
@@ -85,6 +85,8 @@ class Outbox:
         else:
             if isinstance(message, Presence):
                 self._drop_older(message)
+                if self._missed_to is not None and not message.activity.is_over:
+                    return  # nothing to stand on; with the Sync that this reader asks for it comes again
             if isinstance(message, Fault | Bye):
                 self._drop_batches()
             if isinstance(message, Fault | Bye | Sync):
@@ -126,9 +128,11 @@ class Outbox:
         self._text_bytes += len(encoded)
 
     def _drop_batches(self) -> None:
-        kept = [(message, encoded) for message, encoded in self._queue if not isinstance(message, Batch)]
+        """Drop Batches, and carets, which have nothing to stand on without them."""
+        kept = [(message, encoded) for message, encoded in self._queue if not _is_had_again(message)]
         self._queue = deque(kept)
         self._text_bytes = 0
+        self._other_bytes = sum(len(encoded) for _, encoded in kept)
 
     def _drop_older(self, newer: Presence) -> None:
         if newer.person is None:
@@ -145,3 +149,8 @@ class Outbox:
             self._text_bytes += change
         else:
             self._other_bytes += change
+
+
+def _is_had_again(message: Message) -> bool:
+    """Return whether a reader that asks for a Resync gets it again."""
+    return isinstance(message, Batch) or (isinstance(message, Presence) and not message.activity.is_over)

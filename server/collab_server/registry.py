@@ -12,12 +12,13 @@ from collections.abc import Callable, Coroutine, Iterator
 from typing import Final
 
 from collab_protocol.errors import ProtocolError, StoreError
+from collab_protocol.messages import Authors, pack_ids
 from collab_protocol.text import Replica
 from collab_server.committer import Committer
 from collab_server.config import ServerConfig
 from collab_server.outbox import BatchEncoder
 from collab_server.room import Room, RoomState
-from collab_server.store.base import Row, SettingRow, Snapshot, Store, StoredRoom, StoreTrouble
+from collab_server.store.base import ChatLine, Row, SettingRow, Snapshot, Store, StoredRoom, StoreTrouble
 from collab_server.store.replay import check_snapshot, read_document
 
 _log = logging.getLogger(__name__)
@@ -93,6 +94,9 @@ class _Log:
             lambda error: self._told(error, lambda room: room.setting_committed(key, value)),
         )
 
+    def say(self, line: ChatLine) -> None:
+        self._committer.write(line, lambda error: self._told(error, lambda room: room.said(line)))
+
     def _told(self, error: StoreError | None, tell: Callable[[Room], None]) -> None:
         if self.room is None or self.room.is_over:
             return
@@ -167,6 +171,24 @@ class Registry:
                 self._callers[name] -= 1
                 self._callers += Counter()  # drops those at 0
 
+    async def authors(self, opened: OpenRoom, since: int | None) -> Authors:
+        """Return who wrote in a room since row `since`, or ever, rows that are not on disk yet included.
+
+        Raises:
+            StoreError: the disk cannot be read.
+        """
+        room = opened.room
+        with guard(room):
+            room.flush()
+
+        def read(store: Store) -> tuple[tuple[tuple[str, str], ...], bytes]:
+            writers = store.writers(room.name, since)
+            return writers.people, pack_ids(writers.ids)
+
+        # Behind the rows that were just handed over.
+        people, ids = await self._committer.run(read)
+        return Authors(since, room.authors(people), ids)
+
     def left(self, opened: OpenRoom) -> None:
         """Note that somebody left; a room that stays empty is unloaded."""
         if opened.room.is_over or not opened.room.is_empty or opened.unload_timer is not None:
@@ -224,6 +246,9 @@ class Registry:
         def at_end_of_turn(call: Callable[[], None]) -> None:
             asyncio.get_running_loop().call_soon(_guarded, room, call)
 
+        def later(delay_s: float, call: Callable[[], None]) -> None:
+            asyncio.get_running_loop().call_later(delay_s, _guarded, room, call)
+
         room = Room(
             RoomState(
                 name=name,
@@ -234,10 +259,13 @@ class Registry:
                 settings=stored.settings,
                 is_new=is_new,
                 bindings=stored.bindings,
+                chat=stored.chat,
             ),
             log=log,
             defer=at_end_of_turn,
+            later=later,
             now=time.time,
+            clock=time.monotonic,
             is_durable=self._is_durable,
             limits=self._config.room_limits,
             draw_retry_ms=lambda: secrets.randbelow(RETRY_AFTER_FAILURE_MS),

@@ -6,8 +6,8 @@ were built from, Batch and Receipt on their own rows, a caret on its owner's edi
 queue, ordered by row, and leaves when the log says that the row is on disk. So nobody ever sees what a
 crash could take back, and nothing overtakes what it rests on.
 
-Knows neither sockets nor SQLite nor asyncio: `defer` runs something at the end of this loop turn, `log`
-takes rows and somebody calls `committed` or `failed` later.
+Knows neither sockets nor SQLite nor asyncio: `defer` runs something at the end of this loop turn, `later` at
+a later time, `log` takes rows and somebody calls `committed` or `failed` later.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections import deque
-from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 from collab_protocol import limits
@@ -26,9 +26,12 @@ from collab_protocol.limits import RoomLimits
 from collab_protocol.messages import (
     Batch,
     Bye,
+    Declined,
     Fault,
     Hello,
+    Look,
     Presence,
+    Pulse,
     Receipt,
     Resync,
     Setting,
@@ -36,11 +39,14 @@ from collab_protocol.messages import (
     Trouble,
     Welcome,
 )
+from collab_protocol.presence import Activity, Author
 from collab_protocol.text import EMPTY_STATE_VECTOR, Replica
 from collab_protocol.versions import VERSIONS
+from collab_server.chat import Chat, clean_line, why_not
 from collab_server.intake import Intake
 from collab_server.roster import Joiner, Member, Pending, Roster, Seat, device_hash
-from collab_server.store.base import Row
+from collab_server.showing import Showing
+from collab_server.store.base import ChatLine, Row
 
 _log = logging.getLogger(__name__)
 
@@ -68,6 +74,9 @@ _COPY_ID: Final = 1
 _COME_BACK_MS: Final = 200
 """After it a client sends again all that it has no receipt for, from the start."""
 
+_READERS_CHAT: Final = ("readers_chat", "on")
+"""The setting with which who may only read may chat too."""
+
 
 class RoomLog(Protocol):
     """Where rows go. Each `append` is answered by `Room.committed`, or all by `Room.failed`."""
@@ -77,6 +86,9 @@ class RoomLog(Protocol):
 
     def set_setting(self, room: str, key: str, value: str, seq: int) -> None:
         """Take a setting to disk; answered by `Room.setting_committed`."""
+
+    def say(self, line: ChatLine) -> None:
+        """Take a line of chat to disk, in order; answered by `Room.said`."""
 
 
 @dataclass(slots=True)
@@ -91,6 +103,7 @@ class RoomState:
     settings: dict[str, str]
     is_new: bool
     bindings: dict[int, bytes] = field(default_factory=dict)
+    chat: tuple[ChatLine, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +125,16 @@ class Room:
         *,
         log: RoomLog,
         defer: Callable[[Callable[[], None]], None],
+        later: Callable[[float, Callable[[], None]], None],
         now: Callable[[], float],
+        clock: Callable[[], float],
         is_durable: bool,
         limits: RoomLimits,
         draw_retry_ms: Callable[[], int],
     ) -> None:
-        """`defer` runs a call at the end of this loop turn; `now` gives UTC seconds for the log.
+        """`defer` runs a call at the end of this loop turn, `later` after so many seconds.
 
+        `now` gives UTC seconds for the log, `clock` monotonic ones for what is rated.
         `draw_retry_ms` says to each member that is sent away when to come back, each another time.
         """
         self.name = state.name
@@ -136,7 +152,10 @@ class Room:
         self._is_durable = is_durable
         self._limits = limits
         self._draw_retry_ms = draw_retry_ms
+        self._clock = clock
         self._roster = Roster(state.seq)
+        self._showing = Showing(self._roster, clock, later)
+        self._chat = Chat(state.name, state.chat)
         self._seq = state.seq
         self._committed = state.seq
         self._waiting: deque[tuple[int, Callable[[], None]]] = deque()
@@ -213,7 +232,7 @@ class Room:
             self._flush_all_of(other.device_hash)
             if other not in self._roster:
                 continue
-            self._roster.remove(other, self._committed)
+            self._roster.remove(other, self._committed, Activity.LOST)
             # It may be the living one, when the Hello of a link long dead arrives late: it comes back.
             other.member.deliver(Fault(FaultCode.REPLACED, "this session went on over another link", 0))
         if len(self._roster) >= limits.PEOPLE:
@@ -263,9 +282,7 @@ class Room:
         seat.ahead.update(judgement.ends)
         seat.unsettled_bytes += len(data) + _PENDING_BYTES
         # A caret that was said before this edit would be shown after it; its owner says a new one.
-        seat.next_presence = None
-        seat.presence_token += 1
-        seat.presence = Presence(seat.person, (), self._seq, seat.presence.activity)
+        self._showing.take_back(seat, self._seq)
         seat.pending.append(Pending(n, data, judgement))
         self._flush_later()
 
@@ -279,13 +296,59 @@ class Room:
         return self._intake.indexing()
 
     def present(self, member: Member, presence: Presence) -> None:
-        """Take the carets of `member`; others see the newest, after the edits that they rest on."""
+        """Take what `member` says of itself; others see the newest, after the edits that it rests on."""
         seat = self._roster.find(member)
         if seat is None or self._is_over or self._trouble or seat.is_to_send_again:
             return  # it may rest on rows that were not taken
-        seen = min(presence.seen, self._seq)
-        seat.next_presence = Presence(seat.person, presence.carets, seen, presence.activity)
+        view = presence.view
+        seat.next_presence = replace(
+            presence,
+            person=seat.person,
+            seen=min(presence.seen, self._seq),
+            view=view if view is not None and view.top <= view.bottom else None,
+        )
         self._flush_later()
+
+    def say(self, member: Member, text: str) -> None:
+        """Take a line of chat; everybody is told once it is on disk, `member` too, or it alone why not."""
+        seat = self._roster.find(member)
+        if seat is None or self._is_over:
+            return
+        line = clean_line(text)
+        why = self._why_quiet(seat) or why_not(line)
+        if not why and not seat.lines.take(self._clock()):
+            why = "too many lines at once: wait a moment"
+        if why:
+            member.deliver(Declined(why))
+        else:
+            self._log.say(self._chat.next_line(seat.person, line, self._now()))
+
+    def look(self, member: Member) -> None:
+        """Ask the others to look where `member` is, or tell it why not."""
+        seat = self._roster.find(member)
+        if seat is None or self._is_over:
+            return
+        why = self._why_quiet(seat)
+        if not why and not seat.looks.take(self._clock()):
+            why = "they have just been asked to look: wait a moment"
+        if why:
+            member.deliver(Declined(why))
+            return
+        # Where it is must be known to them by then.
+        self._flush()
+        self._flush_all_of(seat.device_hash)
+        self._when_on_disk(self._seq, lambda: self._ask_to_look(seat))
+
+    def pulse(self, member: Member) -> None:
+        """Tell `member` how far away everybody is."""
+        known = ((seat.person.session, seat.member.round_trip_ms) for seat in self._roster if seat.is_live)
+        member.deliver(Pulse(tuple((session, ms) for session, ms in known if ms is not None)))
+
+    def authors(self, people: Iterable[tuple[str, str]]) -> tuple[Author, ...]:
+        """Return (principal, name) of people who wrote here at some time, with a colour for each."""
+        people = tuple(people)
+        colours = self._roster.colours(principal for principal, _ in people)
+        return tuple(Author(principal, name, colours[principal]) for principal, name in people)
 
     def set(self, member: Member, key: str, value: str) -> None:
         """Change a setting for everyone; shown when it is on disk."""
@@ -356,13 +419,17 @@ class Room:
                 seat.member.deliver(Trouble(""))
                 self._send_resync(seat)
 
-    def leave(self, member: Member) -> None:
-        """Forget `member`; what it had sent is kept. The others are told at once."""
+    def leave(self, member: Member, *, is_bye: bool = False) -> None:
+        """Forget `member`; what it had sent is kept. The others are told at once.
+
+        Without `is_bye` its connection broke, and it may be back in a moment.
+        """
         seat = self._roster.find(member)
         if seat is not None:
             self._flush_all_of(seat.device_hash)
             if seat in self._roster:
-                self._roster.remove(seat, self._committed)
+                activity = Activity.GONE if is_bye else Activity.LOST
+                self._roster.remove(seat, self._committed, activity)
 
     def committed(self, seq: int) -> None:
         """Hear from the log that every row up to `seq` is on disk."""
@@ -378,6 +445,10 @@ class Room:
             self._log.set_setting(self.name, key, newer, self._seq)
         self._state.settings[key] = value
         self._roster.tell_others(None, Setting(key, value))
+
+    def said(self, line: ChatLine) -> None:
+        """Hear from the log that a line of chat is on disk."""
+        self._roster.tell_others(None, self._chat.committed(line))
 
     def fail(self, reason: str) -> None:
         """Give this room object up: it may be ahead of the disk. Everyone is sent away to come back."""
@@ -437,8 +508,8 @@ class Room:
         for seat in self._roster:
             if seat.pending:
                 self._flush_later()
-            elif seat.next_presence is not None:
-                self._queue_presence(seat, seat.next_presence)
+            elif self._showing.queue(seat, self._seq):
+                self._show_when_on_disk(seat, self._seq)
 
     def _apply(self, seat: Seat, written: list[_Written]) -> None:
         count = _count_for_a_turn(seat.pending)
@@ -536,11 +607,25 @@ class Room:
             self._encoded_most = len(self.whole_update())
         return self._encoded_most + len(data) <= self._limits.encoded_bytes
 
-    def _queue_presence(self, seat: Seat, presence: Presence) -> None:
-        seat.next_presence = None
-        seat.presence_token += 1
-        token = seat.presence_token
-        self._when_on_disk(self._seq, lambda: self._show(seat, presence, token))
+    def _show_when_on_disk(self, seat: Seat, seq: int) -> None:
+        self._when_on_disk(seq, lambda: self._show(seat, seq))
+
+    def _show(self, seat: Seat, seq: int) -> None:
+        self._showing.show(seat, seq, self._committed)
+
+    def _ask_to_look(self, seat: Seat) -> None:
+        if seat in self._roster:
+            self._showing.catch_up(seat)
+            self._roster.tell_others(seat, Look(seat.person))
+
+    def _why_quiet(self, seat: Seat) -> str:
+        """Return why `seat` may not speak to the others now; empty when it may."""
+        key, value = _READERS_CHAT
+        if not seat.person.role.may_write and self._state.settings.get(key) != value:
+            return "readers may not chat here; someone who may write can allow it: Ctrl-P, Readers may chat"
+        if self._trouble:
+            return f"that is not possible at present: {self._trouble}"
+        return ""
 
     def _when_on_disk(self, seq: int, action: Callable[[], None]) -> None:
         self._waiting.append((seq, action))
@@ -564,9 +649,12 @@ class Room:
                 roster=self._roster.others_as_seen_at(seat, sync.seq),
                 settings=tuple(self._state.settings.items()),
                 state_vector=sync.state_vector,
+                person=seat.person,
             )
         )
         seat.member.deliver(sync)
+        for said in self._chat.shown:
+            seat.member.deliver(said)
         if self._trouble:
             seat.member.deliver(Trouble(self._trouble))
         self._roster.tell_others(seat, seat.presence)
@@ -592,16 +680,12 @@ class Room:
         seat.unsettled_bytes -= size
         self._roster.tell(seat, receipt)
 
-    def _show(self, seat: Seat, presence: Presence, token: int) -> None:
-        if seat.presence_token == token and seat in self._roster:
-            seat.presence = presence
-            self._roster.tell_others(seat, presence)
-
     def _dismiss(self, seat: Seat, code: FaultCode, message: str, retry_ms: int | None = None) -> None:
         # No flush in here: this runs in the midst of one, where another would log out of turn.
         seat.pending = []
         seat.ahead.clear()
-        self._roster.remove(seat, self._committed)
+        # With a time to come back it is in a moment.
+        self._roster.remove(seat, self._committed, Activity.GONE if retry_ms is None else Activity.LOST)
         seat.member.deliver(Fault(code, message, retry_ms))
 
     def _sync_from(self, state_vector: bytes) -> Sync:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -12,6 +13,7 @@ from collab_protocol.gate import Judgement
 from collab_protocol.messages import Hello, Message, Presence
 from collab_protocol.names import clean_person_name
 from collab_protocol.presence import Activity, Person, Role
+from collab_server.allowance import Allowance
 
 COLOURS: Final = 12
 """How many colours a person can be told apart by; see the palettes of collab_tui."""
@@ -27,6 +29,10 @@ class Member(Protocol):
     @property
     def answers_resync(self) -> bool:
         """Whether its client says a Sync before it sends rows again (since version 2 of the wire)."""
+
+    @property
+    def round_trip_ms(self) -> int | None:
+        """How long a Ping and its Pong took last; None while none has come back."""
 
     def deliver(self, message: Message) -> None:
         """Take a message for the client; never waits. Fault and Bye are the last."""
@@ -56,6 +62,9 @@ class Seat:
     `ahead` is how far what waits goes beyond the room's text, by client id; `unsettled_bytes` are of rows
     that have no receipt yet; `tried_at` is when one of them had to be tried on a copy. While it
     `is_to_send_again`, what comes is dropped: the member sent it before it had read our Resync.
+
+    What it says of itself goes from `next_presence` by way of `on_the_way` (by the row that it waits for) to
+    `presence`, and is told to the others then or later; see `showing`.
     """
 
     member: Member
@@ -73,7 +82,12 @@ class Seat:
     tried_at: float = float("-inf")
     stale_in_a_row: int = 0
     next_presence: Presence | None = None
-    presence_token: int = 0
+    on_the_way: dict[int, Presence] = field(default_factory=dict)
+    is_shown: bool = True
+    is_waiting_to_show: bool = False
+    shown_at: float = float("-inf")
+    lines: Allowance = field(default_factory=lambda: Allowance(burst=5, every_s=1.0))
+    looks: Allowance = field(default_factory=lambda: Allowance(burst=1, every_s=2.0))
 
 
 def device_hash(hello: Hello) -> bytes:
@@ -131,15 +145,15 @@ class Roster:
         claim = self._claims.get(client_id)
         return None if claim is None else claim[0]
 
-    def remove(self, seat: Seat, seq: int) -> None:
-        """Take a seat away and tell the others."""
+    def remove(self, seat: Seat, seq: int, activity: Activity = Activity.GONE) -> None:
+        """Take a seat away and tell the others: GONE, or LOST when its connection broke."""
         del self._seats[seat.member]
         for client_id in seat.client_ids:
             device, seats = self._claims.pop(client_id)
             if seats > 1:
                 self._claims[client_id] = (device, seats - 1)
         if seat.is_live:
-            self.tell_others(seat, Presence(seat.person, (), seq, Activity.GONE))
+            self.tell_others(seat, Presence(seat.person, (), seq, activity))
 
     def clear(self) -> list[Seat]:
         """Take every seat away, telling nobody; returns them."""
@@ -167,7 +181,8 @@ class Roster:
     def others_as_seen_at(self, seat: Seat, seq: int) -> tuple[Presence, ...]:
         """Return the other live members for one who has every row up to `seq` and none of the deltas.
 
-        A caret that another's row has passed since it was said is left out: its owner says it again.
+        Carets and a view that another's row has passed since they were said are left out: their owner says
+        them again.
         """
         return tuple(self._as_seen_at(other, seq) for other in self if other.is_live and other is not seat)
 
@@ -175,15 +190,29 @@ class Roster:
         shown = seat.presence
         is_newest = self._newest_row[0] == seat.member.session
         was_passed = shown.seen < (self._newest_by_another if is_newest else self._newest_row)[1]
-        return Presence(shown.person, () if was_passed else shown.carets, seq, shown.activity)
+        carets, view = ((), None) if was_passed else (shown.carets, shown.view)
+        return Presence(shown.person, carets, seq, shown.activity, shown.following, view)
+
+    def colours(self, principals: Iterable[str]) -> dict[str, int]:
+        """Return a colour for each, whether they are here or not; who is here has theirs."""
+        colours = {seat.person.principal: seat.person.colour for seat in self}
+        taken = Counter(colours.values())
+        for principal in principals:
+            if principal not in colours:
+                colours[principal] = _free_colour(principal, None, taken)
+                taken[colours[principal]] += 1
+        return colours
 
     def _colour(self, principal: str, wish: int | None) -> int:
         """Return a colour: the same for one principal, no two alike while there are free ones."""
-        taken: dict[int, int] = {}
         for seat in self:
             if seat.person.principal == principal:
                 return seat.person.colour
-            taken[seat.person.colour] = taken.get(seat.person.colour, 0) + 1
-        first = wish if wish is not None else int.from_bytes(hashlib.sha256(principal.encode()).digest()[:4])
-        candidates = [(first + step) % COLOURS for step in range(COLOURS)]
-        return min(candidates, key=lambda colour: taken.get(colour, 0))
+        return _free_colour(principal, wish, Counter(seat.person.colour for seat in self))
+
+
+def _free_colour(principal: str, wish: int | None, taken: Counter[int]) -> int:
+    """Return the first of the least taken colours, beginning with what is wished for."""
+    first = wish if wish is not None else int.from_bytes(hashlib.sha256(principal.encode()).digest()[:4])
+    candidates = [(first + step) % COLOURS for step in range(COLOURS)]
+    return min(candidates, key=lambda colour: taken[colour])

@@ -30,20 +30,29 @@ LAG_BYTES = 300
 
 @dataclass
 class Link:
-    """One connection: frames under way in both directions. A broken one may still deliver a tail upwards."""
+    """One connection: frames under way in both directions. A broken one may still deliver a tail upwards.
+
+    A half-open one delivers nothing one way, for a while.
+    """
 
     up: deque[bytes] = field(default_factory=deque)
     down: deque[bytes] = field(default_factory=deque)
     is_broken: bool = False
+    is_up_dead: bool = False
+    is_down_dead: bool = False
 
 
 class Peer:
     """The server's end of one link: what a connection is to the room."""
 
-    def __init__(self, link: Link, session: int) -> None:
+    round_trip_ms: int | None = None
+
+    def __init__(self, link: Link, session: int, parted: set[int] | None = None) -> None:
+        """`parted` collects the sessions that ended with a goodbye, or were sent away for good."""
         self.session = session
         self.link = link
         self.sync = PeerSync(session=session)
+        self._parted = set() if parted is None else parted
         self.is_closed = False
         self.outbox = Outbox(BatchEncoder(), lambda: None, lag_bytes=LAG_BYTES)
         self._assembler = Assembler()
@@ -57,6 +66,8 @@ class Peer:
         self.sync.deliver(message)
         self.flush()
         if isinstance(message, Fault | Bye):
+            if message.retry_ms is None:
+                self._parted.add(self.session)
             self.is_closed = True
             self.write()
 
@@ -95,7 +106,8 @@ class Peer:
             case Check(seq, sha256):
                 room.check(self, seq, sha256)
             case Bye():
-                room.leave(self)
+                self._parted.add(self.session)
+                room.leave(self, is_bye=True)
                 self.is_closed = True
             case None:
                 pass

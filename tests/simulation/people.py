@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from collab_client.carets import Span
 from collab_client.clusters import next_boundary
 from collab_client.document import Document, sha256_of
 from collab_client.journal_file import (
@@ -36,7 +37,8 @@ from collab_protocol.events import (
     Synced,
 )
 from collab_protocol.lib0 import finish
-from collab_protocol.presence import Activity, PresencePacer
+from collab_protocol.messages import Presence
+from collab_protocol.presence import Activity, PresencePacer, View
 from collab_protocol.sync import Identity, Phase
 from collab_protocol.text import Replica
 from tests.simulation.links import Link, Peer
@@ -113,6 +115,13 @@ class Person:
         window = Window(self)
         self.windows.append(window)
         return window
+
+    def quit(self, window: Window) -> None:
+        """End a window as its person would: it says goodbye behind its rows, which are kept first."""
+        window.journal.commit()
+        window.document.sync.leave()
+        window.flush()
+        self.kill(window)
 
     def kill(self, window: Window) -> None:
         """End a window as a power cut would: what its journal had not brought to disk is gone."""
@@ -199,6 +208,10 @@ class Window:
         self.document.on_local_edit = self.pacer.moved
         self.link: Link | None = None
         self.session = 0
+        self.activity = Activity.ACTIVE
+        self.following = 0
+        """The session whose view this one follows, or did when that was here."""
+        self._rows_in_view = (0, 0)
         self._sessions: set[int] = set()
         """What the server called this window, on this link and earlier ones."""
         self.markers: dict[str, int] = {}
@@ -222,7 +235,7 @@ class Window:
     def connect(self) -> None:
         self.link = Link()
         self._assembler, self._splitter = Assembler(), Splitter()
-        self.world.server.peers.append(Peer(self.link, self.world.draw_id()))
+        self.world.server.peers.append(Peer(self.link, self.world.draw_id(), self.world.parted))
         self.document.sync.connected()
         self.flush()
 
@@ -264,6 +277,30 @@ class Window:
         self._move()
         self.pacer.moved()
 
+    def move_several(self) -> None:
+        """Put several carets somewhere, some of them selecting."""
+        dice = self.world.dice
+        places = [self._draw_place() for _ in range(dice.randint(2, 8))]
+        spans = [Span(place, place if dice.random() < 0.5 else dice.choice(places)) for place in places]
+        self.document.buffer.set_spans(spans, dice.randrange(len(spans)))
+        self.pacer.moved()
+
+    def look_around(self) -> None:
+        """See other rows, follow somebody, or do less for a while."""
+        dice = self.world.dice
+        first = dice.randrange(self.document.buffer.lines.row_count)
+        self._rows_in_view = (first, first + dice.randrange(5))
+        self.following = dice.choice([0, *self.document.buffer.peers])
+        self.activity = dice.choice([Activity.ACTIVE, Activity.IDLE, Activity.AWAY])
+        self.pacer.moved()
+
+    @property
+    def view(self) -> View:
+        """What is seen of the text: from the begin of the first row in view to the end of the last."""
+        lines = self.document.buffer.lines
+        top, bottom = (min(row, lines.row_count - 1) for row in self._rows_in_view)
+        return View(lines.offset(Position(top, 0)), lines.offset(Position(bottom, len(lines.line(bottom)))))
+
     def rot(self) -> None:
         """Let this window's text part from everybody's, as a fault of ours would.
 
@@ -290,7 +327,8 @@ class Window:
         sync = self.document.sync
         due_at = self.pacer.due_at()
         if due_at is not None and due_at <= self.world.now and sync.phase is Phase.LIVE:
-            sync.present(self.document.buffer.carets_to_send(), Activity.ACTIVE)
+            carets = self.document.buffer.carets_to_send()
+            sync.present(carets, self.activity, self.following, self.view)
             self.pacer.sent(self.world.now)
         while messages := sync.to_send():
             for message in messages:
@@ -351,6 +389,7 @@ class Window:
             case Receipted():
                 self._note_saved()
             case Seen(presence):
+                self._check_ending(presence)
                 document.buffer.place(presence, now)
             case Displaced(_, message):
                 self.displaced_in_a_row += 1
@@ -364,6 +403,14 @@ class Window:
                 raise WorldError(f"an honest client was refused: {message}")
             case _:
                 pass
+
+    def _check_ending(self, presence: Presence) -> None:
+        """Check that who is gone has said goodbye or was sent away for good, and who is lost has not."""
+        person, activity = presence.person, presence.activity
+        if person is not None and activity.is_over:
+            has_parted = person.session in self.world.parted
+            if has_parted is not (activity is Activity.GONE):
+                raise WorldError(f"{self.name} takes {person.name} for {activity}")
 
     def _note_saved(self) -> None:
         """Check that what the status line may call saved is on the server's disk."""
@@ -403,14 +450,17 @@ class Window:
         return Replica(self.world.draw_id(), has_undo=True)
 
     def _move(self) -> None:
-        """Put the caret anywhere but inside a marker, which would tear it."""
-        buffer = self.document.buffer
-        row = self.world.dice.randrange(buffer.lines.row_count)
-        line = buffer.lines.line(row)
+        self.document.buffer.move_to(self._draw_place())
+
+    def _draw_place(self) -> Position:
+        """Return a place anywhere but inside a marker, which would be torn by what is typed there."""
+        lines = self.document.buffer.lines
+        row = self.world.dice.randrange(lines.row_count)
+        line = lines.line(row)
         inside = {c for match in MARKER.finditer(line) for c in range(match.start() + 1, match.end())}
         columns, column = [0], 0
         while column < len(line):
             column = next_boundary(line, column)
             if column not in inside:
                 columns.append(column)
-        buffer.move_to(Position(row, self.world.dice.choice(columns)))
+        return Position(row, self.world.dice.choice(columns))

@@ -25,13 +25,15 @@ from collab_client import document, journal_file
 from collab_client.document import Document
 from collab_client.journal_file import Came, JournalFile, Step
 from collab_client.journal_file import Receipted as RowsReceipted
-from collab_protocol.messages import Batch, Hello, Receipt, Resync
+from collab_protocol.messages import Batch, Hello, Presence, Receipt, Resync, Sync
+from collab_protocol.presence import Activity
 from collab_protocol.sync import ClientSync
 from collab_protocol.text import EMPTY_UPDATE, Replica
 from collab_server.intake import Intake
 from collab_server.outbox import Outbox
 from collab_server.room import Room
 from collab_server.roster import Joiner, Member, Roster, Seat
+from collab_server.showing import Showing
 from tests.simulation.people import Window
 from tests.simulation.plans import FOLDER, Plan
 from tests.simulation.world import DISASTERS, run
@@ -161,8 +163,38 @@ def _drop_silently(self: Outbox, batch: Batch) -> None:
         self._text_bytes += len(encoded)
 
 
-def _remove_silently(self: Roster, seat: Seat, seq: int) -> None:
+def _remove_silently(self: Roster, seat: Seat, seq: int, activity: Activity = Activity.GONE) -> None:
     del self._seats[seat.member]
+
+
+_leave = Room.leave
+
+
+def _leaves_always(*, is_bye: bool) -> Callable[[], AbstractContextManager[object]]:
+    def leave(self: Room, member: Member, **_: bool) -> None:
+        _leave(self, member, is_bye=is_bye)
+
+    return _instead(Room, "leave", leave)
+
+
+_showing_init = Showing.__init__
+
+
+def _showing_that_never_waits(self: Showing, roster: Roster, clock: Any, later: Any) -> None:
+    """Show what comes too soon not at all, instead of later."""
+    _showing_init(self, roster, clock, lambda delay_s, call: None)
+
+
+_as_seen_at = Roster._as_seen_at
+
+
+def _without_view(self: Roster, seat: Seat, seq: int) -> Presence:
+    return dataclasses.replace(_as_seen_at(self, seat, seq), view=None, following=0)
+
+
+def _resynced_without_carets(self: Room, seat: Seat, sync: Sync) -> None:
+    seat.is_sync_due = False
+    self._roster.tell(seat, sync)
 
 
 # The client's promises
@@ -342,6 +374,23 @@ BUGS = (
         "leaves-silently",
         "the roster is exact: who leaves is gone for everybody",
         _instead(Roster, "remove", _remove_silently),
+    ),
+    Bug("lost-taken-for-gone", "who broke off may be back", _leaves_always(is_bye=True)),
+    Bug("gone-taken-for-lost", "who said goodbye is gone", _leaves_always(is_bye=False)),
+    Bug(
+        "last-move-unshown",
+        "what somebody did last is shown, however soon after the one before",
+        _instead(Showing, "__init__", _showing_that_never_waits),
+    ),
+    Bug(
+        "newcomer-knows-no-views",
+        "a newcomer knows who sees what, and who follows whom",
+        _instead(Roster, "_as_seen_at", _without_view),
+    ),
+    Bug(
+        "lag-loses-carets",
+        "a reader that fell behind gets with the text the carets that were dropped",
+        _instead(Room, "_resynced", _resynced_without_carets),
     ),
     Bug(
         "ghost",

@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING
 from collab_protocol.limits import RoomLimits
 from collab_protocol.text import Replica
 from collab_server.room import Room, RoomState
-from collab_server.store.base import Row
+from collab_server.store.base import ChatLine, Row
 from tests.simulation.links import Peer
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
+
+SLOWNESS = 20.0
+"""How much slower the server's clock runs than the world's, so that what people do is often shown late."""
 
 MARKER = re.compile(r"‹\d+\.\d+›")
 
@@ -54,6 +57,7 @@ class Server:
         self.world = world
         self.uncommitted: list[Row] = []
         self.deferred: list[Callable[[], None]] = []
+        self.timers: list[tuple[float, Callable[[], None]]] = []
         self.peers: list[Peer] = []
         self.room = self._load()
 
@@ -76,7 +80,9 @@ class Server:
             state,
             log=self,
             defer=self.deferred.append,
+            later=lambda delay_s, call: self.timers.append((self.world.now + delay_s * SLOWNESS, call)),
             now=lambda: self.world.now,
+            clock=lambda: self.world.now / SLOWNESS,
             is_durable=True,
             limits=RoomLimits(),
             draw_retry_ms=lambda: 0,
@@ -88,11 +94,21 @@ class Server:
     def set_setting(self, room: str, key: str, value: str, seq: int) -> None:
         raise WorldError("nobody changes settings here")
 
+    def say(self, line: ChatLine) -> None:
+        raise WorldError("nobody chats here")
+
     def turn(self) -> None:
-        """Run what was put off to the end of the loop turn."""
+        """Run what was put off to the end of the loop turn, or until now."""
         deferred, self.deferred[:] = list(self.deferred), []
+        deferred += [call for at, call in self.timers if at <= self.world.now]
+        self.timers = [timer for timer in self.timers if timer[0] > self.world.now]
         for run in deferred:
             run()
+
+    @property
+    def has_a_turn_to_make(self) -> bool:
+        """Whether something is put off that may be done now."""
+        return bool(self.deferred) or any(at <= self.world.now for at, _ in self.timers)
 
     def commit(self, count: int) -> None:
         """Bring the next `count` rows to disk, as one group; a full disk gives the room up."""

@@ -3,19 +3,22 @@
 No socket, no thread, no sleep: room, sync machines, codec, documents, buffers and journal files are the
 real ones. Around them stands what breaks:
 
-    links      lose a random tail either way; what was under way upwards may arrive after a reconnect
+    links      lose a random tail either way; what was under way upwards may arrive after a reconnect; one way
+               is dead for a while, and either end gives up or not
     server     dies between any two steps, and comes back with what was committed; commits come late
-    windows    die between any two steps; several of one person share a journal, which is written late
+    windows    die between any two steps, or say goodbye; several of one person share a journal, which is
+               written late
     disasters  (some worlds) the server is restored from a backup, the room is made anew, a journal is
                restored from a backup, the server's disk is full for a while, a window's text rots
 
-Checked at every step: nobody sees text of another that is not on disk; what a window counts as saved is
-on disk; nobody meets a session of their own, or text of a room that was made anew since; a journal has
-what its rows rest on. Checked at the end, after everything healed: all texts are equal and equal to the
-replayed disk; nothing is there twice; every marker that was saved, kept in a journal, or typed in a window
-that lives is there exactly once, or, where a disaster took its ground, in a copy that its author was given;
-nobody counts anything as unsaved; the roster is exact and every caret is where its owner's is; what was
-typed in a window that lives is in the room, or waits there for its ground; a stranger is refused our
+Checked at every step: nobody sees text of another that is not on disk; what a window counts as saved is on
+disk; nobody meets a session of their own, or text of a room that was made anew since; a journal has what its
+rows rest on; who is gone has said goodbye or was sent away, who is lost has not. Checked at the end, after
+everything healed: all texts are equal and equal to the replayed disk; nothing is there twice; every marker
+that was saved, kept in a journal, or typed in a window that lives is there exactly once, or, where a disaster
+took its ground, in a copy that its author was given; nobody counts anything as unsaved; the roster is exact,
+every caret, selection and view is where its owner's is, and whom one follows and what one does is known; what
+was typed in a window that lives is in the room, or waits there for its ground; a stranger is refused our
 client ids.
 """
 
@@ -24,6 +27,8 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 
+from collab_client.carets import Span
+from collab_client.peer_carets import Peer as Shown
 from collab_protocol.codec import decode, encode
 from collab_protocol.errors import FaultCode, ProtocolError
 from collab_protocol.messages import Fault, Hello
@@ -54,6 +59,11 @@ class World:
         """Markers whose deletion went with a window that died before it was kept."""
         self.barred: set[str] = set()
         """Markers of a room that was made anew: no window of ours may bring them into the next."""
+        self.parted: set[int] = set()
+        """Sessions that ended with a goodbye, or were sent away."""
+        self.steps = 0
+        self.half_open_links: list[tuple[int, Window, Link]] = []
+        """Until which step each of them is, and whose it is."""
         self.displaced = 0
         self.disasters = 0
         self.server = Server(self)
@@ -77,6 +87,8 @@ class World:
     # One step
 
     def step(self) -> None:
+        self.steps += 1
+        self._end_half_open_links()
         roll = self.dice.random()
         if roll < 0.03:
             self._step_of_person(self.dice.choice(self.people))
@@ -90,12 +102,14 @@ class World:
         elif roll < 0.21:
             window.delete()
         elif roll < 0.24:
-            window.move()
+            self.dice.choice([window.move, window.move_several, window.look_around])()
         elif roll < 0.34:
             if window.link is None:
                 window.connect()
         elif roll < 0.355:
             self.break_link(window)
+        elif roll < 0.36:
+            self.half_open(window)
         elif roll < 0.54:
             self.deliver_up(self.dice.randint(1, 4))
         elif roll < 0.74:
@@ -119,7 +133,7 @@ class World:
     def _step_of_person(self, person: Person) -> None:
         roll = self.dice.random()
         if roll < 0.3 and person.windows:
-            person.kill(self.dice.choice(person.windows))
+            self.dice.choice([person.kill, person.quit])(self.dice.choice(person.windows))
         elif roll < 0.7:
             if len(person.windows) < 2:
                 person.open_window()
@@ -181,14 +195,44 @@ class World:
         link.is_broken = True
         for _ in range(self.dice.randint(0, len(link.up))):
             link.up.pop()
-        for _ in range(self.dice.randint(0, len(link.down))):
+        for _ in range(0 if link.is_down_dead else self.dice.randint(0, len(link.down))):
             window.feed(link.down.popleft())
             if window.link is None:
                 return
         window.lose_link()
 
+    def half_open(self, window: Window) -> None:
+        """Let one way of a link be dead for a while."""
+        link = window.link
+        if link is not None and not link.is_up_dead and not link.is_down_dead:
+            link.is_up_dead = self.dice.random() < 0.5
+            link.is_down_dead = not link.is_up_dead
+            self.half_open_links.append((self.steps + self.dice.randint(2, 12), window, link))
+
+    def _end_half_open_links(self) -> None:
+        """Let those live again whose time has come, unless an end of theirs gives up."""
+        over = [each for each in self.half_open_links if each[0] <= self.steps]
+        self.half_open_links = [each for each in self.half_open_links if each[0] > self.steps]
+        for _, window, link in over:
+            link.is_up_dead = link.is_down_dead = False
+            roll = self.dice.random()
+            if roll < 0.25 and window.link is link:
+                window.lose_link()  # the server still takes it for alive
+            elif roll < 0.5:
+                for peer in self.server.peers:
+                    if peer.link is link and not peer.is_closed:
+                        self._give_up(peer)
+
+    def _give_up(self, peer: Peer) -> None:
+        peer.is_closed = True
+        self.server.room.leave(peer)
+
     def deliver_up(self, count: int) -> None:
-        peers = [peer for peer in self.server.peers if peer.link.up and not peer.is_closed]
+        peers = [
+            peer
+            for peer in self.server.peers
+            if peer.link.up and not peer.is_closed and not peer.link.is_up_dead
+        ]
         if peers:
             peer = self.dice.choice(peers)
             for _ in range(min(count, len(peer.link.up))):
@@ -204,7 +248,7 @@ class World:
             if peer.link is window.link:
                 peer.write(count)
         for _ in range(count):
-            if window.link is not None and window.link.down:
+            if window.link is not None and window.link.down and not window.link.is_down_dead:
                 window.feed(window.link.down.popleft())
         if window.link is not None and not window.link.down and self._is_closed(window.link):
             window.lose_link()
@@ -216,8 +260,7 @@ class World:
         """Let the server find out about dead links, as its ping timeout would."""
         for peer in list(self.server.peers):
             if peer.link.is_broken and not peer.is_closed:
-                peer.is_closed = True
-                self.server.room.leave(peer)
+                self._give_up(peer)
         self.server.peers = [
             peer for peer in self.server.peers if not peer.is_closed or not peer.link.is_broken
         ]
@@ -237,6 +280,8 @@ class World:
     def heal(self) -> None:
         """Mend the disk, open a window on every journal, and let everything arrive, until nothing moves."""
         self.server.mend()
+        for _, _, link in self.half_open_links:
+            link.is_up_dead = link.is_down_dead = False
         for window in self.windows:
             window.journal.commit()
         for person in self.people:
@@ -259,7 +304,7 @@ class World:
             if all(
                 window.document.sync.phase is Phase.LIVE and window.pacer.due_at() is None
                 for window in self.windows
-            ):
+            ) and not any(at > self.now for at, _ in self.server.timers):
                 return
         raise WorldError("the world does not come to rest")
 
@@ -271,7 +316,7 @@ class World:
         while any(peer.link.up and not peer.is_closed for peer in self.server.peers):
             self.deliver_up(100)
             moved = True
-        if self.server.deferred or self.server.uncommitted:
+        if self.server.has_a_turn_to_make or self.server.uncommitted:
             self.server.turn()
             self.server.commit(len(self.server.uncommitted))
             moved = True
@@ -357,12 +402,25 @@ class World:
             if set(peers) != sessions:
                 raise WorldError(f"{viewer.name} sees {set(peers)}, there are {sessions}")
             for owner in self.windows:
-                head = owner.document.buffer.head
-                if owner is not viewer and peers[owner.session].head != head:
-                    raise WorldError(
-                        f"{viewer.name} sees the caret of {owner.name} at"
-                        f" {peers[owner.session].head} instead of {head}"
-                    )
+                if owner is not viewer:
+                    self._check_seen(viewer, owner, peers[owner.session])
+
+    def _check_seen(self, viewer: Window, owner: Window, peer: Shown) -> None:
+        """Check what one window shows of another."""
+        nearest = owner.document.buffer.lines.nearest
+        carets = owner.document.buffer.carets_to_send()
+        spans = tuple(Span(nearest(caret.head), nearest(caret.anchor)) for caret in carets)
+        view = (nearest(owner.view.top), nearest(owner.view.bottom))
+        for what, shown, there in (
+            ("carets", peer.spans, spans),
+            ("view", peer.view, view),
+            ("activity", peer.activity, owner.activity),
+            ("leader", peer.following, owner.following),
+        ):
+            if shown != there:
+                raise WorldError(
+                    f"{viewer.name} sees the {what} of {owner.name} at {shown} instead of {there}"
+                )
 
     def _check_ids_are_bound(self) -> None:
         """Let a stranger come last who claims to write under a client id of ours."""

@@ -5,13 +5,16 @@ Run once, on a checkout of the last commit that spoke the version, and never aga
     git archive 1b5831d | tar -x -C /tmp/v1
     cd /tmp/v1 && PYTHONPATH=protocol:server:tui python /path/to/tests/wire/record.py /path/to/tests/wire/v1
 
+Version 2 was recorded from e32fa16. What it adds to the session is done from that version on only.
+
 `codec.json` is the version's table of messages: tags, fields, their types, and the values of enums.
 `session.jsonl` is a session of two people, one step a line, in the order in which it happened:
 
-    {"do": "connect" | "type" | "caret" | "ping" | "set" | "leave" | "lose", "who": …}   a person
+    {"do": "connect" | "type" | "caret" | "ping" | "set" | "check" | "leave" | "lose", "who": …}   a person
     {"up": frame, "who": …, "link": …}       a frame of the client arrives at the server
     {"down": frame, "who": …, "link": …}     a frame of the server arrives at the client
     {"do": "turn" | "commit" | "ask" | "stop"}  the server: end of a loop turn, all on disk, Resync, Bye
+    {"do": "trouble" | "recover"}            the server's disk takes nothing, or takes it again
     {"text": …, "receipts": {who: [[n, seq, alone], …]}}   the end
 
 Frames are hexadecimal. `link` counts the links, and is the session's number at the server too.
@@ -20,6 +23,8 @@ Frames are hexadecimal. `link` counts the links, and is the session's number at 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import inspect
 import json
 import sys
 from collections.abc import Callable
@@ -30,7 +35,7 @@ from collab_protocol import codec, errors, messages, presence, versions
 from collab_protocol.codec import Assembler, Splitter
 from collab_protocol.events import RowsArrived, Synced
 from collab_protocol.limits import RoomLimits
-from collab_protocol.messages import Hello, Presence, Receipt, Resync, Setting, Update
+from collab_protocol.messages import Bye, Hello, Presence, Receipt, Resync, Setting, Sync, Update
 from collab_protocol.presence import Activity, Caret, Role
 from collab_protocol.sync import ClientSync, Identity
 from collab_protocol.text import Replica
@@ -43,6 +48,7 @@ try:
 except ImportError:  # it was in there up to version 1
     from collab_protocol.sync import PeerSync  # type: ignore[attr-defined,no-redef]
 
+VERSION = max(versions.VERSIONS)
 LAG_BYTES = 300
 LINEAGE, EPOCH = b"lineage of notes", b"epoch of a store"
 IDS = {"ana": 0x1A2B3C4D5E6F7, "bo": 0x1F2E3D4C5B6A7}
@@ -87,10 +93,14 @@ class Peer:
                 room.set(self, key, value)
             case Resync(_, state_vector):
                 room.resync(self, state_vector)
-            case None:
-                pass
-            case _:
+            case Sync():
+                room.sends_again(self)
+            case Bye():
                 room.leave(self)
+            case messages.Check(seq, sha256):
+                room.check(self, seq, sha256)
+            case _:
+                pass
         self.flush()
 
 
@@ -144,7 +154,14 @@ class Recorder:
             is_durable=True,
             limits=RoomLimits(),
             draw_retry_ms=lambda: 250,
+            **self._timers(),
         )
+
+    def _timers(self) -> dict[str, Any]:
+        """Return what a Room has to be given since version 3; nothing is put off for long here."""
+        if "later" not in inspect.signature(Room).parameters:
+            return {}
+        return {"later": lambda _, call: self.deferred.append(call), "clock": lambda: 1000.0}
 
     def append(self, row: Any) -> None:
         self.rows.append(row)
@@ -178,6 +195,13 @@ class Recorder:
     def set(self, who: str, key: str, value: str) -> None:
         self._note(do="set", who=who, key=key, value=value)
         self.clients[who].sync.set(key, value)
+
+    def check(self, who: str) -> None:
+        """Say which text is here."""
+        self._note(do="check", who=who)
+        client = self.clients[who]
+        assert client.sync.may_check
+        client.sync.check(hashlib.sha256(client.replica.text().encode()).digest())
 
     def leave(self, who: str) -> None:
         self._note(do="leave", who=who)
@@ -234,6 +258,14 @@ class Recorder:
         self._note(do="ask", who=who)
         peer.sync.ping(7)
         peer.deliver(Resync(self.room.seq, self.room._replica.state_vector()))
+
+    def trouble(self) -> None:
+        self._note(do="trouble")
+        self.room.stop_storing("the server's disk is full")
+
+    def recover(self) -> None:
+        self._note(do="recover")
+        self.room.resume_storing()
 
     def stop(self) -> None:
         self._note(do="stop")
@@ -299,6 +331,16 @@ def session() -> list[dict[str, Any]]:
     r.all()
     r.caret("bo", 2)
     r.all()
+    if VERSION >= 2:
+        r.trouble()
+        r.down("bo")
+        r.type("bo", 0, 0, "while the disk was full\n")
+        r.all()
+        r.recover()  # everybody is asked for the rows that were not taken
+        r.all()
+        r.check("ana")
+        r.check("bo")
+        r.all()
     r.leave("bo")
     r.all()
     r.stop()
@@ -318,7 +360,7 @@ def table() -> dict[str, Any]:
         return [[each.name, str(each.type)] for each in dataclasses.fields(kind)]
 
     return {
-        "version": max(versions.VERSIONS),
+        "version": VERSION,
         "messages": {
             str(tag): {"name": kind.__name__, "fields": fields(kind)}
             for kind, tag in sorted(codec._TAGS.items(), key=lambda item: item[1])

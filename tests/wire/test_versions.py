@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +22,10 @@ from collab_protocol.messages import (
     Fault,
     Hello,
     Message,
+    Presence,
     Receipt,
     Resync,
+    Say,
     Sync,
     Update,
     Welcome,
@@ -32,22 +36,65 @@ from collab_protocol.sync import ClientSync, Identity
 from collab_protocol.text import Replica
 from collab_protocol.versions import VERSIONS, negotiate
 from collab_server.room import Room, RoomState
-from collab_server.store.base import Row
+from collab_server.store.base import ChatLine, Row
 from tests.simulation.links import Link, Peer
 from tests.wire.record import EPOCH, IDS, LINEAGE
 
-V1 = Path(__file__).parent / "v1"
-STEPS: list[dict[str, Any]] = [
-    json.loads(line) for line in (V1 / "session.jsonl").read_text(encoding="utf-8").splitlines()
-]
-END = STEPS[-1]
+OLDER = VERSIONS[:-1]
+
+
+class Record:
+    """What was kept of one version."""
+
+    def __init__(self, version: int) -> None:
+        self.version = version
+        self._folder = Path(__file__).parent / f"v{version}"
+
+    @cached_property
+    def steps(self) -> list[dict[str, Any]]:
+        """What happened, but for the end."""
+        return self._lines[:-1]
+
+    @cached_property
+    def end(self) -> dict[str, Any]:
+        """What came of it: the text, and everybody's receipts."""
+        return self._lines[-1]
+
+    @cached_property
+    def old_clients(self) -> OldClients:
+        """Its clients, as they fared with today's server."""
+        clients = OldClients(self)
+        clients.play()
+        return clients
+
+    def rules(self) -> Rules:
+        return Rules(self._table)
+
+    def frames(self, way: str, who: str) -> list[bytes]:
+        """Return the frames that went "up" or "down" between one person and the server."""
+        return [bytes.fromhex(step[way]) for step in self.steps if way in step and step["who"] == who]
+
+    def todays_client(self, who: str) -> TodaysClient:
+        """Return a client of today that has lived through the session with the version's server."""
+        client = TodaysClient(who)
+        client.play(self.steps)
+        return client
+
+    @cached_property
+    def _lines(self) -> list[dict[str, Any]]:
+        lines = (self._folder / "session.jsonl").read_text(encoding="utf-8").splitlines()
+        return [json.loads(line) for line in lines]
+
+    @cached_property
+    def _table(self) -> dict[str, Any]:
+        table: dict[str, Any] = json.loads((self._folder / "codec.json").read_text(encoding="utf-8"))
+        return table
 
 
 class Rules:
     """How an end of an earlier version reads a frame, by the table that was kept of its codec."""
 
-    def __init__(self, path: Path) -> None:
-        table = json.loads(path.read_text(encoding="utf-8"))
+    def __init__(self, table: dict[str, Any]) -> None:
         self.messages: dict[str, Any] = table["messages"]
         self._records: dict[str, Any] = table["records"] | {
             each["name"]: each["fields"] for each in self.messages.values()
@@ -111,7 +158,9 @@ class Bench:
             RoomState("notes", LINEAGE, EPOCH, 0, Replica(2), {}, True),
             log=self,
             defer=self.deferred.append,
+            later=lambda _, call: self.deferred.append(call),
             now=lambda: 1000.0,
+            clock=lambda: 1000.0,
             is_durable=True,
             limits=RoomLimits(),
             draw_retry_ms=lambda: 250,
@@ -122,6 +171,9 @@ class Bench:
 
     def set_setting(self, room: str, key: str, value: str, seq: int) -> None:
         self.settings.append((key, value))
+
+    def say(self, line: ChatLine) -> None:
+        raise AssertionError("nobody chats here")
 
     def turn(self) -> None:
         deferred, self.deferred[:] = list(self.deferred), []
@@ -138,16 +190,17 @@ class Bench:
 
 
 class OldClients:
-    """Version 1 clients of today's server: their frames go up as they were recorded."""
+    """Clients of an earlier version with today's server: their frames go up as they were recorded."""
 
-    def __init__(self) -> None:
+    def __init__(self, record: Record) -> None:
         self.bench = Bench()
+        self._steps = record.steps
         self.peers: dict[int, Peer] = {}
         self.names: dict[int, str] = {}
         self.down: dict[int, list[bytes]] = defaultdict(list)
 
     def play(self) -> None:
-        for step in STEPS[:-1]:
+        for step in self._steps:
             if "up" in step:
                 self.peers[step["link"]].feed(self.bench.room, bytes.fromhex(step["up"]))
             elif "down" in step:
@@ -178,6 +231,10 @@ class OldClients:
                 self.peers[link].sync.ping(7)
                 room = self.bench.room
                 self.peers[link].deliver(Resync(room.seq, room._replica.state_vector()))
+            case "trouble":
+                self.bench.room.stop_storing("the server's disk is full")
+            case "recover":
+                self.bench.room.resume_storing()
             case "stop":
                 self.bench.room.fail("the server restarts")
             case _:
@@ -191,7 +248,7 @@ class OldClients:
 
 
 class TodaysClient:
-    """A client of today, whose server speaks version 1: it hears what was recorded."""
+    """A client of today, whose server speaks an earlier version: it hears what was recorded."""
 
     def __init__(self, who: str) -> None:
         self.replica = Replica(IDS[who], has_undo=True)
@@ -203,12 +260,11 @@ class TodaysClient:
         self.replica.on_update = self._typed
         self.sent: list[bytes] = []
         self.link = 0
-        self.has_welcome = False
         self._who = who
         self._assembler, self._splitter = Assembler(), Splitter()
 
-    def play(self) -> None:
-        for step in STEPS[:-1]:
+    def play(self, steps: list[dict[str, Any]]) -> None:
+        for step in steps:
             if step.get("who") == self._who:
                 self._take(step)
 
@@ -229,6 +285,8 @@ class TodaysClient:
                 self.sync.ping(number)
             case {"do": "set", "key": str(key), "value": str(value)}:
                 self.sync.set(key, value)
+            case {"do": "check"}:
+                self.sync.check(hashlib.sha256(self.replica.text().encode()).digest())
             case {"do": "leave"}:
                 self.sync.leave()
             case {"do": "lose"}:
@@ -255,47 +313,44 @@ class TodaysClient:
                 self.replica.apply(event.data)
 
 
-@pytest.fixture(scope="module")
-def old_clients() -> OldClients:
-    clients = OldClients()
-    clients.play()
-    return clients
+@pytest.fixture(scope="module", params=OLDER)
+def record(request: pytest.FixtureRequest) -> Record:
+    """What was kept of each earlier version."""
+    return Record(request.param)
 
 
-def test_the_record_has_every_message_of_the_version() -> None:
-    rules: dict[tuple[Any, ...], Rules] = defaultdict(lambda: Rules(V1 / "codec.json"))
+def test_the_record_has_every_message_of_the_version(record: Record) -> None:
+    rules: dict[tuple[Any, ...], Rules] = defaultdict(record.rules)
     names = {
         rules[way, step["who"], step["link"]].read(bytes.fromhex(step[way]))
-        for step in STEPS
+        for step in record.steps
         for way in ("up", "down")
         if way in step
     }
-    assert names - {None} == {each["name"] for each in Rules(V1 / "codec.json").messages.values()} - {"Part"}
+    assert names - {None} == {each["name"] for each in record.rules().messages.values()} - {"Part"}
 
 
-def test_todays_server_brings_old_clients_to_the_same_text(old_clients: OldClients) -> None:
-    assert old_clients.bench.room.text() == END["text"]
+def test_todays_server_brings_old_clients_to_the_same_text(record: Record) -> None:
+    assert record.old_clients.bench.room.text() == record.end["text"]
 
 
 @pytest.mark.parametrize("who", IDS)
-def test_todays_server_gives_old_clients_the_same_receipts(old_clients: OldClients, who: str) -> None:
-    recorded = [bytes.fromhex(step["down"]) for step in STEPS if "down" in step and step["who"] == who]
-    assert _receipts(old_clients.received(who)) == _receipts(_messages(recorded))
-    assert {n for n, _, _ in END["receipts"][who]} <= {
-        each.n for each in old_clients.received(who) if isinstance(each, Receipt)
-    }
+def test_todays_server_gives_old_clients_the_same_receipts(record: Record, who: str) -> None:
+    received = record.old_clients.received(who)
+    assert _receipts(received) == _receipts(_messages(record.frames("down", who)))
+    assert {n for n, _, _ in record.end["receipts"][who]} <= {each.n for each in _receipts(received)}
 
 
-def test_an_old_client_can_read_every_frame_of_todays_server(old_clients: OldClients) -> None:
-    for frames in old_clients.down.values():
-        rules = Rules(V1 / "codec.json")
+def test_an_old_client_can_read_every_frame_of_todays_server(record: Record) -> None:
+    for frames in record.old_clients.down.values():
+        rules = record.rules()
         for frame in frames:
             rules.read(frame)
 
 
-def test_the_text_that_todays_server_sends_to_old_clients_is_whole(old_clients: OldClients) -> None:
+def test_the_text_that_todays_server_sends_to_old_clients_is_whole(record: Record) -> None:
     replica = Replica(1)
-    for message in old_clients.received("ana"):
+    for message in record.old_clients.received("ana"):
         match message:
             case Sync(_, _, update):
                 replica.apply(update)
@@ -304,42 +359,57 @@ def test_the_text_that_todays_server_sends_to_old_clients_is_whole(old_clients: 
                     replica.apply(data)
             case _:
                 pass
-    assert _own_rows_applied(replica, "ana") == END["text"]
+    for message in _messages(record.frames("up", "ana")):
+        if isinstance(message, Update):
+            replica.apply(message.data)
+    assert replica.text() == record.end["text"]
 
 
 @pytest.mark.parametrize("code", set(FaultCode) - {FaultCode.UNKNOWN})
-def test_a_fault_reaches_an_old_client_as_one_that_it_knows(code: FaultCode) -> None:
+def test_a_fault_reaches_an_old_client_as_one_that_it_knows(record: Record, code: FaultCode) -> None:
     peer = PeerSync(session=1)
-    peer.receive(_hello((1,)))
+    peer.receive(_hello((record.version,)))
     peer.deliver(Fault(code, "why", 200))
-    assert [Rules(V1 / "codec.json").read(encode(message)) for message in peer.to_send()] == ["Fault"]
+    assert [record.rules().read(encode(message)) for message in peer.to_send()] == ["Fault"]
+
+
+def test_who_is_lost_is_gone_for_an_old_client(record: Record) -> None:
+    bench = Bench()
+    old, lost = Peer(Link(), 1), Peer(Link(), 2)
+    old.feed(bench.room, encode(_hello((record.version,))))
+    lost.feed(bench.room, encode(_hello(VERSIONS, nonce=b"m" * 16)))
+    bench.room.leave(lost)
+    old.write()
+    assert [record.rules().read(frame) for frame in old.link.down] == ["Welcome", "Sync", "Presence"]
+    gone = decode(old.link.down[-1])
+    assert isinstance(gone, Presence)
+    assert gone.activity is Activity.GONE
 
 
 @pytest.mark.parametrize("who", IDS)
-def test_a_client_of_today_comes_to_the_same_text_with_an_old_server(who: str) -> None:
-    client = TodaysClient(who)
-    client.play()
+def test_a_client_of_today_comes_to_the_same_text_with_an_old_server(record: Record, who: str) -> None:
+    client = record.todays_client(who)
     # bo left before the end, when everything that was typed had arrived.
-    assert client.replica.text() == END["text"]
+    assert client.replica.text() == record.end["text"]
     assert client.sync.unsaved == 0
 
 
 @pytest.mark.parametrize("who", IDS)
-def test_a_client_of_today_says_only_what_an_old_server_knows(who: str) -> None:
-    client = TodaysClient(who)
-    client.play()
-    rules = Rules(V1 / "codec.json")
+def test_a_client_of_today_says_only_what_an_old_server_knows(record: Record, who: str) -> None:
+    client = record.todays_client(who)
+    rules = record.rules()
     names = [name for frame in client.sent if (name := rules.read(frame)) is not None]
     assert {"Hello", "Update", "Presence"} <= set(names)
-    assert "Sync" not in names, "a version 1 server takes a Sync from a client for a breach"
-    assert not client.sync.may_check, "there is no Check in version 1"
+    if record.version < 2:
+        assert "Sync" not in names, "a version 1 server takes a Sync from a client for a breach"
+        assert not client.sync.may_check, "there is no Check in version 1"
+    assert not client.sync.ask(Say("hello")), "there is no chat before version 3"
 
 
 @pytest.mark.parametrize("who", IDS)
-def test_a_client_of_today_sends_an_old_server_what_the_old_client_sent(who: str) -> None:
-    client = TodaysClient(who)
-    client.play()
-    old = _messages([bytes.fromhex(step["up"]) for step in STEPS if "up" in step and step["who"] == who])
+def test_a_client_of_today_sends_an_old_server_what_the_old_client_sent(record: Record, who: str) -> None:
+    client = record.todays_client(who)
+    old = _messages(record.frames("up", who))
     new = _messages(client.sent)
     assert [_without_versions(each) for each in new] == [_without_versions(each) for each in old]
 
@@ -360,9 +430,9 @@ def test_two_ends_of_today_agree_on_the_newest_version() -> None:
     assert client.sync.may_check
 
 
-def test_an_old_client_is_told_the_version_that_was_agreed_on(old_clients: OldClients) -> None:
-    welcomes = [message for message in old_clients.received("ana") if isinstance(message, Welcome)]
-    assert {welcome.version for welcome in welcomes} == {1}
+def test_an_old_client_is_told_the_version_that_was_agreed_on(record: Record) -> None:
+    welcomes = [each for each in record.old_clients.received("ana") if isinstance(each, Welcome)]
+    assert {welcome.version for welcome in welcomes} == {record.version}
 
 
 def test_a_fault_of_a_newer_version_is_unknown_and_its_words_count() -> None:
@@ -381,7 +451,7 @@ def test_fields_that_a_newer_version_appends_are_skipped() -> None:
     assert decode(msgpack.packb([4, 1, 2, True, "tomorrow"])) == Receipt(1, 2, True)
 
 
-def test_an_old_client_skips_what_it_is_told_of_trouble() -> None:
+def test_a_client_of_version_1_skips_what_it_is_told_of_trouble() -> None:
     bench = Bench()
     peer = Peer(Link(), 1)
     peer.feed(bench.room, encode(_hello((1,))))
@@ -389,11 +459,11 @@ def test_an_old_client_skips_what_it_is_told_of_trouble() -> None:
     peer.write()
     tags = [msgpack.unpackb(frame)[0] for frame in peer.link.down]
     # Version 1 passes over tags that it does not know.
-    assert [str(tag) in Rules(V1 / "codec.json").messages for tag in tags] == [True, True, False]
+    assert [str(tag) in Record(1).rules().messages for tag in tags] == [True, True, False]
 
 
-def _hello(spoken: tuple[int, ...]) -> Hello:
-    return Hello(spoken, b"n" * 16, b"d" * 32, (11,), "ana", None, None, None, None, 0, b"\x00")
+def _hello(spoken: tuple[int, ...], nonce: bytes = b"n" * 16) -> Hello:
+    return Hello(spoken, nonce, b"d" * 32, (11,), "ana", None, None, None, None, 0, b"\x00")
 
 
 def _without_versions(message: Message) -> Message:
@@ -409,13 +479,3 @@ def _messages(frames: list[bytes]) -> list[Message]:
 
 def _receipts(messages: list[Message]) -> list[Receipt]:
     return [message for message in messages if isinstance(message, Receipt)]
-
-
-def _own_rows_applied(replica: Replica, who: str) -> str:
-    """Return the text of `replica` once it has what that person sent."""
-    for message in _messages(
-        [bytes.fromhex(step["up"]) for step in STEPS if step.get("who") == who and "up" in step]
-    ):
-        if isinstance(message, Update):
-            replica.apply(message.data)
-    return replica.text()

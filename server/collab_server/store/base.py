@@ -14,7 +14,7 @@ class Row:
     """One update in a room's log: positions `first`..`last`, by whom, when (UTC seconds).
 
     `new_ids` are the client ids that write in this room for the first time with this row; they are bound
-    to `device_hash` in the transaction that brings the row to disk.
+    to `device_hash`, and to who it was, in the transaction that brings the row to disk.
     """
 
     room: str
@@ -40,6 +40,30 @@ class SettingRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ChatLine:
+    """Line `n` of a room's chat: said by whom, when (UTC seconds)."""
+
+    room: str
+    n: int
+    at: float
+    principal: str
+    name: str
+    colour: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Writers:
+    """Who wrote in a room, as (principal, name), the newest first.
+
+    `ids` are pairs of a client id and the index of who writes under it.
+    """
+
+    people: tuple[tuple[str, str], ...]
+    ids: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """A whole document at position `covered`."""
 
@@ -51,7 +75,8 @@ class Snapshot:
 class StoredRoom:
     """A room as it lies on disk: its newest snapshot, and the rows after it in order.
 
-    `bindings` says for every client id that has written here which device (its hash) it belongs to.
+    `bindings` says for every client id that has written here which device (its hash) it belongs to; `chat`
+    has the newest lines, as many as a newcomer is shown.
     """
 
     name: str
@@ -60,6 +85,7 @@ class StoredRoom:
     rows: tuple[Row, ...]
     settings: dict[str, str]
     bindings: dict[int, bytes]
+    chat: tuple[ChatLine, ...] = ()
 
 
 class StoreTrouble(StoreError):
@@ -97,10 +123,19 @@ class Store(Protocol):
         `before` passes over the snapshots at that position and later, with which something is wrong.
         """
 
-    def write(self, rows: Sequence[Row], settings: Sequence[SettingRow]) -> None:
-        """Bring rows, their new client ids and settings to disk in one transaction; durable on return.
+    def write(
+        self, rows: Sequence[Row], settings: Sequence[SettingRow], chat: Sequence[ChatLine] = ()
+    ) -> None:
+        """Bring rows, their new client ids, settings and chat to disk in one transaction; durable on return.
 
-        A client id that is bound already stays with the device that it has.
+        A client id that is bound already stays with the device that it has. Of the chat of a room the newest
+        `limits.CHAT_KEPT` lines are kept.
+        """
+
+    def writers(self, room: str, since: int | None) -> Writers:
+        """Return who wrote in rows after `since`; for None who ever did, and under which client ids.
+
+        The newest `limits.AUTHORS` people; ids of others are left out. Costs O(sessions that ever wrote).
         """
 
     def save_snapshot(self, room: str, snapshot: Snapshot) -> None:

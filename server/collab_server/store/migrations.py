@@ -107,5 +107,19 @@ def _from_1_to_2(db: sqlite3.Connection) -> None:
         )
 
 
-_STEPS: Final[Mapping[int, Callable[[sqlite3.Connection], None]]] = {1: _from_1_to_2}
+def _from_2_to_3(db: sqlite3.Connection) -> None:
+    """Make room for chat and for who brought each client id; note the newest row of each author."""
+    db.execute("ALTER TABLE author ADD COLUMN newest_row INTEGER NOT NULL DEFAULT 0")
+    newest = db.execute("SELECT max(last), author FROM row GROUP BY author").fetchall()
+    db.executemany("UPDATE author SET newest_row = ? WHERE id = ?", newest)
+    db.execute("ALTER TABLE binding ADD COLUMN principal TEXT")
+    db.execute("ALTER TABLE binding ADD COLUMN name TEXT")
+    db.execute(
+        "CREATE TABLE chat (room TEXT NOT NULL, n INTEGER NOT NULL, at REAL NOT NULL,"
+        " principal TEXT NOT NULL, name TEXT NOT NULL, colour INTEGER NOT NULL, text TEXT NOT NULL,"
+        " PRIMARY KEY (room, n)) WITHOUT ROWID"
+    )
+
+
+_STEPS: Final[Mapping[int, Callable[[sqlite3.Connection], None]]] = {1: _from_1_to_2, 2: _from_2_to_3}
 """For each version, what makes the next one of it."""

@@ -11,11 +11,20 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from collab_protocol import limits
 from collab_protocol.errors import StoreError
-from collab_server.store.base import Row, SettingRow, Snapshot, StoredRoom, StoreTrouble
+from collab_server.store.base import (
+    ChatLine,
+    Row,
+    SettingRow,
+    Snapshot,
+    StoredRoom,
+    StoreTrouble,
+    Writers,
+)
 from collab_server.store.migrations import migrate
 
-VERSION: Final = 2
+VERSION: Final = 3
 """`user_version` of the files that this code writes."""
 
 _SCHEMA: Final = """
@@ -29,6 +38,7 @@ CREATE TABLE row (
 CREATE TABLE author (
     id INTEGER PRIMARY KEY, room TEXT NOT NULL, session INTEGER NOT NULL,
     device_hash BLOB NOT NULL, principal TEXT NOT NULL, name TEXT NOT NULL,
+    newest_row INTEGER NOT NULL DEFAULT 0,
     UNIQUE (room, session, device_hash, principal, name)
 );
 CREATE TABLE snapshot (
@@ -41,10 +51,18 @@ CREATE TABLE setting (
 ) WITHOUT ROWID;
 CREATE TABLE binding (
     room TEXT NOT NULL, client_id INTEGER NOT NULL, device_hash BLOB NOT NULL,
+    principal TEXT, name TEXT,
     PRIMARY KEY (room, client_id)
 ) WITHOUT ROWID;
 CREATE TABLE probe (data BLOB NOT NULL);
+CREATE TABLE chat (
+    room TEXT NOT NULL, n INTEGER NOT NULL, at REAL NOT NULL,
+    principal TEXT NOT NULL, name TEXT NOT NULL, colour INTEGER NOT NULL, text TEXT NOT NULL,
+    PRIMARY KEY (room, n)
+) WITHOUT ROWID;
 """
+"""`author.newest_row` is the last one that they wrote; `binding.principal` and `name` say who wrote under the
+id first, and are NULL where an older collab had not noted it."""
 
 _SNAPSHOTS_KEPT: Final = 2
 
@@ -128,9 +146,20 @@ class SqliteStore:
             bindings = dict(
                 db.execute("SELECT client_id, device_hash FROM binding WHERE room = ?", (room,)).fetchall()
             )
+            chat = db.execute(
+                "SELECT room, n, at, principal, name, colour, text FROM chat WHERE room = ?"
+                " ORDER BY n DESC LIMIT ?",
+                (room, limits.CHAT_SHOWN),
+            ).fetchall()
         _check_no_hole(room, covered, rows, newest or 0)
         return StoredRoom(
-            room, found[0], snapshot, tuple(Row(room, *row) for row in rows), settings, bindings
+            name=room,
+            lineage=found[0],
+            snapshot=snapshot,
+            rows=tuple(Row(room, *row) for row in rows),
+            settings=settings,
+            bindings=bindings,
+            chat=tuple(ChatLine(*line) for line in reversed(chat)),
         )
 
     def probe(self) -> None:
@@ -140,14 +169,16 @@ class SqliteStore:
         with self._transaction() as db:
             db.execute("DELETE FROM probe")
 
-    def write(self, rows: Sequence[Row], settings: Sequence[SettingRow]) -> None:
+    def write(
+        self, rows: Sequence[Row], settings: Sequence[SettingRow], chat: Sequence[ChatLine] = ()
+    ) -> None:
         with self._transaction() as db:
             for row in rows:
                 who = (row.room, row.session, row.device_hash, row.principal, row.name)
                 db.execute(
-                    "INSERT INTO author (room, session, device_hash, principal, name) VALUES (?, ?, ?, ?, ?)"
-                    " ON CONFLICT DO NOTHING",
-                    who,
+                    "INSERT INTO author (room, session, device_hash, principal, name, newest_row)"
+                    " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET newest_row = excluded.newest_row",
+                    (*who, row.last),
                 )
                 db.execute(
                     "INSERT INTO row SELECT ?, ?, ?, id, ?, ? FROM author WHERE room = ? AND session = ?"
@@ -155,8 +186,11 @@ class SqliteStore:
                     (row.room, row.first, row.last, row.at, row.data, *who),
                 )
                 db.executemany(
-                    "INSERT INTO binding VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-                    [(row.room, client_id, row.device_hash) for client_id in row.new_ids],
+                    "INSERT INTO binding VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                    [
+                        (row.room, client_id, row.device_hash, row.principal, row.name)
+                        for client_id in row.new_ids
+                    ],
                 )
             for setting in settings:
                 db.execute(
@@ -164,6 +198,41 @@ class SqliteStore:
                     " ON CONFLICT DO UPDATE SET value = excluded.value, seq = excluded.seq",
                     (setting.room, setting.key, setting.value, setting.seq),
                 )
+            for line in chat:
+                db.execute(
+                    "INSERT INTO chat VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    (line.room, line.n, line.at, line.principal, line.name, line.colour, line.text),
+                )
+                db.execute(
+                    "DELETE FROM chat WHERE room = ? AND n <= ?", (line.room, line.n - limits.CHAT_KEPT)
+                )
+
+    def writers(self, room: str, since: int | None) -> Writers:
+        with self._transaction("DEFERRED") as db:
+            people = db.execute(
+                "SELECT principal, name FROM author WHERE room = ? AND newest_row > ?"
+                " GROUP BY principal, name ORDER BY max(newest_row) DESC, max(id) DESC LIMIT ?",
+                (room, -1 if since is None else since, limits.AUTHORS),
+            ).fetchall()
+            if since is not None:
+                return Writers(tuple(people))
+            index = {who: at for at, who in enumerate(people)}
+            # With max(), SQLite takes the other columns from that row (sqlite.org/lang_select.html, 2.5).
+            newest = {
+                device: (principal, name)
+                for device, principal, name, _ in db.execute(
+                    "SELECT device_hash, principal, name, max(id) FROM author WHERE room = ?"
+                    " GROUP BY device_hash",
+                    (room,),
+                )
+            }
+            found = [
+                (client_id, index.get((principal, name) if principal is not None else newest.get(device)))
+                for client_id, device, principal, name in db.execute(
+                    "SELECT client_id, device_hash, principal, name FROM binding WHERE room = ?", (room,)
+                )
+            ]
+        return Writers(tuple(people), tuple((client_id, at) for client_id, at in found if at is not None))
 
     def save_snapshot(self, room: str, snapshot: Snapshot) -> None:
         digest = hashlib.sha256(snapshot.data).digest()

@@ -76,7 +76,7 @@ messages = st.one_of(
     st.builds(m.Check, seqs, st.binary(min_size=32, max_size=32)),
     st.builds(m.Trouble, texts),
     st.builds(m.Say, texts),
-    st.builds(m.Said, seqs, seqs, authors, texts),
+    st.builds(m.Said, seqs, seqs, authors, texts, st.booleans()),
     st.builds(m.Look, st.none() | people),
     st.builds(m.AskAuthors, st.none() | seqs),
     st.builds(m.Authors, st.none() | seqs, st.lists(authors, max_size=4).map(tuple), blobs),

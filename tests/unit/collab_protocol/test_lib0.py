@@ -8,7 +8,21 @@ from hypothesis import strategies as st
 
 from collab_protocol.errors import UpdateError
 from collab_protocol.gate import decode_state_vector, encode_state_vector, new_ids
-from collab_protocol.lib0 import CLIENT_MAX, CLOCK_MAX, read_number, write_number
+from collab_protocol.lib0 import (
+    CLIENT_MAX,
+    CLOCK_MAX,
+    DELETED,
+    GARBAGE,
+    SKIP,
+    STRING,
+    Struct,
+    finish,
+    parsing,
+    read_number,
+    write_number,
+    write_struct,
+    write_update,
+)
 from collab_protocol.text import Replica
 from tests.fuzz.wire import Block, Item, Wire, deleted, typed
 
@@ -65,3 +79,56 @@ def test_new_ids_are_those_with_structs() -> None:
     assert new_ids(Wire([Block(5, 0, [Item(10, length=2)])]).encode()) == set()
     with pytest.raises(UpdateError):
         new_ids(b"\x01")
+
+
+ids = st.tuples(st.integers(0, CLIENT_MAX), st.integers(0, CLOCK_MAX))
+origins = st.none() | ids
+
+
+@given(
+    st.integers(0, CLIENT_MAX),
+    st.integers(0, 1000),
+    st.lists(
+        st.tuples(st.sampled_from([GARBAGE, DELETED, STRING, SKIP]), st.integers(1, 9), origins, origins),
+        min_size=1,
+        max_size=9,
+    ),
+    st.dictionaries(st.integers(0, CLIENT_MAX), st.just([(0, 2), (5, 1)]), max_size=3),
+)
+def test_what_is_written_is_what_is_parsed(
+    client: int,
+    clock: int,
+    parts: list[tuple[int, int, tuple[int, int] | None, tuple[int, int] | None]],
+    deletions: dict[int, list[tuple[int, int]]],
+) -> None:
+    structs: list[Struct] = []
+    at = clock
+    for content, length, left, right in parts:
+        has_origins = content in (DELETED, STRING)
+        structs.append(
+            Struct(content, at, length, left if has_origins else None, right if has_origins else None, "")
+        )
+        at += length
+    encoded = [write_struct(struct, "é" * struct.length) for struct in structs]
+    update = finish(parsing(write_update({client: (clock, encoded)}, deletions)))
+    assert [(block.client, block.clock, block.structs) for block in update.blocks] == [
+        (client, clock, structs)
+    ]
+    assert update.deletions == deletions
+
+
+def test_pycrdt_reads_what_is_written() -> None:
+    replica = Replica(5)
+    replica.edit(0, 0, "one two")
+    replica.edit(3, 1, "é")
+    update = finish(parsing(replica.update_since()))
+    copy = Replica(6)
+    blocks = {
+        block.client: (block.clock, [write_struct(struct, "x" * struct.length) for struct in block.structs])
+        for block in update.blocks
+    }
+    copy.apply(write_update(blocks, update.deletions))
+    assert copy.text() == "x" * len("oneétwo")
+    assert copy.state_vector() == replica.state_vector()
+    replica.close()
+    copy.close()

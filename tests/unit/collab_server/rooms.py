@@ -11,7 +11,7 @@ from collab_protocol.text import EMPTY_STATE_VECTOR, Replica
 from collab_protocol.versions import VERSIONS
 from collab_server.room import Room, RoomState
 from collab_server.roster import Joiner
-from collab_server.store.base import Row
+from collab_server.store.base import ChatLine, Row
 
 LINEAGE = b"l" * 16
 EPOCH = b"e" * 16
@@ -41,6 +41,7 @@ class Guest:
     """A member that keeps what it is told."""
 
     answers_resync = True
+    round_trip_ms: int | None = None
 
     def __init__(self, session: int) -> None:
         self.session = session
@@ -56,7 +57,7 @@ class Guest:
 
 
 class Bench:
-    """A room, the rows that it logged, and what it put off to the end of the turn."""
+    """A room, what it logged, and what it put off to the end of the turn or to a later time."""
 
     def __init__(
         self,
@@ -66,17 +67,27 @@ class Bench:
         seq: int = 0,
         replica: Replica | None = None,
         bindings: dict[int, bytes] | None = None,
+        chat: tuple[ChatLine, ...] = (),
+        settings: dict[str, str] | None = None,
     ) -> None:
+        self.now = 5000.0
+        """Seconds, monotonic."""
+        self.timers: list[tuple[float, Callable[[], None]]] = []
         self.rows: list[Row] = []
+        self.lines: list[ChatLine] = []
         self.settings: list[tuple[str, str]] = []
         self.deferred: list[Callable[[], None]] = []
         self.replica = Replica(2) if replica is None else replica
         self._next_session = 100
         self.room = Room(
-            RoomState("notes", LINEAGE, EPOCH, seq, self.replica, {}, is_new, bindings or {}),
+            RoomState(
+                "notes", LINEAGE, EPOCH, seq, self.replica, settings or {}, is_new, bindings or {}, chat
+            ),
             log=self,
             defer=self.deferred.append,
+            later=lambda delay_s, call: self.timers.append((self.now + delay_s, call)),
             now=lambda: 1000.0,
+            clock=lambda: self.now,
             is_durable=True,
             limits=RoomLimits() if limits is None else limits,
             draw_retry_ms=lambda: 700,
@@ -88,15 +99,29 @@ class Bench:
     def set_setting(self, room: str, key: str, value: str, seq: int) -> None:
         self.settings.append((key, value))
 
+    def say(self, line: ChatLine) -> None:
+        self.lines.append(line)
+
     def turn(self) -> None:
         """End the turn of the loop."""
         while self.deferred:
             self.deferred.pop(0)()
 
     def commit(self) -> None:
-        """End the turn, and bring all rows to disk."""
+        """End the turn, and bring all rows and lines of chat to disk."""
         self.turn()
         self.room.committed(self.room.seq)
+        lines, self.lines = self.lines, []
+        for line in lines:
+            self.room.said(line)
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass, and run what was put off until then."""
+        self.now += seconds
+        due = [timer for timer in self.timers if timer[0] <= self.now]
+        self.timers = [timer for timer in self.timers if timer[0] > self.now]
+        for _, call in sorted(due, key=lambda timer: timer[0]):
+            call()
 
     def join(self, name: str = "ana", *, role: Role = Role.WRITE, principal: str | None = None) -> Guest:
         """Seat a guest, told of everything and with nothing left to read."""

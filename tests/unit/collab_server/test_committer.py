@@ -8,7 +8,7 @@ import pytest
 
 from collab_protocol.errors import StoreError
 from collab_server.committer import Committer
-from collab_server.store.base import Row, SettingRow, Snapshot, StoredRoom, StoreTrouble
+from collab_server.store.base import ChatLine, Row, SettingRow, Snapshot, StoredRoom, StoreTrouble, Writers
 
 DEADLINE_S = 10.0
 
@@ -20,26 +20,31 @@ class SlowDisk:
     is_durable = True
 
     def __init__(self) -> None:
-        self.commits: list[list[Row | SettingRow]] = []
+        self.commits: list[list[Row | SettingRow | ChatLine]] = []
         self.errors: dict[str, Exception] = {}
         self.gate = threading.Event()
         self.gate.set()
         self.threads: set[str] = set()
         self.is_closed = False
 
-    def write(self, rows: Sequence[Row], settings: Sequence[SettingRow]) -> None:
+    def write(
+        self, rows: Sequence[Row], settings: Sequence[SettingRow], chat: Sequence[ChatLine] = ()
+    ) -> None:
         assert self.gate.wait(DEADLINE_S)
         self.threads.add(threading.current_thread().name)
-        for each in (*rows, *settings):
+        for each in (*rows, *settings, *chat):
             if each.room in self.errors:
                 raise self.errors[each.room]
-        self.commits.append([*rows, *settings])
+        self.commits.append([*rows, *settings, *chat])
 
     def create(self, room: str, lineage: bytes, now: float) -> bool:
         return True
 
     def load(self, room: str, *, before: int | None = None) -> StoredRoom | None:
         return None
+
+    def writers(self, room: str, since: int | None) -> Writers:
+        return Writers(())
 
     def probe(self) -> None: ...
 

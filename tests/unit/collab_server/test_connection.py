@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Generator
 from dataclasses import replace
 
 import msgpack
@@ -13,23 +13,35 @@ from collab_protocol import limits
 from collab_protocol.codec import encode
 from collab_protocol.errors import FaultCode, StoreError
 from collab_protocol.messages import (
+    AskAuthors,
+    AskPulse,
+    Authors,
     Batch,
+    Bye,
+    Declined,
     Fault,
+    Look,
     Part,
     Ping,
     Pong,
     Presence,
+    Pulse,
     Receipt,
     Resync,
+    Said,
+    Say,
     Sync,
     Update,
     Welcome,
+    unpack_ids,
 )
 from collab_protocol.presence import Activity
 from collab_protocol.text import EMPTY_STATE_VECTOR
 from collab_server import connection
 from collab_server.lock import Endpoints
 from collab_server.room import Room
+from collab_server.roster import Member
+from collab_server.store.base import Row, Writers
 from collab_server.store.sqlite import SqliteStore
 
 from .rooms import hello
@@ -71,8 +83,8 @@ async def test_one_that_breaks_the_protocol_ends_alone(
     async with joined(server, "ana") as ana, joined(server, "bo") as bo:
         await ana.websocket.send(frame)
         assert (await ana.closed())[0] == code
-        gone = await bo.wait_for(Presence)
-        assert gone.activity is Activity.GONE
+        lost = await bo.wait_for(Presence)
+        assert lost.activity is Activity.LOST
         await check_is_served(bo)
 
 
@@ -149,7 +161,7 @@ async def test_a_silent_one_is_dropped_and_is_a_ghost_no_longer(
         alive = asyncio.create_task(_answer_pings(bo))
         ana.websocket.transport.pause_reading()
         async with asyncio.timeout(DEADLINE_S):
-            while not any(isinstance(m, Presence) and m.activity is Activity.GONE for m in bo.heard):
+            while not any(isinstance(m, Presence) and m.activity is Activity.LOST for m in bo.heard):
                 await asyncio.sleep(0)
         alive.cancel()
 
@@ -175,7 +187,7 @@ async def test_one_that_talks_but_takes_nothing_is_given_up(
                 async with asyncio.timeout(DEADLINE_S):
                     while not bo.websocket.close_code:
                         await bo.send(Ping(1))
-            while (await ana.wait_for(Presence)).activity is not Activity.GONE:
+            while (await ana.wait_for(Presence)).activity is not Activity.LOST:
                 pass
 
 
@@ -192,7 +204,7 @@ async def test_a_room_that_cannot_be_opened_is_refused_not_served_empty() -> Non
     with short_folder() as folder:
         store = SqliteStore(folder / "data" / "rooms.sqlite3")
         store.create("notes", b"l" * 16, 1.0)
-        store._db.execute("INSERT INTO author VALUES (1, 'notes', 1, x'00', 'p', 'n')")
+        store._db.execute("INSERT INTO author VALUES (1, 'notes', 1, x'00', 'p', 'n', 1)")
         store._db.execute("INSERT INTO row VALUES ('notes', 1, 1, 1, 1.0, x'ffffff')")
         store.close()
         async with running(config(folder)) as endpoints, joined(endpoints, "bo", "other") as bo:
@@ -280,3 +292,196 @@ async def test_resync_brings_what_is_missing(server: Endpoints) -> None:
         sync = await bo.wait_for(Sync)
         bo.replica.apply(sync.update)
         assert (sync.seq, bo.replica.text()) == (1, "hello")
+
+
+async def test_who_says_goodbye_is_gone(server: Endpoints) -> None:
+    async with joined(server, "ana") as ana, joined(server, "bo") as bo:
+        await ana.send(Bye("left", None))
+        assert (await bo.wait_for(Presence)).activity is Activity.GONE
+
+
+async def test_what_came_before_a_link_ended_is_heard_to_its_goodbye(
+    server: Endpoints, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes long to read, and meanwhile something cannot be sent any more."""
+    is_held = True
+    updating = Room.updating
+
+    def slow(room: Room, member: Member, n: int, data: bytes) -> Generator[None, None, None]:
+        while is_held:
+            yield
+        yield from updating(room, member, n, data)
+
+    monkeypatch.setattr(Room, "updating", slow)
+    async with joined(server, "ana") as ana, joined(server, "bo") as bo:
+        await ana.type("the last words")
+        await ana.send(Bye("left", None))
+        await ana.websocket.close()
+        await bo.send(Say("to everybody"))
+        await bo.wait_for(Said)
+        await bo.send(Ping(7))
+        await bo.wait_for(Pong)
+        is_held = False
+        assert (await bo.wait_for(Presence)).activity is Activity.GONE
+        await bo.wait_for(Batch)
+
+
+async def test_who_breaks_off_is_lost(server: Endpoints) -> None:
+    async with joined(server, "ana") as ana, joined(server, "bo") as bo:
+        ana.websocket.transport.abort()
+        assert (await bo.wait_for(Presence)).activity is Activity.LOST
+
+
+async def test_what_is_said_is_there_after_a_restart() -> None:
+    with short_folder() as folder:
+        async with (
+            running(config(folder)) as endpoints,
+            joined(endpoints, "ana") as ana,
+            joined(endpoints, "bo") as bo,
+        ):
+            await ana.send(Say("  hello, all  "))
+            told = await bo.wait_for(Said)
+            assert await ana.wait_for(Said) == told
+            assert (told.n, told.author.name, told.text) == (1, "ana", "hello, all")
+            await ana.send(Say(" "))
+            await ana.wait_for(Declined)
+            await check_is_served(ana)
+        async with running(config(folder)) as endpoints, joined(endpoints, "bo") as again:
+            assert await again.wait_for(Said) == replace(told, is_new=False)
+            await again.send(Say("you too"))
+            assert (await again.wait_for(Said)).n == 2
+
+
+async def test_the_others_are_asked_to_look(server: Endpoints) -> None:
+    async with joined(server, "ana") as ana, joined(server, "bo") as bo:
+        await bo.send(Look(None))
+        person = (await ana.wait_for(Look)).person
+        assert person is not None
+        assert person.name == "bo"
+
+
+class TestPulse:
+    async def test_everybodys_distance_is_told_once_it_is_known(self, server: Endpoints) -> None:
+        async with joined(server, "ana") as ana, joined(server, "bo") as bo:
+            assert ana.welcome is not None
+            assert bo.welcome is not None
+            await ana.send(Pong(1))  # the answer to the Ping that comes with the Welcome
+            await ana.send(AskPulse())
+            [(session, round_trip_ms)] = (await ana.wait_for(Pulse)).entries
+            assert session == ana.welcome.session
+            assert 0 <= round_trip_ms < DEADLINE_S * 1000
+            await bo.send(Pong(1))
+            await bo.send(AskPulse())
+            entries = (await bo.wait_for(Pulse)).entries
+            assert {session for session, _ in entries} == {ana.welcome.session, bo.welcome.session}
+
+    @pytest.mark.parametrize("number", [0, 2, 2**50])
+    async def test_a_pong_to_nothing_that_was_asked_says_nothing(
+        self, server: Endpoints, number: int
+    ) -> None:
+        async with joined(server, "ana") as ana:
+            await ana.send(Pong(number))
+            await ana.send(AskPulse())
+            assert (await ana.wait_for(Pulse)).entries == ()
+
+
+class TestAuthors:
+    async def test_who_wrote_what_comes_from_the_log(self, server: Endpoints) -> None:
+        async with joined(server, "ana") as ana, joined(server, "bo") as bo:
+            await ana.type("one")
+            await ana.wait_for(Receipt)
+            await bo.wait_for(Batch)
+            await bo.type("two")
+            await ana.wait_for(Batch)
+            await ana.send(AskAuthors(None))
+            ever = await ana.wait_for(Authors)
+            names = [author.name for author in ever.people]
+            assert (ever.since, names) == (None, ["bo", "ana"])
+            assert {client_id: names[at] for client_id, at in unpack_ids(ever.ids).items()} == {
+                ana.replica.client_id: "ana",
+                bo.replica.client_id: "bo",
+            }
+            assert bo.welcome is not None
+            assert bo.welcome.person is not None
+            assert ever.people[0].colour == bo.welcome.person.colour
+            await ana.send(AskAuthors(1))
+            since = await ana.wait_for(Authors)
+            assert (since.since, since.people, since.ids) == (1, ever.people[:1], b"")
+
+    async def test_rows_that_are_not_on_disk_yet_count(self, server: Endpoints) -> None:
+        async with joined(server, "ana") as ana:
+            await ana.type("just now")
+            await ana.send(AskAuthors(0))
+            assert [author.name for author in (await ana.wait_for(Authors)).people] == ["ana"]
+
+    async def test_what_else_comes_does_not_wait_for_the_answer(
+        self, server: Endpoints, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        release = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        writers = SqliteStore.writers
+        asked: list[int | None] = []
+
+        def slow(store: SqliteStore, room: str, since: int | None) -> Writers:
+            asked.append(since)
+            asyncio.run_coroutine_threadsafe(release.wait(), loop).result(DEADLINE_S)
+            return writers(store, room, since)
+
+        monkeypatch.setattr(SqliteStore, "writers", slow)
+        async with joined(server, "ana") as ana, joined(server, "bo") as bo:
+            for since in range(6):
+                await ana.send(AskAuthors(since))
+            await ana.wait_for(Declined)
+            await ana.wait_for(Declined)
+            await ana.send(Ping(7))
+            assert await ana.wait_for(Pong) == Pong(7)
+            await bo.send(Presence(None, (), 0, Activity.IDLE))
+            assert (await ana.wait_for(Presence)).activity is Activity.IDLE
+            assert len(asked) < 2, "one question at a time"
+            release.set()
+            assert [(await ana.wait_for(Authors)).since for _ in range(4)] == [0, 1, 2, 3]
+
+    async def test_a_disk_that_cannot_be_read_is_told(
+        self, server: Endpoints, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def broken(*_: object) -> None:
+            raise StoreError("disk I/O error")
+
+        async with joined(server, "ana") as ana:
+            with monkeypatch.context() as patched:
+                patched.setattr(SqliteStore, "writers", broken)
+                await ana.send(AskAuthors(None))
+                assert "disk" not in (await ana.wait_for(Declined)).message
+            await ana.send(AskAuthors(None))
+            await ana.wait_for(Authors)
+            await check_is_served(ana)
+
+    async def test_a_room_with_a_long_life_can_be_asked(self) -> None:
+        with short_folder() as folder:
+            store = SqliteStore(folder / "data" / "rooms.sqlite3")
+            store.create("notes", b"l" * 16, 1.0)
+            count = 36_000
+            rows = [
+                Row(
+                    "notes",
+                    n,
+                    n,
+                    n,
+                    f"unix:{n % 50}",
+                    f"person {n % 50}",
+                    b"h" * 32,
+                    1.0,
+                    b"\0\0",
+                    (n + 100,),
+                )
+                for n in range(1, count + 1)
+            ]
+            store.write(rows, [])
+            store.close()
+            async with running(config(folder)) as endpoints, joined(endpoints, "ana") as ana:
+                await ana.send(AskAuthors(None))
+                authors = await ana.wait_for(Authors)
+                ids = unpack_ids(authors.ids)
+                assert (len(authors.people), len(ids)) == (50, count)
+                assert {authors.people[ids[n + 100]].name for n in range(7, count, 50)} == {"person 7"}
+                await check_is_served(ana)

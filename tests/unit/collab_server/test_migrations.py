@@ -1,4 +1,4 @@
-"""Tests of `collab_server.store.migrations`, from a file as version 1 wrote it (samples/rooms-v1.sql)."""
+"""Tests of `collab_server.store.migrations`, from files of the versions before (samples/rooms-v*.sql)."""
 
 from __future__ import annotations
 
@@ -19,19 +19,32 @@ from collab_server.store.base import StoredRoom
 from collab_server.store.migrations import backup_path
 from collab_server.store.sqlite import VERSION, SqliteStore, list_rooms
 
-SAMPLE = Path(__file__).parent / "samples" / "rooms-v1.sql"
+SAMPLES = Path(__file__).parent / "samples"
 
-ANA, BO, CY = (hashlib.sha256(who.encode()).digest() for who in ("ana's laptop", "bo's laptop", "cy's phone"))
+ANA, BO, CY, DI = (
+    hashlib.sha256(who.encode()).digest()
+    for who in ("ana's laptop", "bo's laptop", "cy's phone", "di's tablet")
+)
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     """A store as version 1 left it."""
-    made = tmp_path / "rooms.sqlite3"
+    return made_from(1, tmp_path)
+
+
+@pytest.fixture(params=range(1, VERSION))
+def older(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[int, Path]:
+    """A store as an earlier version left it, and which one."""
+    return request.param, made_from(request.param, tmp_path)
+
+
+def made_from(version: int, folder: Path) -> Path:
+    made = folder / "rooms.sqlite3"
     made.touch(mode=0o600)
     with contextlib.closing(sqlite3.connect(made)) as db:
         db.execute("PRAGMA journal_mode = WAL")
-        db.executescript(SAMPLE.read_text(encoding="utf-8"))
+        db.executescript((SAMPLES / f"rooms-v{version}.sql").read_text(encoding="utf-8"))
     return made
 
 
@@ -81,29 +94,56 @@ def test_what_was_in_it_is_there_and_ids_are_bound_to_who_wrote_first(path: Path
     assert other.bindings == {21: CY, 22: CY, 11: ANA}
 
 
-def test_a_copy_of_the_older_file_is_beside_it_for_its_owner_alone(path: Path) -> None:
+def test_who_wrote_is_known_of_what_version_2_had(tmp_path: Path) -> None:
+    path = made_from(2, tmp_path)
+    store = SqliteStore(path)
+    notes, other = load(store, "notes"), load(store, "ubung-less")
+    ever, since_6 = store.writers("notes", None), store.writers("notes", 6)
+    there = store.writers("ubung-less", 1)
+    store.close()
+    assert text_of(notes).startswith("» ")
+    assert notes.settings == {"title": "Pläne ✓", "language": "markdown"}
+    assert (notes.chat, notes.bindings) == ((), {11: ANA, 12: ANA, 13: ANA, 2**32 - 1: BO})
+    assert other.bindings[31] == DI
+    names = [name for _, name in ever.people]
+    assert names == ["Änna", "cy", "Bö", "ana", "bo"], "the newest first"
+    assert {client_id: names[at] for client_id, at in ever.ids} == {
+        11: "Änna",
+        12: "Änna",
+        13: "Änna",
+        2**32 - 1: "Bö",
+    }, "the newest name that was used on the machine that each id belongs to"
+    assert since_6.people == (("unix:ana/Änna", "Änna"), ("device:cc", "cy"))
+    assert there.people == (("device:dd", "di"), ("unix:ana", "ana"))
+
+
+def test_a_copy_of_the_older_file_is_beside_it_for_its_owner_alone(older: tuple[int, Path]) -> None:
+    version, path = older
     before = dump(path)
     mask = os.umask(0)
     try:
         SqliteStore(path).close()
     finally:
         os.umask(mask)
-    backup = backup_path(path, 1)
-    assert backup.name == "rooms.sqlite3.v1-backup"
+    backup = backup_path(path, version)
+    assert backup.name == f"rooms.sqlite3.v{version}-backup"
     assert stat.S_IMODE(backup.stat().st_mode) == 0o600
-    assert version_of(backup) == 1
+    assert version_of(backup) == version
     assert dump(backup) == before
     assert sorted(file.name for file in path.parent.iterdir()) == [path.name, backup.name]
 
 
-def test_a_second_start_changes_nothing(path: Path) -> None:
+def test_a_second_start_changes_nothing(older: tuple[int, Path]) -> None:
+    _, path = older
     SqliteStore(path).close()
     files = {file: file.read_bytes() for file in path.parent.iterdir()}
     SqliteStore(path).close()
     assert {file: file.read_bytes() for file in path.parent.iterdir()} == files
 
 
-def test_a_migrated_file_is_made_as_a_new_one_is(path: Path, tmp_path: Path) -> None:
+def test_a_migrated_file_is_made_as_a_new_one_is(older: tuple[int, Path], tmp_path: Path) -> None:
+    _, path = older
+
     def tables(file: Path) -> set[str]:
         SqliteStore(file).close()
         with contextlib.closing(sqlite3.connect(file)) as db:
@@ -139,7 +179,10 @@ class Crash(BaseException):
     """Whatever ends a process."""
 
 
-def test_a_crash_anywhere_leaves_all_of_it_or_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_crash_anywhere_leaves_all_of_it_or_nothing(
+    older: tuple[int, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version, path = older
     before = dump(path)
     crashes = 0
     for after in range(100):
@@ -151,13 +194,15 @@ def test_a_crash_anywhere_leaves_all_of_it_or_nothing(path: Path, monkeypatch: p
                 crashes += 1
         if version_of(path) == VERSION:
             break
-        assert version_of(path) == 1
+        assert version_of(path) == version
         assert dump(path) == before
     assert crashes > 10
+    assert version_of(path) == VERSION
     store = SqliteStore(path)
-    assert load(store, "notes").bindings == {11: ANA, 2**32 - 1: BO, 12: ANA}
+    assert {11: ANA, 2**32 - 1: BO, 12: ANA}.items() <= load(store, "notes").bindings.items()
+    assert store.writers("notes", None).people
     store.close()
-    assert dump(backup_path(path, 1)) == before
+    assert dump(backup_path(path, version)) == before
 
 
 def test_without_a_copy_nothing_is_changed(path: Path) -> None:

@@ -92,6 +92,33 @@ def test_a_reader_that_lags_loses_batches_but_no_receipts_and_sees_the_gap() -> 
     assert not box.is_lagging
 
 
+def test_a_reader_that_lags_loses_carets_too_but_hears_who_is_gone() -> None:
+    box = outbox()
+    box.put(presence(5, 1))
+    for seq in range(1, 8):
+        box.put(batch(seq, LAG_BYTES // 4))
+    assert box.is_lagging
+    for at in range(3):
+        box.put(presence(6, at))
+        box.put(presence(7, 0, Activity.LOST))
+        box.put(presence(8, 0, Activity.GONE))
+    assert drain(box) == [presence(7, 0, Activity.LOST), presence(8, 0, Activity.GONE), Batch(7, 7, ())]
+    assert box.size_bytes == 0
+    box.put(Sync(7, EMPTY_STATE_VECTOR, EMPTY_UPDATE))
+    box.put(presence(6, 3))
+    assert drain(box)[-1] == presence(6, 3)
+
+
+def test_a_presence_is_encoded_once_for_all() -> None:
+    encoder = BatchEncoder()
+    boxes = [Outbox(encoder, lambda: None) for _ in range(3)]
+    shared = presence(5, 1)
+    for box in boxes:
+        box.put(shared)
+    first, second, third = (box.take() for box in boxes)
+    assert first is second is third
+
+
 def test_one_huge_batch_alone_is_no_lag() -> None:
     box = outbox()
     box.put(batch(1, 2 * LAG_BYTES))

@@ -6,7 +6,20 @@ from collab_protocol import limits
 from collab_protocol.codec import decode, encode
 from collab_protocol.errors import FaultCode, UpdateError
 from collab_protocol.limits import RoomLimits
-from collab_protocol.messages import Batch, Bye, Fault, Presence, Receipt, Setting, Sync, Welcome
+from collab_protocol.messages import (
+    Batch,
+    Bye,
+    Declined,
+    Fault,
+    Look,
+    Message,
+    Presence,
+    Pulse,
+    Receipt,
+    Setting,
+    Sync,
+    Welcome,
+)
 from collab_protocol.presence import Activity, Caret, Role
 from collab_protocol.text import EMPTY_STATE_VECTOR, Replica, merge_rows
 from collab_server.roster import COLOURS, Joiner
@@ -43,6 +56,15 @@ class TestJoin:
         assert isinstance(sync, Sync)
         assert (welcome.lineage, welcome.epoch, welcome.seq, welcome.is_new) == (LINEAGE, EPOCH, 0, True)
         assert (welcome.session, welcome.is_durable, welcome.role) == (ana.session, True, Role.WRITE)
+
+    def test_one_is_told_who_one_is_to_the_others(self) -> None:
+        bench = Bench()
+        bo = bench.join("bo")
+        ana = bench.knock("ana")
+        [shown] = presences(bo)
+        assert welcome_of(ana).person == shown.person
+        assert shown.person is not None
+        assert shown.person.session == ana.session
 
     def test_only_the_first_one_is_told_that_the_room_is_new(self) -> None:
         bench = Bench(is_new=True)
@@ -114,7 +136,7 @@ class TestJoin:
         roster = {presence.person.session for presence in welcome_of(new).roster if presence.person}
         assert roster == {bo.session}
         assert [(p.person and p.person.session, p.activity) for p in presences(bo)] == [
-            (old.session, Activity.GONE),
+            (old.session, Activity.LOST),
             (new.session, Activity.ACTIVE),
         ]
 
@@ -414,9 +436,23 @@ class TestPresence:
         ana, bo = bench.join("ana"), bench.join("bo")
         bench.room.update(ana, 1, Writer(11).type("x"))
         bench.turn()
-        bench.room.leave(ana)
+        bench.room.leave(ana, is_bye=True)
         assert [(p.activity, p.carets) for p in presences(bo)] == [(Activity.GONE, ())]
         bench.room.committed(1)
+        assert [presence.activity for presence in presences(bo)] == [Activity.GONE]
+
+    @pytest.mark.parametrize(("is_bye", "activity"), [(True, Activity.GONE), (False, Activity.LOST)])
+    def test_who_said_no_goodbye_is_lost_and_may_be_back(self, is_bye: bool, activity: Activity) -> None:
+        bench = Bench()
+        ana, bo = bench.join("ana"), bench.join("bo")
+        bench.room.leave(ana, is_bye=is_bye)
+        assert [presence.activity for presence in presences(bo)] == [activity]
+
+    def test_who_is_sent_away_is_gone(self) -> None:
+        bench = Bench()
+        ana, bo = bench.join("ana", role=Role.READ), bench.join("bo")
+        bench.room.update(ana, 1, Writer(11).type("x"))
+        bench.room.leave(ana)
         assert [presence.activity for presence in presences(bo)] == [Activity.GONE]
 
     def test_a_caret_on_its_way_does_not_bring_its_owner_back(self) -> None:
@@ -428,7 +464,7 @@ class TestPresence:
         bench.turn()
         bench.room.leave(ana)
         bench.room.committed(1)
-        assert [presence.activity for presence in presences(bo)] == [Activity.GONE]
+        assert [presence.activity for presence in presences(bo)] == [Activity.LOST]
 
     def test_nobody_hears_before_the_welcome_of_those_who_left_meanwhile(self) -> None:
         bench = Bench()
@@ -478,6 +514,107 @@ class TestColours:
         assert roster["ana"] == 7
         assert roster["bo"] != 7
         assert all(colour < COLOURS for colour in roster.values())
+
+
+class TestLook:
+    def test_the_others_are_asked_to_look_where_one_is(self) -> None:
+        bench = Bench()
+        ana, bo, third = bench.join("ana"), bench.join("bo"), bench.join("third")
+        bench.room.look(ana)
+        person = welcome_of(bench.knock("x")).roster[0].person
+        assert bo.told[0] == third.told[0] == Look(person)
+        assert not any(isinstance(message, Look) for message in ana.told)
+
+    def test_by_then_they_know_where_that_is(self) -> None:
+        bench = Bench()
+        ana, bo, writer = bench.join("ana"), bench.join("bo"), Writer(11)
+        bench.room.present(ana, caret(0))
+        bench.commit()
+        bo.take()
+        for n in range(1, 151):
+            bench.room.update(ana, n, writer.type("x"))
+        bench.room.present(ana, caret(150))
+        bench.room.look(ana)
+        assert bo.told == []
+        bench.room.committed(bench.room.seq)
+        assert [type(message) for message in bo.told] == [Batch, Batch, Presence, Look]
+        bench.wait(1.0)
+        assert isinstance(bo.told[-1], Look), "the caret does not come twice"
+
+    def test_not_too_often(self) -> None:
+        bench = Bench()
+        ana, bo = bench.join("ana"), bench.join("bo")
+        for _ in range(3):
+            bench.room.look(ana)
+        assert [type(message) for message in bo.told] == [Look]
+        assert [type(message) for message in ana.told] == [Declined, Declined]
+        bench.wait(2.0)
+        bench.room.look(ana)
+        assert len(bo.told) == 2
+
+    def test_a_reader_may_not_unless_readers_may_chat(self) -> None:
+        bench = Bench()
+        ana, bo = bench.join("ana", role=Role.READ), bench.join("bo")
+        bench.room.look(ana)
+        assert [type(message) for message in ana.told] == [Declined]
+        assert bo.told == []
+        bench.room.setting_committed("readers_chat", "on")
+        bo.take()
+        bench.room.look(ana)
+        assert [type(message) for message in bo.told] == [Look]
+
+    def test_who_has_left_by_then_asks_nobody(self) -> None:
+        bench = Bench()
+        ana, bo = bench.join("ana"), bench.join("bo")
+        bench.room.update(ana, 1, Writer(11).type("x"))
+        bench.room.look(ana)
+        bench.room.leave(ana)
+        bench.commit()
+        assert not any(isinstance(message, Look) for message in bo.told)
+
+
+class TestPulse:
+    def test_it_has_the_sessions_whose_distance_is_known(self) -> None:
+        bench = Bench()
+        ana, bo = bench.join("ana"), bench.join("bo")
+        bench.join("third")
+        ana.round_trip_ms, bo.round_trip_ms = 0, 180
+        bench.room.pulse(ana)
+        told: list[Message] = [Pulse(((ana.session, 0), (bo.session, 180)))]
+        assert ana.told == told
+        assert bo.told == []
+
+
+class TestAuthors:
+    def test_who_is_here_has_their_colour_and_the_others_have_one(self) -> None:
+        bench = Bench()
+        bench.join("ana", principal="unix:ana")
+        bench.join("bo", principal="unix:bo")
+        colours = {
+            p.person.principal: p.person.colour for p in welcome_of(bench.knock("x")).roster if p.person
+        }
+        people = [
+            ("unix:ana", "Ana of before"),
+            *((f"unix:{n}", str(n)) for n in range(5)),
+            ("unix:bo", "bo"),
+        ]
+        authors = bench.room.authors(people)
+        assert [(each.principal, each.name) for each in authors] == people
+        assert (authors[0].colour, authors[-1].colour) == (colours["unix:ana"], colours["unix:bo"])
+        assert len({each.colour for each in authors}) == len(authors), (
+            "no two alike while there are free ones"
+        )
+
+    def test_one_principal_under_two_names_has_one_colour(self) -> None:
+        one, two = Bench().room.authors([("unix:ana", "ana"), ("unix:ana", "Ana")])
+        assert one.colour == two.colour
+
+    def test_who_is_not_here_has_the_colour_that_they_would_be_given(self) -> None:
+        bench = Bench()
+        [author] = bench.room.authors([("device:bo", "bo")])
+        bench.join("bo")
+        roster = welcome_of(bench.knock("x")).roster
+        assert [p.person.colour for p in roster if p.person] == [author.colour]
 
 
 class TestSettings:

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from collab_protocol import limits
 from collab_protocol.errors import StoreError
-from collab_server.store.base import Row, SettingRow, Snapshot, StoreTrouble
+from collab_server.store.base import ChatLine, Row, SettingRow, Snapshot, StoreTrouble
 from collab_server.store.sqlite import VERSION, SqliteStore
 
 LINEAGE = b"l" * 16
@@ -348,3 +349,86 @@ def test_it_waits_for_the_disk(store: SqliteStore) -> None:
     assert store.is_durable
     assert store._db.execute("PRAGMA synchronous").fetchone() == (2,)
     assert store._db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def line(n: int, room: str = "notes") -> ChatLine:
+    return ChatLine(room, n, 1000.25, "unix:ana", "ana", 7, f"日🙂 {n}")
+
+
+def test_the_newest_lines_of_chat_come_back_and_older_ones_go(store: SqliteStore) -> None:
+    store.create("notes", LINEAGE, 1.0)
+    store.create("other", LINEAGE, 1.0)
+    store.write([], [], [line(1, "other")])
+    for n in range(1, limits.CHAT_KEPT + 11):
+        store.write([], [], [line(n)])
+    stored, other = store.load("notes"), store.load("other")
+    assert stored is not None
+    assert other is not None
+    last = limits.CHAT_KEPT + 10
+    assert stored.chat == tuple(line(n) for n in range(last - limits.CHAT_SHOWN + 1, last + 1))
+    assert other.chat == (line(1, "other"),)
+    kept = [n for (n,) in store._db.execute("SELECT n FROM chat WHERE room = 'notes' ORDER BY n")]
+    assert kept == list(range(11, last + 1))
+
+
+def test_chat_is_in_one_transaction_with_the_rest(store: SqliteStore) -> None:
+    store.create("notes", LINEAGE, 1.0)
+    store.write([row(1)], [], [line(1)])
+    with pytest.raises(StoreError):
+        store.write([row(2)], [], [line(2), line(1)])
+    stored = store.load("notes")
+    assert stored is not None
+    assert ([each.last for each in stored.rows], stored.chat) == ([1], (line(1),))
+
+
+class TestWriters:
+    @pytest.fixture
+    def written(self, store: SqliteStore) -> SqliteStore:
+        store.create("notes", LINEAGE, 1.0)
+        store.create("other", LINEAGE, 1.0)
+        ana = replace(row(1), new_ids=(11,))
+        bo = replace(
+            row(2, session=6), principal="unix:bo", name="bo", device_hash=b"b" * 32, new_ids=(12, 13)
+        )
+        # Another window of ana's machine, under another name, and again the first one.
+        ann = replace(row(3, session=7), principal="unix:ana/Ann", name="Ann", new_ids=(14,))
+        store.write([ana, bo, ann], [])
+        store.write([row(4), replace(row(1, "other"), principal="unix:cy", name="cy", new_ids=(11,))], [])
+        return store
+
+    def test_since_a_row(self, written: SqliteStore) -> None:
+        everybody = (("unix:ana", "ana"), ("unix:ana/Ann", "Ann"), ("unix:bo", "bo"))
+        assert [written.writers("notes", since).people for since in range(5)] == [
+            everybody,
+            everybody,
+            everybody[:2],
+            everybody[:1],
+            (),
+        ]
+        assert written.writers("notes", 0).ids == ()
+        assert written.writers("nowhere", 0).people == ()
+
+    def test_ever_and_under_which_ids(self, written: SqliteStore) -> None:
+        writers = written.writers("notes", None)
+        names = [name for _, name in writers.people]
+        assert names == ["ana", "Ann", "bo"]
+        assert {client_id: names[at] for client_id, at in writers.ids} == {
+            11: "ana",
+            12: "bo",
+            13: "bo",
+            14: "Ann",
+        }
+        assert written.writers("other", None).people == (("unix:cy", "cy"),)
+
+    def test_an_id_stays_with_who_brought_it(self, written: SqliteStore) -> None:
+        written.write([replace(row(5, session=9), principal="unix:eve", name="eve", new_ids=(11,))], [])
+        writers = written.writers("notes", None)
+        assert writers.people[dict(writers.ids)[11]] == ("unix:ana", "ana")
+
+    def test_the_newest_people_only_and_their_ids(
+        self, written: SqliteStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(limits, "AUTHORS", 2)
+        writers = written.writers("notes", None)
+        assert [name for _, name in writers.people] == ["ana", "Ann"]
+        assert dict(writers.ids) == {11: 0, 14: 1}

@@ -33,11 +33,16 @@ _READY_S: Final = 60.0
 class Crowd:
     """The process, from the side of who measures; use it in a `with`."""
 
-    def __init__(self, port: int, room: str, *, people: int, rate: float = 0.0) -> None:
-        """Let `people` join `room` and make `rate` edits a second together; return when they are there."""
+    def __init__(
+        self, port: int, room: str, *, people: int, rate: float = 0.0, module: str = "benchmarks.crowd"
+    ) -> None:
+        """Let `people` join `room` and make `rate` edits a second together; return when they are there.
+
+        Of another `module`, such as `benchmarks.movers`, the rate is what that one makes of it.
+        """
         self.edits_per_s = float("nan")
         """How many there really were; told at the end."""
-        argv = [sys.executable, "-m", "benchmarks.crowd", str(port), room]
+        argv = [sys.executable, "-m", module, str(port), room]
         self._process = subprocess.Popen(
             [*argv, "--people", str(people), "--rate", str(rate)],
             cwd=Path(__file__).parents[1],

@@ -50,6 +50,10 @@ class JoinSettings:
     is_ascii: bool
     is_insecure: bool
     is_offline: bool
+    follow: str
+    """Whom to follow from the start; empty for nobody."""
+    announce: str
+    """Where to announce what happens: a file, a FIFO, or `region`; empty for nowhere."""
     complaints: tuple[str, ...]
 
 
@@ -88,6 +92,8 @@ def join_settings(flags: JoinFlags, environ: Mapping[str, str], *, can_draw_unic
         is_ascii=layers.find(table.ASCII, flags.ascii or None).value or not can_draw_unicode,
         is_insecure=flags.insecure,
         is_offline=flags.offline,
+        follow=flags.follow or "",
+        announce=flags.announce or "",
         complaints=layers.file.complaints,
     )
 
@@ -101,6 +107,8 @@ def _options(layers: Layers) -> Options:
         hints=bool(layers.find(table.HINTS).value),
         indent=layers.find(table.INDENT).value or "auto",
         auto_close=bool(layers.find(table.AUTO_CLOSE).value),
+        join_messages=bool(layers.find(table.JOIN_MESSAGES).value),
+        bell=bool(layers.find(table.BELL).value),
     )
 
 

@@ -37,6 +37,8 @@ class JoinFlags:
     ascii: bool = False
     insecure: bool = False
     offline: bool = False
+    follow: str | None = None
+    announce: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

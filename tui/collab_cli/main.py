@@ -84,6 +84,16 @@ def _join(
     insecure: Annotated[
         bool, typer.Option("--insecure", help="Allow ws:// to another machine, readable on the way.")
     ] = False,
+    follow: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Follow NAME from the start: what they see.")
+    ] = None,
+    announce: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|FIFO|region",
+            help="Write what happens there in plain lines; region: in a row of the screen.",
+        ),
+    ] = None,
 ) -> int:
     """Edit a room together. Starts a server for this account if none runs."""
     flags = JoinFlags(
@@ -96,6 +106,8 @@ def _join(
         ascii=ascii_only,
         insecure=insecure,
         offline=offline,
+        follow=follow,
+        announce=announce,
     )
 
     def join() -> int:

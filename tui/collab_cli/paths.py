@@ -1,7 +1,7 @@
 """The folders that collab keeps things in, and the names of the files in them.
 
     data     the server's rooms, server.lock, server.json
-    state    device secret, journals, copies, recent rooms, logs
+    state    device secret, journals, copies, recent rooms, lines read, logs
     config   config.toml
     run      Unix sockets: 0700, ours, short
 
@@ -69,6 +69,10 @@ class Folders:
     @property
     def recent_file(self) -> Path:
         return self.state / "recent-rooms"
+
+    @property
+    def read_file(self) -> Path:
+        return self.state / "read-lines"
 
     def run(self) -> Path:
         """Return the first choice for sockets that is short and can be made ours; make it.

@@ -208,6 +208,11 @@ AUTO_CLOSE: Final = Setting(
     "auto_close", _is_on, True, "false", "Whether brackets and quotes close themselves in code."
 )
 
+JOIN_MESSAGES: Final = Setting("join_messages", _is_on, True, "false", "Tell who comes and goes.")
+BELL: Final = Setting(
+    "bell", _is_on, False, "true", "Ring the terminal's bell when somebody asks you to look."
+)
+
 HOST: Final = Setting(
     "serve.host",
     _text,
@@ -244,6 +249,8 @@ JOIN_SETTINGS: Final[tuple[Setting[Any], ...]] = (
     RULER,
     INDENT,
     AUTO_CLOSE,
+    JOIN_MESSAGES,
+    BELL,
 )
 SERVE_SETTINGS: Final[tuple[Setting[Any], ...]] = (HOST, PORT, UNIX)
 SETTINGS: Final[tuple[Setting[Any], ...]] = (*JOIN_SETTINGS, *SERVE_SETTINGS)

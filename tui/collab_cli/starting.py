@@ -8,10 +8,13 @@ import logging
 import os
 import random
 import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from collab_cli.config import JoinSettings
 from collab_cli.copies import keep_copy
+from collab_cli.read_lines import ReadLines, last_read
 from collab_cli.recent import remember_room
 from collab_cli.targets import Target
 from collab_protocol.errors import StoreError
@@ -60,6 +63,7 @@ async def start_session(target: Target, settings: JoinSettings, device: bytes) -
     from collab_client.session import Session
     from collab_protocol.sync import Identity
 
+    last_here = await asyncio.to_thread(_last_here, target, settings)
     journal, contents, told = await asyncio.to_thread(_open_journal, target, settings, device)
     try:
         replayed = await _replayed(contents)
@@ -93,6 +97,9 @@ async def start_session(target: Target, settings: JoinSettings, device: bytes) -
         connect=None if settings.is_offline else Connector(target, settings).connect,
         dice=random.random,
         greeting=told,
+        read_n=await asyncio.to_thread(last_read, settings.folders.read_file, str(target)),
+        on_read=ReadLines(settings.folders.read_file, str(target), run=_in_a_thread).read,
+        last_here=last_here,
     )
     if journal is not None:
         journal.begin(asyncio.get_running_loop())
@@ -103,12 +110,11 @@ def _open_journal(
     target: Target, settings: JoinSettings, device: bytes, *, is_no_text: bool = False
 ) -> tuple[Journal | None, Contents, str]:
     """Return the journal of `target`; None with an empty one where there cannot be one."""
-    from collab_client.journal import Contents, Origin, journal_path, open_journal
+    from collab_client.journal import Contents, Origin, open_journal
     from collab_client.journal_steps import JournalNewer
 
-    server = str(settings.folders.data if target.server is None else target.server)
+    server, path = _place(target, settings)
     origin = Origin(server, target.room, device)
-    path = journal_path(settings.folders.journals, server, target.room)
     try:
         return open_journal(path, origin, is_no_text=is_no_text)
     except JournalNewer:
@@ -116,6 +122,27 @@ def _open_journal(
     except StoreError as error:
         _log.error("no journal: %s", error)
         return None, Contents(origin), f"no journal, changes are only in this window: {error}"
+
+
+def _place(target: Target, settings: JoinSettings) -> tuple[str, Path]:
+    """Return the name of the server in journals, and where the journal of `target` is."""
+    from collab_client.journal import journal_path
+
+    server = str(settings.folders.data if target.server is None else target.server)
+    return server, journal_path(settings.folders.journals, server, target.room)
+
+
+def _last_here(target: Target, settings: JoinSettings) -> float | None:
+    """Return when the journal was written last, in seconds (UTC); None when there is none yet."""
+    _, path = _place(target, settings)
+    try:
+        return max(file.stat().st_mtime for file in (path, Path(f"{path}-wal")) if file.exists())
+    except (OSError, ValueError):
+        return None
+
+
+def _in_a_thread(call: Callable[[], None]) -> None:
+    asyncio.get_running_loop().run_in_executor(None, call)
 
 
 async def _replayed(contents: Contents) -> Replayed:

@@ -11,6 +11,7 @@ import threading
 from types import FrameType
 from typing import TYPE_CHECKING, Final
 
+from collab_cli.announce import REGION, Announcements
 from collab_cli.clipboard import Clipboard
 from collab_cli.config import JoinSettings
 from collab_cli.exits import SIGNAL
@@ -42,7 +43,13 @@ class Window:
     """One room on one terminal. After `show`: `outcome`, `ended_by` and `has_crashed` say how it went."""
 
     def __init__(
-        self, target: Target, settings: JoinSettings, traits: Traits, device: bytes, screen: Screen
+        self,
+        target: Target,
+        settings: JoinSettings,
+        traits: Traits,
+        device: bytes,
+        screen: Screen,
+        announcements: Announcements | None,
     ) -> None:
         self.ended_by: signal.Signals | None = None
         self.has_crashed = False
@@ -52,6 +59,8 @@ class Window:
         self._screen = screen
         self._session: Session | None = None
         self._leaving: asyncio.Task[None] | None = None
+        if announcements is not None:
+            announcements.on_trouble = self._tell
         self._app = CollabApp(
             AppConfig(
                 room=target.room,
@@ -61,6 +70,9 @@ class Window:
                 is_ascii=settings.is_ascii or traits.is_ascii,
                 is_read_only=settings.is_read_only,
                 keys=settings.keys,
+                follow=settings.follow,
+                announce=announcements,
+                is_announced_here=settings.announce == REGION,
                 server="this machine's server" if target.server is None else str(target.server),
                 greeting="; ".join(settings.complaints),
                 clipboard=Clipboard(traits, os.environ, write=self._write, on_notice=self._tell),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from collab_client.carets import Passage, Patch, Span, passages, patches_of
 from collab_client.edits import (
@@ -37,6 +38,9 @@ from collab_protocol.errors import EditError, TextTooLarge
 from collab_protocol.messages import Presence
 from collab_protocol.text import Replica, Splice, utf8_length
 
+OWN: Final = 0
+"""The author of one's own splices; no session has this number."""
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -56,7 +60,10 @@ class Buffer(OwnCarets):
     to its start: edits that have a row in common are told of once. The lines are then as that change left
     them; the carets all move with the last one, mostly the only one.
     `on_carets()` is called when other people came, moved or went, or a remote edit has moved an own caret.
-    None of them may edit the buffer.
+
+    `listeners` are told of each Change before `on_change` is, in order. `splice_listeners` are told of what a
+    change is to the text, step by step, before the lines have it: who made it is OWN, a session, or None
+    where nobody knows, as with a Sync. None of them may edit the buffer.
     """
 
     def __init__(
@@ -74,8 +81,10 @@ class Buffer(OwnCarets):
         self.on_local_update: Callable[[bytes], None] = lambda _: None
         self.on_change: Callable[[Change], None] = lambda _: None
         self.on_carets: Callable[[], None] = lambda: None
+        self.listeners: list[Callable[[Change], None]] = []
+        self.splice_listeners: list[Callable[[Sequence[Splice], int | None], None]] = []
         self._ring = Ring()
-        self._peers = PeerCarets(self.lines, self._ring)
+        self._peers = PeerCarets(self.lines, self._ring, clock=clock)
         self._own_session: int | None = None
         self._own_rows = 0
         self._undo_steps = UndoSteps(clock)
@@ -90,6 +99,8 @@ class Buffer(OwnCarets):
         self.on_local_update = lambda _: None
         self.on_change = lambda _: None
         self.on_carets = lambda: None
+        self.listeners.clear()
+        self.splice_listeners.clear()
 
     # What there is
 
@@ -308,12 +319,14 @@ class Buffer(OwnCarets):
         if begins:
             self.replica.end_undo_group()
         self.replica.edit_all(splices)
+        for listener in self.splice_listeners:
+            listener(splices, OWN)
         for start, end, text in reversed(by_rows(self.lines, whole)):
             new_end = self.lines.replace(start, end, text)
             if start == first.start:
                 patches = [Patch(start, end, new_end)] if len(edits) == 1 else patches_of(edits)
                 self._pass(patches, None, None if own is None else own(patches), primary)
-            self.on_change(Change(start.row, end.row, new_end.row, is_local=True))
+            self._tell(Change(start.row, end.row, new_end.row, is_local=True))
         is_behind = is_plain and len(whole) == 1 and self.anchor == self.head == new_end
         after = Placed.one(lowest + added) if is_behind else self._placed()
         self._undo_carets.edited(
@@ -409,6 +422,10 @@ class Buffer(OwnCarets):
 
     def _patch(self, splices: Sequence[Splice], author: int | None, *, is_local: bool) -> list[Patch]:
         """Do to the lines and carets what happened in the replica, and tell of the rows."""
+        if splices and self.splice_listeners:
+            who = OWN if is_local or (author is not None and author == self._own_session) else author
+            for listener in self.splice_listeners:
+                listener(splices, who)
         patches: list[Patch] = []
         left = len(splices)
         for run in ascending(splices):
@@ -419,8 +436,13 @@ class Buffer(OwnCarets):
                 new_end = self.lines.replace(start, end, text)
                 if not left and start == edits[0].start:
                     self._pass(patches, author)
-                self.on_change(Change(start.row, end.row, new_end.row, is_local))
+                self._tell(Change(start.row, end.row, new_end.row, is_local))
         return patches
+
+    def _tell(self, change: Change) -> None:
+        for listener in self.listeners:
+            listener(change)
+        self.on_change(change)
 
     def _take_splices(self) -> tuple[Splice, ...]:
         splices = tuple(self._splices)

@@ -26,6 +26,7 @@ from collab_client.buffer import Buffer
 from collab_client.journal_file import RECEIPTED_KEPT_S
 from collab_client.journal_steps import Contents, Entry
 from collab_client.replay import Replayed
+from collab_client.unsent_rows import places_of
 from collab_protocol.errors import StoreError, UpdateError
 from collab_protocol.events import (
     Displaced,
@@ -273,6 +274,10 @@ class Document:
         """Keep the text as a copy when the journal has not got what was typed here. Raises: StoreError."""
         if self._is_lost and self.unsaved:
             self.copies.append(self._keep_copy(self.buffer.lines.text()))
+
+    def unsent_places(self) -> list[tuple[int, int]]:
+        """Return the rows, from first to before end, that unsaved changes have touched; see `places_of`."""
+        return places_of([unsaved.row.data for unsaved in self._unsaved], self.replica, self.buffer.lines)
 
     def indexing(self) -> Generator[None, None, None]:
         """Prepare, in slices, for judging what comes anywhere in the text; it works without that, slower."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import time
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, ValuesView
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -97,13 +98,18 @@ class Ring:
 class Peer:
     """Another session, as far as this one can tell.
 
-    `spans` are its carets, the primary one first; empty while they are not known.
+    `spans` are its carets, the primary one first; empty while they are not known. `typed_at` is when a row
+    of theirs last came, `following` the session whose view they follow, or 0. `view` is what they see of the
+    text, from its first place to its last; None while that is not known.
     """
 
     person: Person
     spans: tuple[Span, ...]
     activity: Activity
     moved_at: float
+    typed_at: float = -math.inf
+    following: int = 0
+    view: tuple[Position, Position] | None = None
 
     @property
     def head(self) -> Position | None:
@@ -119,10 +125,11 @@ class Peer:
 class PeerCarets(Mapping[int, Peer]):
     """The other sessions of the room, by session number."""
 
-    def __init__(self, lines: Lines, ring: Ring) -> None:
-        """`lines` and `ring` stay the owner's, who keeps them up to date."""
+    def __init__(self, lines: Lines, ring: Ring, *, clock: Callable[[], float] = time.monotonic) -> None:
+        """`lines` and `ring` stay the owner's, who keeps them up to date; `clock` gives seconds."""
         self._lines = lines
         self._ring = ring
+        self._clock = clock
         self._peers: dict[int, Peer] = {}
         self._said: dict[int, Presence] = {}
         self._typing: set[int] = set()
@@ -136,6 +143,10 @@ class PeerCarets(Mapping[int, Peer]):
     def __len__(self) -> int:
         return len(self._peers)
 
+    def values(self) -> ValuesView[Peer]:
+        """Return the peers; what Mapping makes of `__iter__` takes ten times as long, for every move of anybody."""
+        return self._peers.values()
+
     def place(self, presence: Presence, now: float) -> None:
         """Take what a session says of itself; that it moved is noted when the place is news here.
 
@@ -145,18 +156,21 @@ class PeerCarets(Mapping[int, Peer]):
         if person is None:
             return
         session = person.session
-        if presence.activity is Activity.GONE:
+        if presence.activity.is_over:
             self._peers.pop(session, None)
             self._said.pop(session, None)
             self._typing.discard(session)
             return
         self._said[session] = presence
         old = self._peers.get(session)
-        spans = self._spans(presence)
+        spans, view = self._placed(presence)
         has_moved = old is None or session in self._typing or old.spans != spans
         moved_at = now if old is None or (has_moved and spans) else old.moved_at
+        typed_at = -math.inf if old is None else old.typed_at
         self._typing.discard(session)
-        self._peers[session] = Peer(person, spans, presence.activity, moved_at)
+        self._peers[session] = Peer(
+            person, spans, presence.activity, moved_at, typed_at, presence.following, view
+        )
 
     def place_again(self) -> None:
         """Place everybody by what they said last.
@@ -189,23 +203,41 @@ class PeerCarets(Mapping[int, Peer]):
         self._typing.clear()
 
     def shift(self, passage: Passage, author: int | None) -> None:
-        """Bring every caret through what session `author` made; None is this one, or unknown."""
-        if author in self._peers:
-            self._typing.add(author)
+        """Bring every caret and view through what session `author` made; None is this one, or unknown."""
         for session, peer in self._peers.items():
             is_author = session == author
             spans = tuple([passage.span(span, is_author=is_author) for span in peer.spans])
-            if spans != peer.spans:
-                self._peers[session] = replace(peer, spans=spans)
+            view = peer.view
+            if view is not None:
+                seen = passage.span(Span(*view))
+                view = (seen.head, seen.anchor)
+            typed_at = peer.typed_at
+            if is_author:
+                self._typing.add(session)
+                typed_at = self._clock()
+            elif spans == peer.spans and view == peer.view:
+                continue
+            # `replace` costs twice as much, and all the others are here for each key of anybody.
+            self._peers[session] = Peer(
+                peer.person, spans, peer.activity, peer.moved_at, typed_at, peer.following, view
+            )
 
     def _place_again(self, session: int, presence: Presence) -> None:
-        spans = self._spans(presence)
-        if spans:
-            self._peers[session] = replace(self._peers[session], spans=spans)
+        spans, view = self._placed(presence)
+        if spans or view is not None:
+            peer = self._peers[session]
+            self._peers[session] = replace(peer, spans=spans or peer.spans, view=view or peer.view)
 
-    def _spans(self, presence: Presence) -> tuple[Span, ...]:
+    def _placed(self, presence: Presence) -> tuple[tuple[Span, ...], tuple[Position, Position] | None]:
+        """Return the carets and the view, each where it is here; without those that cannot be known."""
         if presence.person is None:
-            return ()
+            return (), None
+        carets, seen = presence.carets, presence.view
+        if seen is not None:
+            carets = (*carets, Caret(seen.top, seen.bottom))
         nearest = self._lines.nearest
-        carets = self._ring.bring(presence.carets, presence.person.session, presence.seen)
-        return tuple(Span(nearest(caret.head), nearest(caret.anchor)) for caret in carets)
+        brought = self._ring.bring(carets, presence.person.session, presence.seen)
+        spans = tuple([Span(nearest(caret.head), nearest(caret.anchor)) for caret in brought])
+        if seen is None or not spans:
+            return spans, None
+        return spans[:-1], (spans[-1].head, spans[-1].anchor)

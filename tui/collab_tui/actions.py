@@ -16,6 +16,7 @@ class Group(StrEnum):
     """A heading of the help."""
 
     ROOM = "Room"
+    PEOPLE = "People"
     MOVE = "Move"
     SELECT = "Select"
     CHANGE = "Change"
@@ -73,6 +74,18 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action("retry", "Try to connect now", "f5,alt+r", Group.ROOM),
     Action("commands", "All commands", "ctrl+p,ctrl+e", Group.ROOM),
     Action("help", "Help", "f1", Group.ROOM),
+    Action("people", "Who is here …", "f8", Group.PEOPLE),
+    Action("follow", "Follow somebody, or stop", "f9", Group.PEOPLE),
+    # Shift and F4 or F7 are F16 and F19 to terminals of the xterm family and the Linux console.
+    Action("next_person", "Go to the next person", "f7", Group.PEOPLE),
+    Action("previous_person", "Go to the person before", "shift+f7,f19", Group.PEOPLE),
+    Action("look_here", "Ask the others to look here", "ctrl+t", Group.PEOPLE),
+    Action("chat", "Chat …", "f2,alt+c", Group.PEOPLE),
+    Action("readers_chat", "Let who may only read chat, or not", "", Group.PEOPLE),
+    Action("next_change", "Next change of when I was away", "f4", Group.PEOPLE),
+    Action("previous_change", "The change before", "shift+f4,f16", Group.PEOPLE),
+    Action("list_changes", "Changes of when I was away …", "", Group.PEOPLE),
+    Action("toggle_authorship", "Show who wrote what, or not", "alt+a", Group.PEOPLE),
     *(Action(id_, title, keys, Group.MOVE) for id_, title, keys in _MOVES),
     Action("go_to_line", "Go to line …", "ctrl+g,ctrl+l", Group.MOVE),
     *(

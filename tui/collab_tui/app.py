@@ -25,31 +25,40 @@ from collab_tui.actions import Keymap
 from collab_tui.bars import Bars
 from collab_tui.driver import DirectDriver
 from collab_tui.leaving import Leaving
+from collab_tui.marks import has_place
 from collab_tui.options import Options
-from collab_tui.palette import Ink, Theme, next_theme, palette_of
-from collab_tui.people import people_shown
-from collab_tui.safe_text import safe_name
+from collab_tui.palette import Theme, next_theme, palette_of
+from collab_tui.safe_text import safe_name, safe_text
+from collab_tui.toasts import Toasts
+from collab_tui.widgets.announce_line import AnnounceLine
+from collab_tui.widgets.chat_bar import ChatBar
 from collab_tui.widgets.command_list import CommandList
 from collab_tui.widgets.copying import Clipboard
 from collab_tui.widgets.editor import Editor
 from collab_tui.widgets.find_bar import FindBar
 from collab_tui.widgets.hint_bar import HintBar
+from collab_tui.widgets.others import PACE_S
+from collab_tui.widgets.people_panel import PeoplePanel
 from collab_tui.widgets.prompt import Prompt
 from collab_tui.widgets.rows import RowsWidget
-from collab_tui.widgets.scrollbar import ScrollBar
+from collab_tui.widgets.scrollbar import MarkKind, ScrollBar, ScrollMark
 from collab_tui.widgets.status_line import Bar, CaretPosition, StatusLine
 
 if TYPE_CHECKING:
+    from collab_client.away import Away, Digest
     from collab_client.buffer import Buffer
+    from collab_client.chat import Chat
+    from collab_client.lines import Position
+    from collab_client.people import News, People
     from collab_client.room_settings import RoomSettings
+    from collab_protocol.messages import Authors
+    from collab_protocol.presence import Person
     from collab_tui.coding import Coding
+    from collab_tui.company import Company
     from collab_tui.finding import Finding
+    from collab_tui.room_life import RoomLife
 
 _log = logging.getLogger(__name__)
-
-_NOTICE_S: Final = 4.0
-_NOTICE_CHARACTER_S: Final = 0.1
-"""What is long, such as a path, stands longer."""
 
 _SURROUNDINGS_DELAY_S: Final = 0.05
 """Where the caret is, is said when a burst of keys pauses: a key then repaints its row and no more."""
@@ -76,9 +85,18 @@ class Session(Protocol):
 
     on_status: Callable[[Status], None]
     on_notice: Callable[[str], None]
+    on_people: Callable[[], None]
+    on_news: Callable[[News], None]
+    on_look: Callable[[Person], None]
+    on_chat: Callable[[bool], None]
+    on_away: Callable[[Digest], None]
+    on_authors: Callable[[Authors], None]
 
     @property
     def status(self) -> Status: ...
+
+    @property
+    def people(self) -> People: ...
 
     @property
     def unsaved(self) -> int: ...
@@ -92,7 +110,30 @@ class Session(Protocol):
     @property
     def journal_trouble(self) -> str: ...
 
+    @property
+    def round_trip_s(self) -> float | None: ...
+
     def caret_moved(self) -> None: ...
+
+    def touched(self) -> None: ...
+
+    def follow(self, session: int) -> None: ...
+
+    def show_view(self, top: Position, bottom: Position) -> None: ...
+
+    def look_here(self) -> str: ...
+
+    def ask_pulse(self) -> None: ...
+
+    @property
+    def chat(self) -> Chat: ...
+
+    @property
+    def away(self) -> Away: ...
+
+    def say(self, text: str) -> str: ...
+
+    def ask_authors(self) -> str: ...
 
     def retry_now(self) -> None: ...
 
@@ -121,6 +162,16 @@ class AppConfig:
     is_read_only: bool = False
     keys: Mapping[str, str] = field(default_factory=dict)
     """Keys by action id, where they differ from the default ones."""
+    follow: str = ""
+    """Whom to follow from the start, by name."""
+    announce: Callable[[str], None] | None = None
+    """Takes what happens, line by line, for people who cannot see it."""
+    is_announced_here: bool = False
+    """Whether those lines stand in a row of the screen, too."""
+    address: str = ""
+    """What others type behind `collab join` to come here; empty: the room's name, on this machine."""
+    has_osc9: bool = False
+    """Whether the terminal shows what it is told by OSC 9, in the place of ringing a bell."""
     server: str = "the server"
     """Where the text is kept, as Ctrl-S says it."""
     greeting: str = ""
@@ -174,7 +225,11 @@ class CollabApp(App[Outcome], inherit_bindings=False):
         self._session: Session | None = None
         self._finding: Finding | None = None
         self._coding: Coding | None = None
-        self._notice_timer: Timer | None = None
+        self._company: Company | None = None
+        self._room_life: RoomLife | None = None
+        self._toasts = Toasts(
+            show=lambda text: self._line.show(notice=text), later=self.set_timer, clock=config.clock
+        )
         self._surroundings_timer: Timer | None = None
         self.title = safe_name(config.room)
 
@@ -210,6 +265,10 @@ class CollabApp(App[Outcome], inherit_bindings=False):
         self._find_bar = FindBar(palette, self._keys, is_ascii=config.is_ascii)
         self._prompt = Prompt(palette, self._keys, is_ascii=config.is_ascii)
         self._commands = CommandList(palette, self._keys, is_ascii=config.is_ascii)
+        self._chat_bar = ChatBar(palette, self._keys, is_ascii=config.is_ascii)
+        self._announced = AnnounceLine(palette, is_ascii=config.is_ascii)
+        self._announced.display = config.is_announced_here
+        self._panel = PeoplePanel(palette, self._keys, is_ascii=config.is_ascii)
         self._hints = HintBar(palette, self._keys, is_ascii=config.is_ascii)
         self._line = StatusLine(
             palette, config.room, is_ascii=config.is_ascii, is_read_only=config.is_read_only
@@ -218,9 +277,12 @@ class CollabApp(App[Outcome], inherit_bindings=False):
         yield Desk(self._editor, self._scrollbar)
         yield self._find_bar
         yield self._prompt
+        yield self._chat_bar
+        yield self._announced
         yield Bar(self._line, self._position)
         yield self._hints
         yield self._commands
+        yield self._panel
 
     def on_mount(self) -> None:
         self._bars = Bars(
@@ -228,10 +290,12 @@ class CollabApp(App[Outcome], inherit_bindings=False):
             self._find_bar,
             self._prompt,
             self._commands,
+            self._panel,
             self._keys,
             run=self._editor.act,
             changed=self._bars_changed,
         )
+        self._bars.add(self._chat_bar)
         self._leaving = Leaving(self, self._editor, self._line, self._editor.resume, self._end)
         self._listen()
         self._scrollbar.on_scroll = self._editor.scroll_to_share
@@ -247,6 +311,7 @@ class CollabApp(App[Outcome], inherit_bindings=False):
     def on_resize(self, event: events.Resize) -> None:
         self.query_one(Bar).set_class(event.size.width < _NARROW_CELLS, "-narrow")
         self._hints.display = self._has_hints(event.size.height)
+        self._chat_bar.fit(event.size.height)
 
     # -- the terminal
 
@@ -282,7 +347,8 @@ class CollabApp(App[Outcome], inherit_bindings=False):
             call()
             return
         chained: Callable[[], object] = call
-        for widget in (self._editor, self._find_bar, self._prompt, self._commands, self._scrollbar):
+        bars = (self._find_bar, self._prompt, self._commands, self._panel, self._chat_bar)
+        for widget in (self._editor, *bars, self._scrollbar):
             chained = partial(widget.call_later, chained)
         chained()
 
@@ -319,6 +385,7 @@ class CollabApp(App[Outcome], inherit_bindings=False):
         self._buffer, self._session = buffer, session
         session.on_status = self._status_changed
         session.on_notice = self.tell
+        self._meet(buffer, session)
         self._line.show(status=session.status)
 
         from collab_tui.coding import Coding  # loads what the buffer has loaded, not before
@@ -352,26 +419,92 @@ class CollabApp(App[Outcome], inherit_bindings=False):
             changed=self._show_surroundings_soon,
             clock=self._config.clock,
         )
+        self._live_in(buffer, session)
         self._editor.attach(buffer)
         self._show_surroundings()
         self.call_after_refresh(self._coding.begin)
 
+    def _meet(self, buffer: Buffer, session: Session) -> None:
+        """Show who else is here."""
+        from collab_tui.company import Company
+
+        self._company = Company(
+            self._editor,
+            self._bars,
+            self._panel,
+            self._line,
+            self._scrollbar,
+            buffer,
+            session,
+            self._keys,
+            palette=palette_of(self._theme),
+            invitation=self._invitation,
+            tell=self.tell,
+            clear=self._toasts.clear,
+            ring=self._ring,
+            later=self.set_timer,
+            clock=self._config.clock,
+        )
+        session.on_people = self._people_changed
+        session.on_news = self._news_came
+        session.on_look = self._company.asked_to_look
+        self._editor.on_view = session.show_view
+        if self._config.follow:
+            self._company.wait_for(self._config.follow)
+
+    def _live_in(self, buffer: Buffer, session: Session) -> None:
+        """Show what goes on beside the text, behind what listens to the session already."""
+        from collab_tui.room_life import RoomLife
+
+        outlets = [] if self._config.announce is None else [self._config.announce]
+        if self._config.is_announced_here:
+            outlets.append(self._announced.show)
+        self._room_life = RoomLife(
+            self._editor,
+            self._bars,
+            self._chat_bar,
+            buffer,
+            session,
+            self._keys,
+            palette=lambda: palette_of(self._theme),
+            tell=self.tell,
+            later=self.set_timer,
+            show_unread=lambda count: self._line.show(unread=count),
+            changed=self._show_surroundings_soon,
+            announce=outlets,
+            clock=self._config.clock,
+            is_ascii=self._config.is_ascii,
+        )
+        if self._company is not None:
+            self._company.on_leader = self._room_life.leader_changed
+
     def _status_changed(self, status: Status) -> None:
         read_only = self._config.is_read_only or (self._buffer is not None and self._buffer.read_only)
         self._line.show(status=status, is_read_only=read_only)
+        if self._room_life is not None:
+            self._room_life.status_changed(status)
         if self._session is not None:
             self._leaving.status_changed(self._session)
 
-    def tell(self, text: str) -> None:
+    def tell(self, text: str, stands_s: float | None = None) -> None:
         """Show `text` in the status line for a while."""
-        self._line.show(notice=text)
-        if self._notice_timer is not None:
-            self._notice_timer.stop()
-        self._notice_timer = self.set_timer(_NOTICE_S + len(text) * _NOTICE_CHARACTER_S, self._notice_expired)
+        self._toasts.tell(text, stands_s)
 
-    def _notice_expired(self) -> None:
-        self._notice_timer = None
-        self._line.show(notice="")
+    def _news_came(self, news: News) -> None:
+        if self._options.join_messages:
+            self._toasts.tell_news(news)
+
+    def _ring(self, text: str) -> None:
+        """Have the person look up, if they want that: with the bell, or a notification that says `text`."""
+        if self._options.bell:
+            self.write(f"\x1b]9;collab: {safe_text(text)}\x07" if self._config.has_osc9 else "\x07")
+
+    @property
+    def _invitation(self) -> str:
+        address = self._config.address
+        if address:
+            return f"Others come in with: collab join {address}"
+        return f"Others come in with: collab join {self.title}, on this machine or over SSH to it."
 
     # -- what the editor says
 
@@ -379,7 +512,8 @@ class CollabApp(App[Outcome], inherit_bindings=False):
         editor = self._editor
         editor.on_moved = self._moved
         editor.on_elsewhere = self._show_surroundings_soon
-        editor.on_people = self._show_people
+        editor.on_people = self._people_changed
+        editor.on_typed = self._touched
         editor.on_notice = self.tell
         editor.on_action = self._act
         editor.on_quit = self._quit
@@ -390,9 +524,20 @@ class CollabApp(App[Outcome], inherit_bindings=False):
             self._session.caret_moved()
         self._show_surroundings_soon()
 
-    def _show_people(self) -> None:
-        peers = () if self._buffer is None else self._buffer.peers.values()
-        self._line.show(people=people_shown(peers))
+    def _people_changed(self) -> None:
+        if self._company is not None:
+            self._company.people_changed()
+
+    def _touched(self) -> None:
+        if self._session is not None:
+            self._session.touched()
+        if self._room_life is not None:
+            self._room_life.touched()
+
+    async def on_event(self, event: events.Event) -> None:
+        if isinstance(event, events.MouseEvent):
+            self._touched()
+        await super().on_event(event)
 
     def _quit(self) -> None:
         self._leaving.request(self._session)
@@ -402,7 +547,9 @@ class CollabApp(App[Outcome], inherit_bindings=False):
 
     def _show_surroundings_soon(self) -> None:
         if self._surroundings_timer is None:
-            self._surroundings_timer = self.set_timer(_SURROUNDINGS_DELAY_S, self._show_surroundings)
+            people = 0 if self._buffer is None else len(self._buffer.peers)
+            wait_s = max(_SURROUNDINGS_DELAY_S, PACE_S * people)
+            self._surroundings_timer = self.set_timer(wait_s, self._show_surroundings)
 
     def _show_surroundings(self) -> None:
         """Show where the caret and the window are in the text."""
@@ -411,16 +558,22 @@ class CollabApp(App[Outcome], inherit_bindings=False):
         if buffer is None or view is None:
             return
         self._position.show(buffer.head, self._note(buffer))
+        if self._company is not None:
+            self._company.refresh()
         rows = self._scrollbar.size.height
         total = view.wrap.total
-        marks: dict[int, Ink | None] = {}
-        if self._finding is not None:
-            marks.update(dict.fromkeys(self._finding.marks(rows)))
+        marks: dict[int, ScrollMark] = {}
         palette = palette_of(self._theme)
-        for peer in buffer.peers.values():
+        if self._room_life is not None:
+            mark = ScrollMark(MarkKind.CHANGE, palette.scroll_change)
+            marks.update(dict.fromkeys(self._room_life.scroll_marks(rows), mark))
+        if self._finding is not None:
+            mark = ScrollMark(MarkKind.MATCH, palette.scroll_match)
+            marks.update(dict.fromkeys(self._finding.marks(rows), mark))
+        for peer in filter(has_place, buffer.peers.values()):
             if peer.head is not None:
                 y = view.wrap.visual_row(peer.head.row) * rows // max(total, rows)
-                marks[min(y, rows - 1)] = palette.person(peer.person.colour)
+                marks[min(y, rows - 1)] = ScrollMark(MarkKind.PERSON, palette.person(peer.person.colour))
         self._scrollbar.show(total, view.wrap.visual_row(view.top[0]) + view.top[1], marks)
 
     def _note(self, buffer: Buffer) -> str:
@@ -462,6 +615,10 @@ class CollabApp(App[Outcome], inherit_bindings=False):
                 self._set_options(hints=not self._options.hints)
             case "next_theme":
                 self._set_theme(next_theme(self._theme))
+            case _ if self._room_life is not None and self._room_life.act(action):
+                pass
+            case _ if self._company is not None and self._company.act(action):
+                pass
             case _ if self._coding is not None:
                 self._coding.act(action)
             case _:
@@ -481,13 +638,18 @@ class CollabApp(App[Outcome], inherit_bindings=False):
             self._find_bar,
             self._prompt,
             self._commands,
+            self._panel,
             self._hints,
             self._line,
             self._position,
+            self._chat_bar,
+            self._announced,
         ):
             widget.palette = palette
             widget.refresh()
         self._editor.set_look(palette, self._options)
+        if self._company is not None:
+            self._company.set_palette(palette)
         self.tell(f"theme: {theme.value}")
 
     def _has_hints(self, height: int) -> bool:
@@ -496,7 +658,7 @@ class CollabApp(App[Outcome], inherit_bindings=False):
     def _bars_changed(self) -> None:
         """Follow what is open: what lies over the text, and which keys matter."""
         for widget in self.query(RowsWidget):
-            widget.is_covered = self._bars.is_list_open and widget is not self._commands
+            widget.is_covered = self._bars.is_list_open and widget not in (self._commands, self._panel)
         self._hints.show(self._bars.hints)
         self._show_surroundings_soon()
 

@@ -1,4 +1,4 @@
-"""The bars and lists that take keys in the editor's place: find, go to line, commands, help.
+"""The bars and lists that take keys in the editor's place: find, go to line, commands, help, who is here.
 
 One is open at a time. The editor stays focused and hands each key to it; what it does not want, such as
 Ctrl-Q, is done as always.
@@ -13,17 +13,22 @@ from typing import TYPE_CHECKING, Final
 from collab_tui.actions import ACTIONS, Keymap, shown_key
 from collab_tui.widgets.command_list import CommandList, Entry
 from collab_tui.widgets.editor import Editor
+from collab_tui.widgets.field_widget import FieldWidget
 from collab_tui.widgets.find_bar import FindBar
+from collab_tui.widgets.people_panel import PeoplePanel
 from collab_tui.widgets.prompt import Prompt
 
 if TYPE_CHECKING:
     from collab_client.buffer import Buffer
+    from collab_client.lines import Position
+    from collab_tui.company import Company
     from collab_tui.finding import Finding
 
 _PLACE: Final = re.compile(r"\s*(\d{1,9})?\s*(?:[:,]\s*(\d{1,9})\s*)?")
 
 _HINTS: Final = ("help", "commands", "quit", "find", "save", "undo", "go_to_line", "cut", "paste")
 _HINTS_FINDING: Final = ("find_next", "find_previous", "replace", "unselect")
+_HINTS_PEOPLE: Final = ("unselect", "look_here", "commands", "help", "quit")
 
 _HELP: Final = (
     (
@@ -52,6 +57,7 @@ class Bars:
         find_bar: FindBar,
         prompt: Prompt,
         commands: CommandList,
+        panel: PeoplePanel,
         keymap: Keymap,
         *,
         run: Callable[[str], None],
@@ -61,16 +67,28 @@ class Bars:
         self._find_bar = find_bar
         self._prompt = prompt
         self._commands = commands
+        self._panel = panel
         self._keymap = keymap
         self._run = run
         self._changed = changed
         self.finding: Finding | None = None
-        self._open: FindBar | Prompt | CommandList | None = None
+        self.company: Company | None = None
+        self._open: FieldWidget | PeoplePanel | None = None
         for bar in (find_bar, prompt, commands):
-            bar.on_close = self.close
-            bar.on_copy = editor.copy_text
-            bar.on_paste = editor.paste_to
-            bar.is_heard = lambda: editor.is_listening
+            self.add(bar)
+        panel.on_close = self.close
+        panel.is_heard = lambda: editor.is_listening
+
+    def add(self, bar: FieldWidget) -> None:
+        """Take care of `bar`, so that `show` can open it."""
+        bar.on_close = self.close
+        bar.on_copy = self._editor.copy_text
+        bar.on_paste = self._editor.paste_to
+        bar.is_heard = lambda: self._editor.is_listening
+
+    def show(self, bar: FieldWidget | PeoplePanel) -> None:
+        """Give the keys to `bar`, which its owner fills."""
+        self._begin(bar)
 
     @property
     def is_any_open(self) -> bool:
@@ -80,11 +98,13 @@ class Bars:
     @property
     def is_list_open(self) -> bool:
         """Whether a list lies over the text."""
-        return self._open is self._commands
+        return self._open is self._commands or self._open is self._panel
 
     @property
     def hints(self) -> Sequence[str]:
         """The actions that matter most now."""
+        if self._open is self._panel:
+            return _HINTS_PEOPLE
         return _HINTS_FINDING if self._open is self._find_bar else _HINTS
 
     def find(self, *, with_replace: bool) -> None:
@@ -94,19 +114,24 @@ class Bars:
             self.finding.open(with_replace=with_replace)
 
     def go_to_line(self, buffer: Buffer) -> None:
-        """Ask for a line, or a line and a column."""
+        """Ask for a line, a line and a column, or `@` and a name."""
         self._begin(self._prompt)
 
         def accept(text: str) -> None:
             self._accept_line(buffer, text)
 
-        def change(_: str) -> None:
+        count = buffer.lines.row_count
+        hint = f"1 to {count:,}, line:column, or @name"
+
+        def change(text: str) -> None:
             self._prompt.show("")
+            name = _name_in(text)
+            meant = "" if name is None or self.company is None else self.company.meant_by(name)
+            self._prompt.suggest(meant or hint)
 
         self._prompt.on_accept = accept
         self._prompt.on_change = change
-        count = buffer.lines.row_count
-        self._prompt.open("Go to line", hint=f"1 to {count:,}, or line:column")
+        self._prompt.open("Go to line", hint=hint)
 
     def list_commands(self) -> None:
         """Open the list of all commands."""
@@ -153,7 +178,7 @@ class Bars:
         self._changed()
         self._editor.update()
 
-    def _begin(self, bar: FindBar | Prompt | CommandList) -> None:
+    def _begin(self, bar: FieldWidget | PeoplePanel) -> None:
         if self._open is not bar:
             self.close()
             self._open = bar
@@ -168,14 +193,32 @@ class Bars:
         return ", ".join(map(shown_key, self._keymap.keys(action)))
 
     def _accept_line(self, buffer: Buffer, text: str) -> None:
+        from collab_client.lines import Position  # what the buffer has loaded, not before
+
+        name = _name_in(text)
+        if name is not None and self.company is not None:
+            place = self.company.place_of(name)
+            if isinstance(place, str):
+                self._prompt.show(place)
+            else:
+                self._go_to(place)
+            return
         match = _PLACE.fullmatch(text)
         if match is None or match.lastindex is None:
             self._prompt.show("a line, or a line and a column: 120 or 120:4")
             return
         row = buffer.head.row if match[1] is None else int(match[1]) - 1
         column = 0 if match[2] is None else int(match[2]) - 1
-        self.close()
+        self._go_to(Position(row, column))
 
+    def _go_to(self, place: Position) -> None:
         from collab_tui.widgets.commands import go_to  # what the buffer has loaded, not before
 
-        self._editor.edit(lambda buffer: go_to(buffer, row, column), centre=True)
+        self.close()
+        self._editor.edit(lambda buffer: go_to(buffer, *place), centre=True)
+
+
+def _name_in(text: str) -> str | None:
+    """Return the name behind an `@`, if it is a person that is asked for."""
+    text = text.strip()
+    return text[1:].strip() if text.startswith("@") else None

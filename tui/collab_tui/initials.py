@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import TYPE_CHECKING, Final
 
 from rich.cells import cell_len
@@ -21,15 +21,16 @@ def initials(people: Iterable[Person]) -> dict[str, str]:
     Who came first keeps the first letter, so that signs do not change when others come.
     """
     signs: dict[str, str] = {}
-    taken: set[str] = set()
     for person in sorted(people, key=lambda person: person.session):
-        if person.principal in signs:
-            continue
-        letters = [c.upper() for c in safe_name(person.name) if c.isalnum()]
-        sign = next(
-            (c for c in (*letters, *_SPARE) if c not in taken and len(c) == 1 and cell_len(c) == 1),
-            _SPARE[-1],
-        )
-        signs[person.principal] = sign
-        taken.add(sign)
+        if person.principal not in signs:
+            signs[person.principal] = sign_for(person.name, signs.values())
     return signs
+
+
+def sign_for(name: str, taken: Container[str]) -> str:
+    """Return a letter of `name` that is not taken, or a digit."""
+    letters = [c.upper() for c in safe_name(name) if c.isalnum()]
+    return next(
+        (c for c in (*letters, *_SPARE) if c not in taken and len(c) == 1 and cell_len(c) == 1),
+        _SPARE[-1],
+    )

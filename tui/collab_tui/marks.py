@@ -7,8 +7,9 @@ above, or past the end of its own line, or it is left out and the initial in the
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rich.cells import cell_len
@@ -33,6 +34,32 @@ _NAME_CELLS: Final = 16
 _CHIP_NAME_CELLS: Final = 10
 
 
+def has_place(peer: Peer) -> bool:
+    """Whether a session's carets are to be seen: they are known, and somebody is there who uses them."""
+    return bool(peer.spans) and peer.activity is not Activity.AWAY
+
+
+class Border(NamedTuple):
+    """What frames the text while somebody is followed: their colour, faint while they are gone."""
+
+    colour: int
+    is_faint: bool = False
+
+    def chip(self, palette: Palette, *, is_ascii: bool) -> Chip:
+        """Return the cell of it beside each row: their colour, or a sign where that is no surface."""
+        ink = palette.person(self.colour, is_faint=self.is_faint)
+        if palette.background.startswith("#") and ink.bg != palette.background:
+            return Chip(0, " ", ink)
+        return Chip(0, "|" if is_ascii else "│", self.edge(palette))
+
+    def edge(self, palette: Palette) -> Ink:
+        """Return the ink of a line in their colour, over whatever ground."""
+        ink = palette.person(self.colour, is_faint=self.is_faint)
+        if palette.background.startswith("#"):
+            return Ink(fg=ink.fg if ink.bg == palette.background else ink.bg)
+        return Ink(dim=True) if self.is_faint else Ink(fg=ink.bg, bold=True)
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
     """The visual rows on the screen, of which cells [left, left + width) are seen."""
@@ -41,6 +68,11 @@ class Window:
     left: int
     width: int
     layouts: Layouts
+    _begins: Sequence[tuple[int, int]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        begins = [(shown.row, shown.start) for shown in self.visual_rows]
+        object.__setattr__(self, "_begins", begins)
 
     @property
     def rows(self) -> Sequence[int]:
@@ -49,15 +81,13 @@ class Window:
 
     def y_of(self, position: Position) -> int | None:
         """Return the visual row in which a caret at `position` stands; None when that is not seen."""
-        row, column = position
-        for y, shown in enumerate(self.visual_rows):
-            if shown.row == row and shown.holds(row, column):
-                return y
-        return None
+        y = bisect_right(self._begins, position) - 1
+        return y if y >= 0 and self.visual_rows[y].holds(*position) else None
 
     def fold_of(self, row: int) -> int | None:
         """Return the visual row behind which `row` is hidden; None when none is seen."""
-        return next((y for y, shown in enumerate(self.visual_rows) if shown.hides(row)), None)
+        y = bisect_left(self._begins, (row, 0)) - 1
+        return y if y >= 0 and self.visual_rows[y].hides(row) else None
 
     def cell_of(self, y: int, column: int) -> int:
         """Return the cell of `column` in visual row `y`, as it is seen."""
@@ -119,16 +149,21 @@ class _Draft:
         ends = [chip.cell + cell_len(chip.text) for chip in self.chips]
         return min(cell for cell in (self.used + 1, *(e + 1 for e in ends)) if self.has_room(cell, size))
 
-    def finish(self) -> RowMarks:
-        return RowMarks(tuple(self.spans), tuple(sorted(self.chips)), self.sign, self.is_current)
+    def finish(self, border: Chip | None) -> RowMarks:
+        sign = self.sign or border
+        return RowMarks(tuple(self.spans), tuple(sorted(self.chips)), sign, self.is_current)
 
 
 class MarksLayout:
     """Lays out the marks of one window."""
 
-    def __init__(self, window: Window, palette: Palette, *, is_ascii: bool) -> None:
+    def __init__(
+        self, window: Window, palette: Palette, *, is_ascii: bool, border: Chip | None = None
+    ) -> None:
+        """`border` stands in the gutter of every row that has no other sign."""
         self._window = window
         self._palette = palette
+        self._border = border
         self._up, self._down, self._dots = ("^", "v", "...") if is_ascii else ("▲", "▼", "⋯")
         self._drafts: dict[int, _Draft] = {}
 
@@ -142,9 +177,7 @@ class MarksLayout:
         brackets: Iterable[Position] = (),
     ) -> dict[int, RowMarks]:
         """Return the marks of every visual row that has any; `signs` are the initials of principals."""
-        placed = sorted(
-            (peer for peer in peers.values() if peer.head is not None), key=lambda peer: peer.moved_at
-        )
+        placed = sorted(filter(has_place, peers.values()), key=lambda peer: peer.moved_at)
         self._folds()
         for peer in placed:
             for span in peer.spans:
@@ -163,7 +196,14 @@ class MarksLayout:
         if placed:
             self._people(placed, own, signs, now)
         self._own_caret(own)
-        return {y: draft.finish() for y, draft in self._drafts.items()}
+        border = self._border
+        if border is None:
+            return {y: draft.finish(None) for y, draft in self._drafts.items()}
+        bare = RowMarks(sign=border)
+        drafts = self._drafts
+        return {
+            y: drafts[y].finish(border) if y in drafts else bare for y in range(len(self._window.visual_rows))
+        }
 
     def _people(self, peers: list[Peer], own: OwnCaret, signs: Mapping[str, str], now: float) -> None:
         y_of = self._window.y_of

@@ -17,5 +17,11 @@ class Options:
     auto_close: bool = True
     """Whether brackets and quotes close themselves in code."""
 
+    join_messages: bool = True
+    """Whether it is told who comes and goes."""
+
+    bell: bool = False
+    """Whether the terminal's bell rings when somebody asks to look."""
+
     indent: str = "auto"
     """What Tab inserts: "tabs", a number of blanks as digits, or "auto", whatever the text has."""

@@ -1,7 +1,10 @@
 """One row of the screen: a visual row of the text and what lies over it become a Strip.
 
     gutter          body                                        pad
-    ` 12 a `        text cut at `left`, coloured, with spans     blanks, with chips over them
+    `B  12 a▎`      text cut at `left`, coloured, with spans     blanks, with chips over them
+
+The gutter has who wrote the row (if that is shown), its number, who is there, and whether it has changed or
+hides others.
 
 Equal inks next to each other become one segment, because Textual writes a full SGR for each.
 """
@@ -46,12 +49,17 @@ class Chip(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RowMarks:
-    """What lies over one row: later spans over earlier ones, chips left to right, a sign in the gutter."""
+    """What lies over one row: later spans over earlier ones, chips left to right, signs in the gutter.
+
+    `sign` is that of who is in the row, `author` of who wrote it; `change` says that it is not what it was.
+    """
 
     spans: tuple[Span, ...] = ()
     chips: tuple[Chip, ...] = ()
     sign: Chip | None = None
     is_current: bool = False
+    change: Chip | None = None
+    author: Chip | None = None
 
 
 Colour = tuple[int, int, int]
@@ -95,16 +103,19 @@ class Painter:
         left: int,
         width: int,
         gutter: int,
+        authors: int = 0,
     ) -> Strip:
         """Return a visual row, its text from cell `left` of it on, `width` cells in all.
 
-        `gutter` cells of them, from the left, hold the number, where the line begins, and the sign.
+        `gutter` cells of them, from the left, hold the number, where the line begins, and the signs;
+        the first `authors` of those are who wrote the row.
         `colours` are those of the line, in order and not overlapping.
         """
         row = _Row(self._styles, gutter)
         base = self.palette.line.over(self.palette.text) if marks.is_current else self.palette.text
         if gutter:
-            self._gutter(row, shown, marks, base, gutter)
+            self._authors(row, marks, base, authors)
+            self._gutter(row, shown, marks, base, gutter - authors)
         room = width - gutter
         spans = marks.spans
         if self.options.whitespace:
@@ -132,12 +143,21 @@ class Painter:
         if not self.options.line_numbers:
             number = ""
         row.put(number.rjust(gutter - GUTTER_EXTRA), ink)
-        fold = self._fold_sign if shown.folded else " "
         if marks.sign is None:
-            row.put(" " + fold, ink)
+            row.put(" ", ink)
         else:
             row.put(marks.sign.text, marks.sign.ink.over(ink))
-            row.put(fold, ink)
+        if shown.folded or marks.change is None:
+            row.put(self._fold_sign if shown.folded else " ", ink)
+        else:
+            row.put(marks.change.text, marks.change.ink.over(base))
+
+    def _authors(self, row: _Row, marks: RowMarks, base: Ink, cells: int) -> None:
+        if marks.author is None:
+            row.put(" " * cells, base)
+        else:
+            row.put(marks.author.text, marks.author.ink.over(base))
+            row.put(" " * (cells - 1), base)
 
     def _invisibles(self, shown: VisualRow) -> Iterator[Span]:
         for match in _BLANKS.finditer(shown.line, shown.start, shown.end):

@@ -61,6 +61,9 @@ class Ink(NamedTuple):
 SELECTION_BLEND: Final = 0.2
 """Of a person's colour in the background of what they selected: seen, and the text stays readable."""
 
+AUTHOR_BLEND: Final = 0.08
+"""Of a person's colour in the background of what they wrote: all of a text may lie on it, code too."""
+
 _IDLE_BLEND: Final = 0.5
 _DIMMED_BLEND: Final = 0.55
 
@@ -139,15 +142,24 @@ class Palette:
     field_bad: Ink
     fold: Ink
     bracket: Ink
+    change: Ink
+    change_both: Ink
+    scroll_change: Ink
     people: tuple[str, ...] = ()
     person_inks: tuple[PersonInks, ...] = ()
     syntax: tuple[Ink, ...] = ()
     """Inks of code over the text's, by `collab_syntax.kinds.Kind`."""
 
+    author_inks: tuple[Ink, ...] = ()
+    """Backgrounds of what people wrote; none where colours cannot be mixed."""
+
     def __post_init__(self) -> None:
         if not self.person_inks:
             inks = tuple(_person_inks(colour, self.background) for colour in self.people)
             object.__setattr__(self, "person_inks", inks)
+        if not self.author_inks and self.background.startswith("#"):
+            tints = tuple(Ink(bg=blend(colour, self.background, AUTHOR_BLEND)) for colour in self.people)
+            object.__setattr__(self, "author_inks", tints)
 
     @property
     def background(self) -> str:
@@ -161,6 +173,14 @@ class Palette:
     def person_selection(self, colour: int) -> Ink:
         """Return the ink of what a person has selected."""
         return self.person_inks[colour % len(self.person_inks)].selection
+
+    def author(self, colour: int) -> Ink:
+        """Return the ink that lies under what a person wrote."""
+        return self.author_inks[colour % len(self.author_inks)] if self.author_inks else Ink()
+
+    def author_sign(self, colour: int) -> Ink:
+        """Return the ink of a person's sign where it is written in their colour, on the text's ground."""
+        return Ink(self.people[colour % len(self.people)], bold=True) if self.people else Ink(bold=True)
 
 
 def _person_inks(colour: str, background: str) -> PersonInks:

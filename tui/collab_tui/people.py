@@ -1,37 +1,65 @@
-"""Who is in the room, as the status line shows them: one person for all of their sessions."""
+"""Who is in the room, as status line and panel show it: one person for all of their sessions."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
-from collab_protocol.presence import Activity
+from collab_protocol.presence import Activity, Person
 from collab_tui.initials import initials
 from collab_tui.widgets.status_line import PersonShown
 
 if TYPE_CHECKING:
-    from collab_client.peer_carets import Peer
+    from collab_client.people import Someone
 
-_LIVELY: Final = (Activity.ACTIVE, Activity.IDLE, Activity.AWAY, Activity.GONE)
+_LAST: Final = 1 << 62
+"""A number for sessions that are none: who has no other gets the sign that is left."""
+
+_ACTIVITIES: Final = {"idle": Activity.IDLE, "away": Activity.AWAY, "offline": Activity.LOST}
+"""What is said of people who do nothing, by `Doing`."""
 
 
-def people_shown(peers: Iterable[Peer]) -> list[PersonShown]:
-    """Return the people of these sessions, one for each principal, in the order in which they came.
+def signs_of(everybody: Iterable[Someone], own: Person | None = None) -> Mapping[str, str]:
+    """Return everybody's sign by principal, as the editor has them, and last one for the person here."""
+    people = [_as_person(someone) for someone in everybody]
+    if own is not None:
+        people.append(Person(_LAST, own.principal, own.name, own.role, own.colour))
+    return initials(people)
 
-    One with several sessions is as lively as the liveliest of them.
-    """
-    sessions = sorted(peers, key=lambda peer: peer.person.session)
-    signs = initials(peer.person for peer in sessions)
-    people: dict[str, PersonShown] = {}
-    for peer in sessions:
-        who = peer.person
-        known = people.get(who.principal)
-        activities = [peer.activity] if known is None else [known.activity, peer.activity]
-        people[who.principal] = PersonShown(
-            name=who.name,
-            sign=signs[who.principal],
-            colour=who.colour,
-            activity=min(activities, key=_LIVELY.index),
-            count=1 if known is None else known.count + 1,
-        )
-    return list(people.values())
+
+class PeopleShown:
+    """Makes what the status line shows of people, anew only when that is another: they type all the time."""
+
+    def __init__(self) -> None:
+        self._seen: list[tuple[object, ...]] = []
+        self._shown: list[PersonShown] = []
+
+    def of(self, everybody: Iterable[Someone]) -> list[PersonShown]:
+        """Return them in the same order."""
+        everybody = list(everybody)
+        seen: list[tuple[object, ...]] = [
+            (each.principal, each.name, each.colour, _activity(each), len(each.sessions), _session(each))
+            for each in everybody
+        ]
+        if seen != self._seen:
+            self._seen = seen
+            signs = signs_of(everybody)
+            self._shown = [_person_shown(each, signs[each.principal]) for each in everybody]
+        return self._shown
+
+
+def _person_shown(someone: Someone, sign: str) -> PersonShown:
+    count = max(1, len(someone.sessions))
+    return PersonShown(someone.name, sign, someone.colour, _activity(someone), count)
+
+
+def _activity(someone: Someone) -> Activity:
+    return _ACTIVITIES.get(someone.doing, Activity.ACTIVE)
+
+
+def _session(someone: Someone) -> int:
+    return min(someone.sessions, default=_LAST)
+
+
+def _as_person(someone: Someone) -> Person:
+    return Person(_session(someone), someone.principal, someone.name, someone.role, someone.colour)

@@ -63,6 +63,9 @@ _DARK: Final = Palette(
     field_bad=Ink("#ff9aa8"),
     fold=Ink("#a2a9b6", "#33373f"),
     bracket=Ink(bg="#4a4f5a", bold=True),
+    change=Ink("#8ec1ff"),
+    change_both=Ink("#ff9aa8", bold=True),
+    scroll_change=Ink("#8ec1ff"),
     people=_DARK_PEOPLE,
 )
 
@@ -100,6 +103,9 @@ _LIGHT: Final = Palette(
     field_bad=Ink("#a51f37"),
     fold=Ink("#595f69", "#e4e5e1"),
     bracket=Ink(bg="#cdd3dc", bold=True),
+    change=Ink("#1a56a8"),
+    change_both=Ink("#a51f37", bold=True),
+    scroll_change=Ink("#1a56a8"),
     people=_LIGHT_PEOPLE,
 )
 
@@ -137,6 +143,9 @@ _HIGH_CONTRAST: Final = Palette(
     field_bad=Ink("#ffffff", "#a00018", bold=True),
     fold=Ink("#000000", "#b8b8b8"),
     bracket=Ink("#ffff00", "#303030", bold=True, underline=True),
+    change=Ink("#8cd2ff", bold=True),
+    change_both=Ink("#ffffff", "#a00018", bold=True),
+    scroll_change=Ink("#8cd2ff", "#000000", bold=True),
     people=_HIGH_CONTRAST_PEOPLE,
     person_inks=tuple(
         # Half a colour has 7:1 with nothing: who is idle has a line instead of a block.
@@ -147,6 +156,7 @@ _HIGH_CONTRAST: Final = Palette(
         )
         for colour in _HIGH_CONTRAST_PEOPLE
     ),
+    author_inks=tuple(Ink(bg=blend(colour, "#000000", 0.17)) for colour in _HIGH_CONTRAST_PEOPLE),
 )
 
 # The terminal's own foreground and background, of which nobody knows which is dark, and six hues under text
@@ -198,6 +208,9 @@ _ANSI: Final = Palette(
     field_bad=Ink("bright_white", "red", bold=True),
     fold=_GREY,
     bracket=Ink(bold=True, underline=True),
+    change=Ink("default", bold=True),
+    change_both=Ink("bright_white", "red", bold=True),
+    scroll_change=Ink(bold=True),
     people=_ANSI_PEOPLE,
     person_inks=tuple(
         # Whose selection it is, the caret at its end says; who is idle is grey.
@@ -240,6 +253,9 @@ _MONO: Final = Palette(
     field_bad=Ink(bold=True, underline=True),
     fold=Ink(reverse=True, dim=True),
     bracket=Ink(bold=True, underline=True),
+    change=Ink(bold=True),
+    change_both=Ink(bold=True, reverse=True),
+    scroll_change=Ink(bold=True),
     person_inks=(
         PersonInks(
             caret=Ink(underline=True, reverse=True),

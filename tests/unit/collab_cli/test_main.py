@@ -127,10 +127,21 @@ def test_join_flags(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[JoinFlags] = []
     monkeypatch.setattr(join, "run", lambda flags: seen.append(flags) or 4)
     everything = "--server ws://localhost --name ana --colour 3 --theme light --read-only --ascii --insecure"
-    assert run(["join", "notes", *everything.split()]) == 4
+    assert run(["join", "notes", *everything.split(), "--follow", "bo", "--announce", "region"]) == 4
     assert run(["join"]) == 4
     assert seen == [
-        JoinFlags("notes", "ws://localhost", "ana", 3, "light", read_only=True, ascii=True, insecure=True),
+        JoinFlags(
+            "notes",
+            "ws://localhost",
+            "ana",
+            3,
+            "light",
+            read_only=True,
+            ascii=True,
+            insecure=True,
+            follow="bo",
+            announce="region",
+        ),
         JoinFlags(),
     ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import sqlite3
 import zlib
 from collections.abc import AsyncIterator
@@ -11,24 +12,29 @@ from pathlib import Path
 
 import pytest
 
-from collab_cli.config import join_settings
+from collab_cli.config import JoinSettings, join_settings
 from collab_cli.flags import JoinFlags
-from collab_cli.starting import start_session
+from collab_cli.starting import _last_here, start_session
 from collab_cli.targets import parse_target
 from collab_client.buffer import Buffer
 from collab_client.journal_steps import JournalNewer
 from collab_client.session import Session
+from collab_protocol.messages import Said
+from collab_protocol.presence import Author
 
 DEVICE = b"d" * 32
 DEADLINE_S = 20.0
 
 
+def settings_in(home: Path) -> JoinSettings:
+    flags = JoinFlags(target="notes", name="ana", offline=True)
+    return join_settings(flags, {"COLLAB_HOME": str(home)}, can_draw_unicode=True)
+
+
 @contextlib.asynccontextmanager
 async def offline(home: Path, device: bytes = DEVICE) -> AsyncIterator[tuple[Buffer, Session]]:
     """Join notes with --offline, as far as the screen; it is left when the block ends."""
-    flags = JoinFlags(target="notes", name="ana", offline=True)
-    settings = join_settings(flags, {"COLLAB_HOME": str(home)}, can_draw_unicode=True)
-    buffer, session = await start_session(parse_target("notes"), settings, device)
+    buffer, session = await start_session(parse_target("notes"), settings_in(home), device)
     running = asyncio.create_task(session.run())
     try:
         yield buffer, session
@@ -116,3 +122,29 @@ async def test_without_a_place_for_journals_one_can_still_type_and_is_told(tmp_p
         buffer.type_text("x")
         assert (session.unsaved, session.kept) == (1, 0)
         assert session.journal_trouble
+
+
+async def test_when_a_room_was_open_last_is_known_before_it_is_opened_again(tmp_path: Path) -> None:
+    target, settings = parse_target("notes"), settings_in(tmp_path)
+    assert _last_here(target, settings) is None
+    await type_and_keep(tmp_path, "x")
+    path = journal(tmp_path)
+    for file in path.parent.iterdir():
+        os.utime(file, (1000.0, 1000.0))
+    assert _last_here(target, settings) == 1000.0
+    Path(f"{path}-wal").touch()
+    os.utime(f"{path}-wal", (2000.0, 2000.0))
+    assert _last_here(target, settings) == 2000.0, "what was written last may stand beside the file"
+    assert _last_here(parse_target("other"), settings) is None
+
+
+async def test_how_far_the_chat_was_read_is_known_the_next_time(tmp_path: Path) -> None:
+    async with offline(tmp_path) as (_, session):
+        session.chat.said(Said(7, 0, Author("account:bo", "bo", 1), "hello", False), is_mine=False)
+        assert session.chat.unread == 1
+        session.chat.read()
+        async with asyncio.timeout(DEADLINE_S):
+            while not settings_in(tmp_path).folders.read_file.exists():  # a thread writes it
+                await asyncio.sleep(0)
+    async with offline(tmp_path) as (_, session):
+        assert session.chat.read_n == 7

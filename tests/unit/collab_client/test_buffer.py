@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collab_client.buffer import Buffer, Change
+from collab_client.buffer import OWN, Buffer, Change
 from collab_client.lines import START, Edit, Position
 from collab_client.own_carets import merge_spans
 from collab_protocol.errors import EditError, TextTooLarge, UpdateError
 from collab_protocol.messages import Presence
 from collab_protocol.presence import Activity, Caret, Person, Role
-from collab_protocol.text import Replica
+from collab_protocol.text import Replica, Splice
 
 FAMILY = "👨‍👩‍👧‍👦"
 ALPHABET = "ab \n\té漢🙂\u0301\u200d\r\u2028\x1b"
@@ -756,3 +756,72 @@ def test_edits_that_touch_are_one() -> None:
         d.buffer.edit_all([Edit(Position(0, n), Position(0, n + 1), "é") for n in range(3)])
         assert d.text == "ééé"
         assert len(d.changes) == 1
+
+
+# Who else listens
+
+
+def test_listeners_hear_of_each_change_before_the_screen_does() -> None:
+    with desk("one\ntwo\nthree") as d:
+        heard: list[tuple[str, Change]] = []
+        for name in ("first", "second"):
+            d.buffer.listeners.append(lambda change, name=name: heard.append((name, change)))  # type: ignore[misc]
+        d.buffer.on_change = lambda change: heard.append(("screen", change))
+        d.buffer.edit_all(
+            [Edit(Position(0, 0), Position(0, 0), "x"), Edit(Position(2, 0), Position(2, 0), "y")]
+        )
+        last, first = Change(2, 2, 2, is_local=True), Change(0, 0, 0, is_local=True)
+        names = ("first", "second", "screen")
+        assert heard == [(name, change) for change in (last, first) for name in names]
+        heard.clear()
+        d.buffer.apply_remote(remote("one\ntwo\nthree", 0, 4, ""), 3, 1)
+        assert [change.is_local for _, change in heard] == [False] * 3
+
+
+def test_splice_listeners_hear_whose_each_splice_is() -> None:
+    text = "one\ntwo"
+    with desk(text) as d:
+        d.buffer.set_roster((), 7, 0, 0.0)
+        heard: list[tuple[list[Splice], int | None]] = []
+        d.buffer.splice_listeners.append(lambda splices, author: heard.append((list(splices), author)))
+        d.buffer.replace(Position(1, 0), Position(1, 1), "é")
+        assert heard.pop() == ([Splice(4, 1, "é")], OWN)
+        d.buffer.undo()
+        assert [author for _, author in heard] == [OWN]
+        heard.clear()
+        row = remote(text, 0, 1, "")
+        d.buffer.apply_remote(row, 3, 1)
+        assert heard.pop() == ([Splice(0, 1, "")], 3)
+        d.buffer.apply_sync(row, 2)
+        d.buffer.apply_remote(row, 3, 2)
+        assert heard == []
+        d.buffer.apply_sync(remote(text, 0, 0, "x"), 3)
+        assert heard.pop() == ([Splice(0, 0, "x")], None)
+        d.buffer.restart(Replica(30, has_undo=True))
+        assert [author for _, author in heard] == [None]
+
+
+def test_rows_of_ones_own_session_are_ones_own_however_they_come() -> None:
+    with desk("one") as d:
+        d.buffer.set_roster((), 7, 0, 0.0)
+        authors: list[int | None] = []
+        d.buffer.splice_listeners.append(lambda splices, author: authors.append(author))
+        d.buffer.apply_remote(remote("one", 0, 0, "x"), 7, 1)
+        assert authors == [OWN]
+
+
+def test_splices_are_told_of_before_the_lines_have_them() -> None:
+    with desk("one") as d:
+        texts: list[str] = []
+        d.buffer.splice_listeners.append(lambda splices, author: texts.append(d.buffer.lines.text()))
+        d.buffer.replace(START, START, "x")
+        d.buffer.apply_sync(remote("one", 3, 0, "y"), 1)
+        assert texts == ["one", "xone"]
+        assert d.text == "xoney"
+
+
+def test_closing_lets_go_of_all_who_listen() -> None:
+    with desk("one") as d:
+        d.buffer.listeners.append(lambda change: None)
+        d.buffer.splice_listeners.append(lambda splices, author: None)
+    assert (d.buffer.listeners, d.buffer.splice_listeners) == ([], [])

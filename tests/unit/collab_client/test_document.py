@@ -245,6 +245,19 @@ def test_inherited_rows_are_sent_and_receipted_under_their_own_numbers(server: R
     two.replica.close()
 
 
+def test_rows_of_the_text_that_hold_unsaved_changes_are_known_after_a_restart(server: Replica) -> None:
+    server.edit(0, 0, "a\nb\nc\nd")
+    with person(5) as me:
+        me.replica.apply(server.update_since())
+        saved, unsaved = me.type("x", 0), me.type("y", len("xa\nb\n"))
+    entries = (Entry(5, 1, saved, NOW - 10), Entry(5, 2, unsaved))
+    with desks(Contents(ORIGIN, HERE, EPOCH, 3, server.update_since(), entries)) as desk:
+        assert desk.text == "xa\nb\nyc\nd"
+        assert desk.document.unsent_places() == [(2, 3)]
+        desk.type("z")
+        assert sorted(desk.document.unsent_places()) == [(2, 3), (3, 4)]
+
+
 def test_an_own_row_is_journalled_as_it_is_made(desk: Desk) -> None:
     desk.type("a")
     desk.type("b")

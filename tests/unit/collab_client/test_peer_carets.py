@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import random
 from collections import deque
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from collab_client.carets import Patch, Span, passages
 from collab_client.lines import Lines, Position
 from collab_client.peer_carets import PeerCarets, Ring
 from collab_protocol.messages import Presence
-from collab_protocol.presence import Activity, Caret, Person, Role
+from collab_protocol.presence import Activity, Caret, Person, Role, View
 from collab_protocol.text import Replica, Splice
 
 
@@ -19,9 +20,11 @@ def person(session: int) -> Person:
     return Person(session, f"unix:{session}", "ana", Role.WRITE, session % 12)
 
 
-def presence(session: int, head: int, anchor: int | None = None, seen: int = 0) -> Presence:
+def presence(
+    session: int, head: int, anchor: int | None = None, seen: int = 0, view: View | None = None
+) -> Presence:
     caret = Caret(head, head if anchor is None else anchor)
-    return Presence(person(session), (caret,), seen, Activity.ACTIVE)
+    return Presence(person(session), (caret,), seen, Activity.ACTIVE, 0, view)
 
 
 def test_the_ring_brings_a_caret_through_what_its_sender_had_not_seen() -> None:
@@ -86,6 +89,45 @@ def test_one_who_types_has_moved_though_the_text_brought_the_caret_along() -> No
     assert peers[7].moved_at == 20.0
 
 
+def test_what_somebody_sees_is_brought_here_and_shifted_like_their_carets() -> None:
+    lines = Lines("one\ntwo\nthree\n")
+    ring = Ring()
+    ring.add_remote(8, 1, [Splice(0, 0, "one\n")])
+    peers = PeerCarets(lines, ring)
+    peers.place(presence(7, 0, view=View(0, 3)), 10.0)
+    assert peers[7].spans == (Span(Position(0, 0), Position(0, 0)),)
+    assert peers[7].view == (Position(1, 0), Position(1, 3))
+    start, end = Position(0, 0), Position(1, 0)
+    (passage,) = passages([Patch(start, end, lines.replace(start, end, ""))])
+    peers.shift(passage, None)
+    assert peers[7].view == (Position(0, 0), Position(0, 3))
+    peers.place(presence(7, 0, seen=1), 20.0)
+    assert peers[7].view is None
+
+
+def test_a_view_older_than_the_ring_is_not_known() -> None:
+    ring = Ring()
+    for seq in range(1, 514):
+        ring.add_remote(8, seq, [Splice(0, 0, "a")])
+    peers = PeerCarets(Lines("hello"), ring)
+    peers.place(presence(7, 1, view=View(0, 5)), 10.0)
+    assert (peers[7].spans, peers[7].view) == ((), None)
+
+
+def test_it_is_known_when_somebody_typed_last_and_whom_they_follow() -> None:
+    lines = Lines("hello")
+    now = 5.0
+    peers = PeerCarets(lines, Ring(), clock=lambda: now)
+    for session in (7, 8):
+        peers.place(presence(session, 1), 1.0)
+    here = Position(0, 0)
+    (passage,) = passages([Patch(here, here, lines.replace(here, here, "x"))])
+    peers.shift(passage, 7)
+    peers.place(Presence(person(7), (), 0, Activity.ACTIVE, following=8), 9.0)
+    assert (peers[7].typed_at, peers[7].following) == (5.0, 8)
+    assert (peers[8].typed_at, peers[8].following) == (-math.inf, 0)
+
+
 def test_peers_go_one_by_one_or_all() -> None:
     peers = PeerCarets(Lines("hello"), Ring())
     for session in (7, 8, 9):
@@ -93,6 +135,8 @@ def test_peers_go_one_by_one_or_all() -> None:
     assert {session: peer.head for session, peer in peers.items()} == dict.fromkeys((7, 8, 9), Position(0, 5))
     peers.place(Presence(person(8), (), 0, Activity.GONE), 0.0)
     assert list(peers) == [7, 9]
+    peers.place(Presence(person(7), (), 0, Activity.LOST), 0.0)
+    assert list(peers) == [9]
     peers.clear()
     assert not peers
 
@@ -139,6 +183,7 @@ class Client:
         self.seq = 0
         self.rows = 0
         self.must_tell = False
+        self.view = Span(Position(0, 0), Position(0, 0))
 
     def _local_update(self, data: bytes) -> None:
         self.rows += 1
@@ -146,13 +191,18 @@ class Client:
 
     def tell(self) -> None:
         self.must_tell = False
+        lines = self.buffer.lines
+        self.view = Span(lines.clamp(self.view.head), lines.clamp(self.view.anchor))
+        view = View(lines.offset(self.view.head), lines.offset(self.view.anchor))
         self.up.append(
-            Presence(person(self.session), self.buffer.carets_to_send(), self.seq, Activity.ACTIVE)
+            Presence(person(self.session), self.buffer.carets_to_send(), self.seq, Activity.ACTIVE, 0, view)
         )
 
     def act(self, dice: random.Random) -> None:
         buffer = self.buffer
         self.now += dice.choice((0.1, 0.1, 1.0))
+        top, bottom = sorted(dice.randint(0, buffer.lines.size_utf8) for _ in range(2))
+        self.view = Span(buffer.lines.position(top), buffer.lines.position(bottom))
         somewhere = buffer.lines.position(dice.randint(0, buffer.lines.size_utf8))
         match dice.randrange(10):
             case 0:
@@ -279,6 +329,7 @@ def test_every_caret_is_exact_once_traffic_has_paused(first: int) -> None:
                     own, primary = other.buffer.spans, other.buffer.primary
                     wanted = (own[primary], *own[:primary], *own[primary + 1 :])
                     assert peer.spans == wanted, f"seed {seed}"
+                    assert peer.view == (other.view.head, other.view.anchor), f"seed {seed}"
         for client in world.clients:
             client.buffer.close()
         world.server.close()

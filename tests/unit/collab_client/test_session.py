@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import pytest
 
-from collab_client import session as session_module
+from collab_client import calling, link_watch
 from collab_client.document import Document
 from collab_client.journal import Journal
 from collab_client.journal_file import Contents, Entry, JournalFile, Origin, Step, Written
@@ -41,7 +41,7 @@ from collab_protocol.messages import (
     Update,
     Welcome,
 )
-from collab_protocol.presence import Role
+from collab_protocol.presence import Person, Role
 from collab_protocol.sync import Identity
 from collab_protocol.text import EMPTY_STATE_VECTOR, EMPTY_UPDATE, Replica
 
@@ -105,12 +105,17 @@ class ScriptedLink:
         lineage: bytes = HERE,
         seq: int = 0,
         text: Replica | None = None,
+        version: int = 2,
+        roster: tuple[Presence, ...] = (),
+        person: Person | None = None,
     ) -> Hello:
         hello = await self.expect(Hello)
         allowed = RoomLimits(text_bytes=100)
         vector = EMPTY_STATE_VECTOR if text is None else text.state_vector()
         self.say(
-            Welcome(2, 7, lineage, EPOCH, seq, role, allowed, is_durable, is_new, (), (), vector),
+            Welcome(
+                version, 7, lineage, EPOCH, seq, role, allowed, is_durable, is_new, roster, (), vector, person
+            ),
             Sync(seq, vector, EMPTY_UPDATE if text is None else text.update_since(hello.state_vector)),
         )
         return hello
@@ -150,6 +155,8 @@ class Stage:
         is_offline: bool = False,
         greeting: str = "",
         dice: float = 0.0,
+        read_n: int = 0,
+        last_here: float | None = None,
     ) -> None:
         self.links: asyncio.Queue[Link | LinkError] = asyncio.Queue()
         self.tries = 0
@@ -157,6 +164,8 @@ class Stage:
         self.notices: list[str] = []
         self.copies: list[str] = []
         self.copies_left = 10
+        self.utc = 1_000_000.0
+        self.read: list[int] = []
         self.disk = Disk()
         self.journal: Journal | None = None
         if has_journal:
@@ -180,6 +189,10 @@ class Stage:
             connect=None if is_offline else self._connect,
             dice=lambda: dice,
             greeting=greeting,
+            read_n=read_n,
+            on_read=self.read.append,
+            last_here=last_here,
+            utc=lambda: self.utc,
         )
         self.session.on_status = self._on_status
         self.session.on_notice = self.notices.append
@@ -781,12 +794,12 @@ async def test_a_machine_that_slept_trusts_no_link(
     monkeypatch.setattr(limits, "PROBE_AFTER_S", 0.05)
     monkeypatch.setattr(limits, "DEAD_AFTER_S", 0.2)
     woken = False
-    real = session_module.lived_s
+    real = link_watch.lived_s
 
     def lived_s() -> float:
         return real() + (3600 if woken else 0)
 
-    monkeypatch.setattr(session_module, "lived_s", lived_s)
+    monkeypatch.setattr(link_watch, "lived_s", lived_s)
     stage = Stage()
     link = stage.link()
     async with running(stage):
@@ -812,7 +825,7 @@ async def test_the_text_here_is_told_to_the_server_now_and_then(monkeypatch: pyt
 
 
 async def test_asking_to_try_again_gives_up_an_attempt_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session_module, "_ATTEMPT_LEAST_S", 0.0)
+    monkeypatch.setattr(calling, "_ATTEMPT_LEAST_S", 0.0)
     stage = Stage()
     link = stage.link()
     async with running(stage):

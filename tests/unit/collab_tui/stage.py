@@ -9,12 +9,15 @@ from collections.abc import Callable, Mapping
 from textual.drivers.headless_driver import HeadlessDriver
 
 from collab_client import status as say
+from collab_client.away import Away, Digest
 from collab_client.buffer import Buffer
+from collab_client.chat import Chat
 from collab_client.lines import Position
+from collab_client.people import News, People
 from collab_client.room_settings import RoomSettings
 from collab_client.status import Status, StatusKind
-from collab_protocol.messages import Presence
-from collab_protocol.presence import Activity, Caret, Person, Role
+from collab_protocol.messages import Authors, Presence
+from collab_protocol.presence import Activity, Caret, Person, Role, View
 from collab_protocol.text import Replica
 from collab_tui.app import AppConfig, CollabApp
 from collab_tui.options import Options
@@ -44,6 +47,7 @@ class World:
         if text:
             replica.apply(self.other.update_since())
         self.buffer = Buffer(replica)
+        self.heard: Callable[[Presence], object] = lambda _: None
         self._seq = 1
 
     def edit_elsewhere(self, offset: int, deleted: int, inserted: str) -> None:
@@ -63,18 +67,30 @@ class World:
         session: int = OTHER_SESSION,
         colour: int = 0,
         activity: Activity = Activity.ACTIVE,
+        principal: str = "",
+        following: int = 0,
+        view: tuple[tuple[int, int], tuple[int, int]] | None = None,
     ) -> None:
-        """Put somebody's caret at `head`."""
+        """Put somebody's caret at `head`; `principal` is another one for each session, if it is not said."""
         offset = self.buffer.lines.offset
-        self.buffer.place(
-            Presence(
-                person=Person(session, f"device:{session}", name, Role.WRITE, colour),
-                carets=(Caret(offset(Position(*head)), offset(Position(*(anchor or head)))),),
-                seen=self._seq,
-                activity=activity,
-            ),
-            self.clock(),
+        seen = None if view is None else View(*(offset(Position(*place)) for place in view))
+        presence = Presence(
+            person=Person(session, principal or f"device:{session}", name, Role.WRITE, colour),
+            carets=(Caret(offset(Position(*head)), offset(Position(*(anchor or head)))),),
+            seen=self._seq,
+            activity=activity,
+            following=following,
+            view=seen,
         )
+        self.buffer.place(presence, self.clock())
+        self.heard(presence)
+
+    def end(self, session: int, *, activity: Activity = Activity.GONE) -> None:
+        """Let a session end."""
+        person = self.buffer.peers[session].person
+        presence = Presence(person, (), self._seq, activity)
+        self.buffer.place(presence, self.clock())
+        self.heard(presence)
 
     @property
     def text(self) -> str:
@@ -88,9 +104,26 @@ class World:
 class PlayedSession:
     """A session without a link: it says what it is told to."""
 
-    def __init__(self, buffer: Buffer) -> None:
+    def __init__(self, buffer: Buffer, clock: Callable[[], float] = time.monotonic) -> None:
         self.on_status: Callable[[Status], None] = lambda _: None
         self.on_notice: Callable[[str], None] = lambda _: None
+        self.on_people: Callable[[], None] = lambda: None
+        self.on_news: Callable[[News], None] = lambda _: None
+        self.on_look: Callable[[Person], None] = lambda _: None
+        self.people = People(buffer.peers, clock)
+        self._buffer = buffer
+        self.on_chat: Callable[[bool], None] = lambda _: None
+        self.on_away: Callable[[Digest], None] = lambda _: None
+        self.on_authors: Callable[[Authors], None] = lambda _: None
+        self.chat = Chat(0, lambda _: None)
+        self.chat.on_change = self._chat_changed
+        self.chatted: list[str] = []
+        self.away = Away(buffer)
+        self.touches = self.looks = self.pulses = self.asks = 0
+        self.followed: list[int] = []
+        self.views: list[tuple[Position, Position]] = []
+        self.refusal = ""
+        self.round_trip_s: float | None = None
         self.settings = RoomSettings()
         self.status = say.saved(is_durable=True)
         self.unsaved = 0
@@ -106,14 +139,62 @@ class PlayedSession:
         self.error: Exception | None = None
         buffer.on_local_update = lambda _: None
 
-    def say(self, status: Status, *, kept: int = 0) -> None:
-        self.status, self.unsaved, self.kept = status, status.unsaved, kept
-        if not status.unsaved:
+    def say(self, said: Status | str, *, kept: int = 0) -> str:
+        """Say a status to the screen; or, asked by it, a line of chat to the others."""
+        if isinstance(said, str):
+            if not self.refusal:
+                self.chatted.append(said)
+            return self.refusal
+        self.status, self.unsaved, self.kept = said, said.unsaved, kept
+        if not said.unsaved:
             self.saved.set()
-        self.on_status(status)
+        self.on_status(said)
+        return ""
+
+    def _chat_changed(self, is_new: bool) -> None:
+        self.on_chat(is_new)
 
     def caret_moved(self) -> None:
         self.moves += 1
+
+    def heard(self, presence: Presence) -> None:
+        """Tell at once what a real session tells at the end of a turn of the loop."""
+        self.people.heard(presence)
+        self.settle_people()
+
+    def lose_link(self) -> None:
+        """Let everybody go, as when the link ends."""
+        self._buffer.clear_peers()
+        self.people.link_ended()
+        self.settle_people()
+
+    def settle_people(self) -> None:
+        """Tell what has come together."""
+        has_changed, news = self.people.settle()
+        if has_changed:
+            self.on_people()
+        if news is not None:
+            self.on_news(news)
+
+    def touched(self) -> None:
+        self.touches += 1
+
+    def follow(self, session: int) -> None:
+        self.followed.append(session)
+
+    def show_view(self, top: Position, bottom: Position) -> None:
+        self.views.append((top, bottom))
+
+    def look_here(self) -> str:
+        self.looks += 1
+        return self.refusal
+
+    def ask_pulse(self) -> None:
+        self.pulses += 1
+
+    def ask_authors(self) -> str:
+        self.asks += 1
+        return self.refusal
 
     def retry_now(self) -> None:
         self.retries += 1
@@ -169,10 +250,15 @@ class Stage:
         options: Options = Options(hints=False),  # noqa: B008  # a frozen value
         keys: Mapping[str, str] | None = None,
         greeting: str = "",
+        follow: str = "",
+        has_osc9: bool = False,
+        is_announced_here: bool = False,
     ) -> None:
         self.clipboard = PlayedClipboard()
         self.world = World(text, clock=clock)
-        self.session = PlayedSession(self.world.buffer)
+        self.session = PlayedSession(self.world.buffer, clock)
+        self.world.heard = self.session.heard
+        self.announced: list[str] = []
         self.gate = asyncio.Event()
         self.gate.set()
         self.app = CollabApp(
@@ -185,6 +271,10 @@ class Stage:
                 options=options,
                 keys=keys or {},
                 greeting=greeting,
+                follow=follow,
+                has_osc9=has_osc9,
+                announce=self.announced.append,
+                is_announced_here=is_announced_here,
                 clipboard=self.clipboard,
                 clock=clock,
             )

@@ -83,7 +83,7 @@ async def test_people_are_named_once_with_their_colour() -> None:
         assert " A  ana   B  bo" in bar(stage)
         colours = {colour for _, colour in stage.styles(9)}
         assert palette_of(Theme.DARK).people[5] in colours
-        stage.world.buffer.clear_peers()
+        stage.session.lose_link()
         await pilot.pause()
         assert "ana" not in bar(stage)
 

@@ -12,8 +12,8 @@ from collab_client.peer_carets import Peer
 from collab_protocol.presence import Activity, Person, Role
 from collab_tui.cells import Layouts
 from collab_tui.initials import initials
-from collab_tui.marks import NAME_SHOWN_S, MarksLayout, OwnCaret, Window
-from collab_tui.painting import RowMarks
+from collab_tui.marks import NAME_SHOWN_S, Border, MarksLayout, OwnCaret, Window
+from collab_tui.painting import Chip, RowMarks
 from collab_tui.palette import Theme, palette_of
 from collab_tui.visual_row import VisualRow
 
@@ -45,12 +45,13 @@ def lay_out(
     width: int = 40,
     now: float = NOW,
     is_ascii: bool = False,
+    border: Chip | None = None,
 ) -> dict[int, RowMarks]:
     lines = Lines(text)
     rows = [visual_row(lines, row) for row in range(top, min(top + height, lines.row_count))]
     window = Window(rows, left, width, Layouts())
     own = own or OwnCaret(FAR, None)
-    layout = MarksLayout(window, PALETTE, is_ascii=is_ascii)
+    layout = MarksLayout(window, PALETTE, is_ascii=is_ascii, border=border)
     signs = initials(p.person for p in peers)
     marks = layout.lay_out(own, {p.person.session: p for p in peers}, signs, now)
     return {rows[y].row: of_row for y, of_row in marks.items()}
@@ -185,3 +186,31 @@ def test_signs_differ_and_last() -> None:
     assert initials([person(1, "a"), person(2, "a")]) == {"p1": "A", "p2": "1"}
     assert initials([person(1, "漢字")]) == {"p1": "1"}
     assert initials([Person(1, "x", "bo", Role.WRITE, 0), Person(2, "x", "bo", Role.WRITE, 0)]) == {"x": "B"}
+
+
+def test_who_is_away_leaves_no_mark() -> None:
+    text = "one\ntwo\n" + "\n" * 30
+    away = [
+        peer("ana", (1, 2), (0, 0), activity=Activity.AWAY),
+        peer("bo", (25, 0), session=3, activity=Activity.AWAY),
+    ]
+    assert lay_out(text, *away) == lay_out(text)
+
+
+def test_a_border_stands_in_every_row_that_has_no_sign() -> None:
+    border = Border(4).chip(PALETTE, is_ascii=False)
+    marks = lay_out("one\ntwo\nthree", peer("ana", (1, 2)), border=border)
+    signs = [of_row.sign for _, of_row in sorted(marks.items())]
+    assert [sign.text for sign in signs if sign] == [" ", "A", " "]
+    assert signs[0] == signs[2] == border
+    assert border.ink == PALETTE.person(4)
+
+
+def test_a_border_that_is_no_surface_has_a_sign() -> None:
+    for theme in Theme:
+        palette = palette_of(theme)
+        for is_faint in (False, True):
+            chip = Border(2, is_faint).chip(palette, is_ascii=True)
+            is_surface = chip.ink.bg not in (None, "default", palette.background)
+            assert chip.text == (" " if is_surface else "|")
+            assert Border(2, is_faint).edge(palette).bg is None

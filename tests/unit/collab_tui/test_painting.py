@@ -185,3 +185,22 @@ def test_blanks_and_tabs_are_shown_on_demand() -> None:
     assert body(paint("a b \tc", options=options, left=5)) == "   c"
     assert body(paint("  x", [Span(0, 1, RED)], options=options)) == "··x"
     assert painted(paint("  x", [Span(0, 1, RED)], options=options), "#ff0000") == "·"
+
+
+def gutter_of(marks: RowMarks, *, folded: int = 0, start: int = 0) -> Strip:
+    shown = VisualRow(0, "text", start, 4, 0, is_last=True, folded=folded)
+    return Painter(PALETTE, Options()).row(shown, marks, left=0, width=20, gutter=7, authors=2)
+
+
+def test_the_gutter_says_who_wrote_a_row_and_that_it_has_changed() -> None:
+    marks = RowMarks(sign=Chip(0, "B", BLUE), change=Chip(0, "!", RED), author=Chip(0, "A", GREEN))
+    strip = gutter_of(marks)
+    assert strip.text.startswith("A   1B!text")
+    assert (painted(strip, "#00ff00"), painted(strip, "#0000ff")) == ("A", "B")
+    assert painted(strip, "#ff0000") == "!"
+    assert gutter_of(RowMarks()).text.startswith("    1  text"), "the room for it stays"
+
+
+def test_a_fold_stands_where_a_change_would() -> None:
+    marks = RowMarks(change=Chip(0, "!", RED))
+    assert gutter_of(marks, folded=3).text.startswith("    1 ▸text")

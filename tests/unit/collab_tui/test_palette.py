@@ -130,6 +130,10 @@ def test_text_can_be_read_whatever_lies_under_it(theme: Theme) -> None:
     below = [Ink(), palette.line, palette.ruler, palette.selection, palette.match, palette.match_current]
     for ink in (*below, *selections):
         assert readability(ink.over(palette.text)) >= 7, ink
+    for colour in range(12):
+        ground = palette.author(colour).over(palette.text)
+        assert readability(ground) >= 7, colour
+        assert all(readability(kind.over(ground)) >= 4 for kind in palette.syntax), colour
     assert readability(palette.field_selection.over(palette.field)) >= 7
 
 
@@ -160,6 +164,12 @@ def test_bars_and_panels_can_be_read(theme: Theme) -> None:
     assert readability(palette.invisible.over(palette.text)) >= 3
     for mark in (palette.scroll_track, palette.scroll_thumb):
         assert readability(palette.scroll_match.over(mark)) >= 3, mark
+        assert readability(palette.scroll_change.over(mark)) >= 3, mark
+    for ink in (palette.change, palette.change_both):
+        for ground in (palette.text, palette.line.over(palette.text)):
+            assert readability(ink.over(ground)) >= 4.5, ink
+    for colour in range(12):
+        assert readability(palette.author_sign(colour).over(palette.line.over(palette.text))) >= 2.9
 
 
 def test_high_contrast_is_high_everywhere() -> None:
@@ -169,8 +179,23 @@ def test_high_contrast_is_high_everywhere() -> None:
         base = palette.text
         for group, ground in (("bar", palette.bar), ("panel", palette.panel), ("field", palette.field)):
             base = ground if name.startswith(group) else base
-        if name != "scroll_match":
+        if not name.startswith("scroll_"):
             assert readability(ink.over(base)) >= 7, name
+
+
+@pytest.mark.parametrize("theme", MIXED)
+def test_what_somebody_wrote_is_fainter_than_what_they_have_selected(theme: Theme) -> None:
+    palette = palette_of(theme)
+    for colour in range(12):
+        tint, selected = palette.author(colour).bg, palette.person_selection(colour).bg
+        assert 2 <= distance(tint or "", palette.background) < distance(selected or "", palette.background)
+
+
+@pytest.mark.parametrize("theme", [Theme.ANSI, Theme.MONO])
+def test_without_colours_to_mix_what_somebody_wrote_has_a_sign_alone(theme: Theme) -> None:
+    palette = palette_of(theme)
+    assert palette.author(3) == Ink()
+    assert palette.author_sign(3).bg is None
 
 
 @pytest.mark.parametrize("theme", MIXED)
@@ -209,6 +234,8 @@ def test_what_means_something_differs_from_what_lies_below(theme: Theme) -> None
                 ink.over(palette.selection.over(text)) != palette.selection.over(text) or ink == palette.ruler
             )
     assert len({ink.over(text) for ink in over_text[:5]}) == 5
+    assert len({text, *(ink.over(text) for ink in (palette.change, palette.change_both))}) == 3
+    assert palette.scroll_change.over(palette.scroll_track) != palette.scroll_track
     assert palette.gutter != palette.gutter_line
     assert palette.scroll_thumb != palette.scroll_track
     assert palette.panel_choice.over(palette.panel) != palette.panel
@@ -338,7 +365,7 @@ async def open_everything(stage: Stage, written: list[str]) -> None:
     """Have every part of the screen painted."""
     app = stage.app
     app.call_later(stage.session.say, say.offline(3, None, kept=3))
-    for key in ("ctrl+f", "f1"):
+    for key in ("ctrl+f", "f2", "f1"):
         app.call_later(app.typed, events.Key("shift+right", None))
         app.call_later(app.typed, events.Key(key, None))
         app.call_later(app.refresh)

@@ -7,7 +7,7 @@ from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 
 from collab_tui.palette import Ink, Theme, palette_of
-from collab_tui.widgets.scrollbar import ScrollBar
+from collab_tui.widgets.scrollbar import MarkKind, ScrollBar, ScrollMark
 
 PALETTE = palette_of(Theme.DARK)
 
@@ -52,13 +52,29 @@ async def test_the_thumb_says_where_one_is(total: int, top: int, rows: list[int]
 async def test_people_and_matches_are_marked() -> None:
     app = Shown()
     async with app.run_test(size=(20, 10)):
-        app.bar.show(20, 0, {1: None, 7: Ink("#000000", "#ff0000")})
+        marks = {
+            1: ScrollMark(MarkKind.MATCH, PALETTE.scroll_match),
+            4: ScrollMark(MarkKind.CHANGE, PALETTE.scroll_match),
+            7: ScrollMark(MarkKind.PERSON, Ink("#000000", "#ff0000")),
+        }
+        app.bar.show(20, 0, marks)
         signs = [app.bar.render_line(y).text for y in range(10)]
-        assert signs == [" ", "▬", " ", " ", " ", " ", " ", "◆", " ", " "]
+        assert signs == [" ", "▬", " ", " ", "▎", " ", " ", "◆", " ", " "]
         style = next(iter(app.bar.render_line(7))).style
         assert style is not None
         assert style.color is not None
         assert style.color.name == "#ff0000"
+
+
+async def test_a_border_leaves_marks_and_thumb_to_be_seen() -> None:
+    app = Shown()
+    async with app.run_test(size=(20, 10)):
+        app.bar.show(20, 0, {7: ScrollMark(MarkKind.MATCH, PALETTE.scroll_match)})
+        app.bar.frame(Ink("#ff0000"))
+        assert [app.bar.render_line(y).text for y in range(10)] == [*"▐" * 7, "▬", *"▐" * 2]
+        assert thumb(app.bar) == [0, 1, 2, 3, 4]
+        app.bar.frame(None)
+        assert app.bar.render_line(0).text == " "
 
 
 async def test_dragging_scrolls_as_far_as_the_thumb_goes() -> None:

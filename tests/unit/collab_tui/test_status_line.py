@@ -9,7 +9,7 @@ from collab_client import status as say
 from collab_client.status import Status, StatusKind
 from collab_protocol.presence import Activity
 from collab_tui.palette import Theme, palette_of
-from collab_tui.widgets.status_line import PersonShown, StatusLine
+from collab_tui.widgets.status_line import LeaderShown, PersonShown, StatusLine
 
 PALETTE = palette_of(Theme.DARK)
 PEOPLE = [
@@ -82,6 +82,50 @@ async def test_people_who_are_away_or_twice_here_are_told_in_words() -> None:
     assert "ana (away)   B  bo ×2" in await shown(made(people=people))
 
 
+async def test_who_is_offline_for_a_moment_is_told_in_words() -> None:
+    assert "ana (offline)" in await shown(made(people=[PersonShown("ana", "A", 0, Activity.LOST)]))
+
+
+async def test_whom_one_follows_and_who_follows_is_told() -> None:
+    line = made(people=PEOPLE[:1])
+    line.show_following(LeaderShown("ana", 0, is_here=True), 1)
+    assert "✓ saved    following ana (Esc)   1 follows you   A  ana" in await shown(line)
+    line.show_following(LeaderShown("ana", 0, is_here=False), 2)
+    assert "waiting for ana (Esc)   2 follow you" in await shown(line)
+    line.show_following(None, 0)
+    assert "follow" not in await shown(line)
+
+
+async def test_whom_one_follows_stands_beside_a_notice() -> None:
+    line = made(say.offline(3, 7), is_read_only=True)
+    line.show_following(LeaderShown("ana", None, is_here=False), 3)
+    line.show(notice="bo asks you to look at line 42")
+    text = await shown(line)
+    assert "read-only    waiting for ana   bo asks you to look" in text
+
+
+@pytest.mark.parametrize(
+    ("width", "line"),
+    [
+        (44, " notes  ✓ saved    following ana (Esc)"),
+        (32, " ✓ saved    following ana (Esc)"),
+        (31, " ✓ saved    following ana"),
+        (20, " ✓ saved    following"),
+    ],
+)
+async def test_the_badge_gives_way_before_the_status(width: int, line: str) -> None:
+    made_line = made(people=PEOPLE)
+    made_line.show_following(LeaderShown("ana", 0, is_here=True), 0)
+    assert (await shown(made_line, width)).startswith(line[:width])
+
+
+async def test_signs_of_a_notice_have_stand_ins() -> None:
+    line = made(is_ascii=True)
+    line.show(notice="while you were away: +42 −7 · F4 …")
+    line.show_following(LeaderShown("ana", 0, is_here=True), 1)
+    assert "+42 -7 - F4 ..." in await shown(line)
+
+
 async def test_ascii_stands_in_for_signs() -> None:
     for status in (
         say.connecting(),
@@ -120,3 +164,13 @@ async def test_a_notice_stands_in_for_people_and_a_question_for_all() -> None:
 @pytest.mark.parametrize("kind", StatusKind)
 async def test_every_status_has_an_ink(kind: StatusKind) -> None:
     assert "words" in await shown(made(Status(kind, "words")))
+
+
+async def test_lines_of_chat_that_were_not_read_are_counted() -> None:
+    line = made(people=PEOPLE[:1])
+    line.show(unread=2)
+    assert (await shown(line)).rstrip() == " notes  ✓ saved    chat 2    A  ana"
+    line = made()
+    line.show(unread=2)
+    line.show(unread=0)
+    assert (await shown(line)).rstrip() == " notes  ✓ saved"

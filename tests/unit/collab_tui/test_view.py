@@ -245,3 +245,19 @@ def test_the_rows_are_those_of_a_fresh_view_after_any_edits(data: st.DataObject)
         fresh = view(lines.text().split("\n"), is_wrapped=made.is_wrapped, height=7)
         fresh.top = made.top
         assert made.rows() == fresh.rows()
+
+
+@pytest.mark.parametrize(
+    ("place", "top"), [((30, 2), (30, 0)), ((95, 0), (90, 0)), ((500, 0), (90, 0)), ((0, 0), (0, 0))]
+)
+def test_it_can_be_shown_from_a_place_on(place: tuple[int, int], top: tuple[int, int]) -> None:
+    made = view(ROWS, 20)
+    assert made.show_from(Position(*place))
+    assert made.top == top
+    assert not made.show_from(Position(*place))
+
+
+def test_a_place_within_a_wrapped_line_comes_to_the_top() -> None:
+    made = view(["word " * 40, *ROWS], width=20, is_wrapped=True)
+    made.show_from(Position(0, 87))
+    assert made.top == (0, 4)

@@ -6,6 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Final
 
+from collab_cli.announce import open_announcements
 from collab_cli.config import JoinSettings, join_settings
 from collab_cli.exits import SIGNAL, CommandError, ExitCode, UsageError, say
 from collab_cli.flags import JoinFlags
@@ -41,6 +42,7 @@ def run(flags: JoinFlags) -> int:
         return _list_rooms(settings)
     check_terminal(os.environ)
     os.umask(0o077)
+    announcements = open_announcements(settings.announce)
     log_file = settings.folders.logs / _LOG
     log_to_file(log_file)
     device = load_device(settings.folders.device_file)
@@ -53,8 +55,10 @@ def run(flags: JoinFlags) -> int:
             traits = query.traits()
         # It has been heeded; Textual would have a filter of its own, and take an empty one for set.
         os.environ.pop("NO_COLOR", None)
-        window = Window(target, settings, traits, device, screen)
+        window = Window(target, settings, traits, device, screen, announcements)
         window.show()
+    if announcements is not None:
+        announcements.close()
     for place in window.outcome.copies:
         say(f"your text of before is in {place}")
     code, line = _ending(window, target, settings)

@@ -7,9 +7,10 @@ touches the rows of the screen that differ from what was drawn there last.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
+from rich.segment import Segment
 from textual import events
 from textual.geometry import Offset, Region
 from textual.strip import Strip
@@ -19,10 +20,10 @@ from collab_protocol.errors import EditError
 from collab_tui.actions import ACTIONS, SELECT, Group, Keymap
 from collab_tui.cells import Layouts
 from collab_tui.initials import initials
-from collab_tui.marks import MarksLayout, Match, OwnCaret, Window
+from collab_tui.marks import Border, MarksLayout, Match, OwnCaret, Window
 from collab_tui.options import Options
 from collab_tui.painting import GUTTER_EXTRA, NO_MARKS, Colour, Painter, RowMarks
-from collab_tui.palette import Palette
+from collab_tui.palette import Palette, Styles
 from collab_tui.visual_row import VisualRow
 from collab_tui.widgets.copying import Clipboard, Register
 from collab_tui.widgets.inbox import Inbox, Typed, text_of
@@ -36,9 +37,13 @@ if TYPE_CHECKING:
     from collab_client.indentation import Indentation
     from collab_client.lines import Lines, Position
     from collab_protocol.presence import Activity, Person
+    from collab_tui.following import Sight
     from collab_tui.room_language import RoomLanguage
     from collab_tui.syntax import Syntax
     from collab_tui.widgets.view import View
+
+Overlay = Callable[[Sequence[VisualRow], dict[int, RowMarks]], None]
+"""Adds to the marks of the rows in view what else is to be seen there."""
 
 _DIGITS_LEAST: Final = 3
 _WHEEL_ROWS: Final = 3
@@ -66,6 +71,11 @@ class Editor(RowsWidget, can_focus=True):
     `on_quit()` when the person wants to leave: keys wait then until `resume` or `divert`. While `keys_to`
     is set, it gets every key and paste first, with the action of the key; what it returns False for is
     done here.
+
+    `on_typed()` is called for each key and paste, `on_view(top, bottom)` when other places of the text are
+    the first and the last that are seen, `on_own_way(is_scroll)` when the person edits, moves or scrolls,
+    before that is shown, and `on_unselect()` before nothing is selected; True: that is all. While `sight()`
+    returns one, it says what is seen, and not the caret.
     """
 
     def __init__(
@@ -89,8 +99,14 @@ class Editor(RowsWidget, can_focus=True):
         self.on_action: Callable[[str], None] = lambda _: None
         self.on_quit: Callable[[], None] = lambda: None
         self.on_crash: Callable[[BaseException], None] = lambda _: None
+        self.on_typed: Callable[[], None] = lambda: None
+        self.on_view: Callable[[Position, Position], None] = lambda top, bottom: None
+        self.on_own_way: Callable[[bool], None] = lambda is_scroll: None
+        self.on_unselect: Callable[[], bool] = lambda: False
+        self.sight: Callable[[], Sight | None] = lambda: None
         self.text_listeners: list[Callable[[Change], None]] = []
         self.matches: Callable[[Sequence[int]], Iterable[Match]] = lambda _: ()
+        self.overlays: list[Overlay] = []
         self.syntax: Syntax | None = None
         self.language: RoomLanguage | None = None
         self.keys_to: Callable[[Typed, str | None], bool] | None = None
@@ -98,6 +114,7 @@ class Editor(RowsWidget, can_focus=True):
         self._options = options or Options()
         self._layouts = Layouts()
         self._painter = Painter(palette, self._options, self._layouts, is_ascii=is_ascii)
+        self._styles = Styles()
         self._keymap = keymap or Keymap()
         self._register = Register(clipboard)
         self._is_ascii = is_ascii
@@ -112,9 +129,13 @@ class Editor(RowsWidget, can_focus=True):
         self._marks: dict[int, RowMarks] = {}
         self._colours: list[Sequence[Colour]] = []
         self._gutter = 0
+        self._author_cells = 0
         self._inbox = Inbox(self._do_typed, asks_to_quit=self._asks_to_quit, on_quit=self._request_quit)
         self._is_acting = False
+        self._has_edited = False
         self._is_caret_seen = True
+        self._border: Border | None = None
+        self._seen: tuple[Position, Position] | None = None
         self._head_shown: Position | None = None
         self._roster: tuple[tuple[Person, Activity], ...] = ()
         self._signs: dict[str, str] = {}
@@ -149,6 +170,11 @@ class Editor(RowsWidget, can_focus=True):
         return self._view
 
     @property
+    def signs(self) -> Mapping[str, str]:
+        """The sign of each of the others, by principal; another mapping when they are others."""
+        return self._signs
+
+    @property
     def options(self) -> Options:
         """How the text is shown."""
         return self._options
@@ -178,6 +204,22 @@ class Editor(RowsWidget, can_focus=True):
     def recolour(self) -> None:
         """Show the colours that there are now."""
         self._others.changed()
+
+    def set_author_cells(self, cells: int) -> None:
+        """Keep so many cells of the gutter for who wrote each row."""
+        if cells != self._author_cells:
+            self._author_cells = cells
+            self._fit()
+            self.touch_all()
+            self._update(reveal=self._is_caret_seen)
+            self.refresh()
+
+    def frame(self, border: Border | None) -> None:
+        """Draw a border beside the text, or none."""
+        if border != self._border:
+            self._border = border
+            self.touch_all()
+            self._others.changed()
 
     def resume(self) -> None:
         """Do what was typed meanwhile, in order, and everything after it."""
@@ -213,23 +255,35 @@ class Editor(RowsWidget, can_focus=True):
             sign = ".." if self._is_ascii else "…"
             return self._painter.note(f" {sign} loading", width) if y == 0 else self._painter.blank(width)
         if y >= len(self._shown):
-            return self._painter.blank(width)
+            return self._below(width)
         marks = self._marks.get(y, NO_MARKS)
         colours = self._colours[y]
         return self._painter.row(
-            self._shown[y], marks, colours, left=self._view.left, width=width, gutter=self._gutter
+            self._shown[y],
+            marks,
+            colours,
+            left=self._view.left,
+            width=width,
+            gutter=self._gutter,
+            authors=self._author_cells,
         )
+
+    def _below(self, width: int) -> Strip:
+        """Return a row below the end of the text."""
+        blank = self._painter.blank(width)
+        at = self._gutter - GUTTER_EXTRA
+        if self._border is None or at >= width:
+            return blank
+        _, text, ink = self._border.chip(self._palette, is_ascii=self._is_ascii)
+        sign = Strip([Segment(text, self._styles[ink])], 1)
+        return Strip.join([blank.crop(0, at), sign, blank.crop(at + 1)])
 
     def _fit(self) -> None:
         """Fit gutter and view to text and screen."""
         if self._buffer is None or self._view is None:
             return
         before = self._gutter
-        if self._options.line_numbers:
-            digits = len(str(self._buffer.lines.row_count))
-            self._gutter = max(_DIGITS_LEAST, digits) + GUTTER_EXTRA
-        else:
-            self._gutter = GUTTER_EXTRA
+        self._gutter = self._gutter_cells(self._buffer.lines.row_count)
         if self._gutter != before:
             self.touch_all()
         self._view.resize(self.outer_size.width - self._gutter, self.outer_size.height)
@@ -256,7 +310,10 @@ class Editor(RowsWidget, can_focus=True):
             return
         view.settle()
         top = view.top, view.left
-        if reveal:
+        sight = self.sight()
+        if sight is not None:
+            _show(view, sight)
+        elif reveal:
             if view.folds:
                 for span in buffer.spans:
                     view.folds.open_at(span.head.row)
@@ -266,9 +323,12 @@ class Editor(RowsWidget, can_focus=True):
         others = [span for at, span in enumerate(buffer.spans) if at != buffer.primary]
         has_focus = self.has_focus and self.keys_to is None
         own = OwnCaret(buffer.head, buffer.selection, has_focus, others)
-        layout = MarksLayout(window, self._palette, is_ascii=self._is_ascii)
+        border = self._border and self._border.chip(self._palette, is_ascii=self._is_ascii)
+        layout = MarksLayout(window, self._palette, is_ascii=self._is_ascii, border=border)
         matches, now = self.matches(window.rows), self._clock()
         marks = layout.lay_out(own, buffer.peers, self._signs, now, matches, self._brackets(window.rows))
+        for overlay in self.overlays:
+            overlay(rows, marks)
         colours: list[Sequence[Colour]] = [()] * len(rows)
         if self.syntax is not None:
             self.syntax.look_at(window.rows)
@@ -287,7 +347,17 @@ class Editor(RowsWidget, can_focus=True):
         if (view.top, view.left) != top or self._top_shown != view.top:
             self._top_shown = view.top
             self.on_elsewhere()
-        self._place_cursor(window)
+        self._tell_view(rows)
+        self._place_cursor(window, sight)
+
+    def _tell_view(self, rows: Sequence[VisualRow]) -> None:
+        from collab_client.lines import Position  # loaded with the buffer
+
+        first, last = rows[0], rows[-1]
+        seen = Position(first.row, first.start), Position(last.row, last.end)
+        if seen != self._seen:
+            self._seen = seen
+            self.on_view(*seen)
 
     def _brackets(self, rows: Sequence[int]) -> tuple[Position, ...]:
         """Return the bracket at the caret and its partner, of those in sight."""
@@ -298,13 +368,18 @@ class Editor(RowsWidget, can_focus=True):
             return ()
         return bracket_pair(buffer.lines, buffer.head, rows) or ()
 
-    def _place_cursor(self, window: Window) -> None:
-        """Put the terminal's cursor on the caret, where input methods and screen readers look for it."""
+    def _place_cursor(self, window: Window, sight: Sight | None) -> None:
+        """Put the terminal's cursor on the caret, where input methods and screen readers look for it.
+
+        That is the leader's while somebody is followed and it is in sight.
+        """
         if self._buffer is None:
             return
         head = self._buffer.head
         y = window.y_of(head)
         self._is_caret_seen = y is not None
+        if sight is not None and sight.head is not None and (y_led := window.y_of(sight.head)) is not None:
+            head, y = sight.head, y_led
         if y is None or self.keys_to is not None:
             return
         x = self._gutter + window.cell_of(y, head.column)
@@ -320,31 +395,33 @@ class Editor(RowsWidget, can_focus=True):
         view.splice(change.first_row, change.old_last_row, change.new_last_row)
         for listener in self.text_listeners:
             listener(change)
+        self._has_edited |= change.is_local
         if not change.is_local:
             view.follow_edit(change.first_row, change.old_last_row, change.new_last_row)
             self._others.changed()
-        if change.new_last_row != change.old_last_row and self._digits_changed():
+        if (
+            change.new_last_row != change.old_last_row
+            and self._buffer is not None
+            and self._gutter_cells(self._buffer.lines.row_count) != self._gutter
+        ):
             self._fit()
 
-    def _digits_changed(self) -> bool:
-        return (
-            self._buffer is not None
-            and self._options.line_numbers
-            and max(_DIGITS_LEAST, len(str(self._buffer.lines.row_count))) + GUTTER_EXTRA != self._gutter
-        )
+    def _gutter_cells(self, row_count: int) -> int:
+        digits = max(_DIGITS_LEAST, len(str(row_count))) if self._options.line_numbers else 0
+        return self._author_cells + digits + GUTTER_EXTRA
 
     def _carets_changed(self) -> None:
         buffer = self._buffer
         if buffer is None:
             return
-        roster = tuple((peer.person, peer.activity) for peer in buffer.peers.values())
+        roster = tuple([(peer.person, peer.activity) for peer in buffer.peers.values()])
         if roster != self._roster:
             self._roster = roster
             self._signs = initials(person for person, _ in roster)
             self.on_people()
         self.on_elsewhere()
         if not self._is_acting:
-            self._others.moved(peer.moved_at for peer in buffer.peers.values())
+            self._others.moved([peer.moved_at for peer in buffer.peers.values()])
 
     def _update_for_others(self) -> None:
         """Lay out what came from elsewhere.
@@ -372,6 +449,7 @@ class Editor(RowsWidget, can_focus=True):
 
     def typed(self, event: Typed) -> None:
         """Take a key or a paste; it is done at once, unless something is waited for."""
+        self.on_typed()
         self._inbox.put(event)
 
     def _asks_to_quit(self, event: Typed) -> bool:
@@ -399,6 +477,8 @@ class Editor(RowsWidget, can_focus=True):
         if action in _ON_LINES:
             self._open_folds()
         move = action.removeprefix(SELECT)
+        if action == "unselect" and self.on_unselect():
+            return
         if action == "quit":
             self._inbox.close()
             self._request_quit()
@@ -430,7 +510,8 @@ class Editor(RowsWidget, can_focus=True):
         if buffer is None:
             return False
         self._is_acting = True
-        is_done = False
+        self._has_edited = is_done = False
+        before = buffer.spans
         try:
             told = command(buffer)
             is_done = True
@@ -440,6 +521,8 @@ class Editor(RowsWidget, can_focus=True):
             self.on_notice(str(error))
         finally:
             self._is_acting = False
+        if self._has_edited or buffer.spans != before:
+            self.on_own_way(False)
         self.update(reveal=True, centre=centre)
         self.on_moved()
         return is_done
@@ -517,6 +600,7 @@ class Editor(RowsWidget, can_focus=True):
     def scroll_rows(self, rows: int) -> None:
         """Scroll by visual rows; the caret stays where it is in the text."""
         if self._view is not None and self._view.scroll(rows):
+            self.on_own_way(True)
             self.update()
 
     def scroll_to_share(self, share: float) -> None:
@@ -525,6 +609,7 @@ class Editor(RowsWidget, can_focus=True):
         if view is not None and view.scroll_to(
             round(share * max(0, view.wrap.total - self.outer_size.height))
         ):
+            self.on_own_way(True)
             self.update()
 
     def _place(self, x: int, y: int) -> Position:
@@ -537,3 +622,11 @@ class Editor(RowsWidget, can_focus=True):
 def _move_rows(buffer: Buffer, view: View, delta: int, *, extend: bool) -> None:
     places = view.vertical([span.head for span in buffer.spans], delta)
     buffer.move_each(lambda span: places[span.head], extend=extend)
+
+
+def _show(view: View, sight: Sight) -> None:
+    """Bring into view what a leader sees; a window that is lower than theirs shows their caret."""
+    if sight.top is not None:
+        view.show_from(sight.top)
+    if sight.head is not None and sight.is_led_by_head:
+        view.reveal(sight.head, centre=sight.top is None)

@@ -69,6 +69,10 @@ class FieldWidget(RowsWidget):
         """The row of this widget in which it stands."""
         return 0
 
+    def typed(self, event: Typed, action: str | None) -> bool:
+        """Take a key or a paste; False for what may be done elsewhere."""
+        raise NotImplementedError
+
     def edited(self, field: Field) -> None:
         """Take note that `field` has another text."""
         raise NotImplementedError

@@ -40,6 +40,13 @@ class Prompt(FieldWidget):
         self._field.set(text)
         self.open_rows()
 
+    def suggest(self, hint: str) -> None:
+        """Say beside the field what is meant so far."""
+        hint = safe_text(hint, ascii_marks=self._is_ascii)
+        if hint != self._hint:
+            self._hint = hint
+            self.show_again()
+
     def show(self, error: str) -> None:
         """Say in the hint's place what is wrong with the answer; empty: nothing is."""
         error = safe_text(error, ascii_marks=self._is_ascii)

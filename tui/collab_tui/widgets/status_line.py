@@ -1,8 +1,8 @@
 """The status line: the room, what may truthfully be said of one's text, the people, notices, questions.
 
 It is one row that gives way from the right: first people fold into `+n`, then the room's name is cut and
-dropped, and the status words go last. Where the caret is stands beside it, in a widget of its own, so that a
-key repaints twelve cells and not the row.
+dropped, badges get shorter, and the status words go last. Where the caret is stands beside it, in a widget
+of its own, so that a key repaints twelve cells and not the row.
 """
 
 from __future__ import annotations
@@ -30,17 +30,31 @@ if TYPE_CHECKING:
 _ROOM_LEAST: Final = 6
 _NAME_CELLS: Final = 16
 _GAP: Final = "  "
+_ABSENT: Final = {Activity.AWAY: " (away)", Activity.LOST: " (offline)"}
+_ASCII: Final = str.maketrans({"…": "...", "·": "-", "–": "-", "−": "-", "×": "x"})
 
 
 @dataclass(frozen=True, slots=True)
 class PersonShown:
-    """Somebody else in the room, as the line names them; `count` is in how many windows they are."""
+    """Somebody else in the room, as the line names them; `count` is in how many windows they are.
+
+    LOST is who has been offline for a moment only.
+    """
 
     name: str
     sign: str
     colour: int
     activity: Activity = Activity.ACTIVE
     count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class LeaderShown:
+    """Who is followed, as the line names them; `colour` is None before they have been here."""
+
+    name: str
+    colour: int | None
+    is_here: bool
 
 
 class StatusLine(RowsWidget):
@@ -59,6 +73,9 @@ class StatusLine(RowsWidget):
         self._room = safe_name(room, 64)
         self._status: Status = connecting()
         self._people: tuple[PersonShown, ...] = ()
+        self._leader: LeaderShown | None = None
+        self._followers = 0
+        self._unread = 0
         self._notice = ""
         self._question = ""
         self.is_read_only = is_read_only
@@ -71,22 +88,42 @@ class StatusLine(RowsWidget):
         notice: str | None = None,
         question: str | None = None,
         is_read_only: bool | None = None,
+        unread: int | None = None,
     ) -> None:
         """Change what is said and leave the rest; repaints only when something is different."""
-        before = (self._status, self._people, self._notice, self._question, self.is_read_only)
+        before = self._all
         if status is not None:
             self._status = status
         if people is not None:
             self._people = tuple(people)
         if notice is not None:
-            self._notice = safe_text(notice, ascii_marks=self._is_ascii)
+            self._notice = self._safe(notice)
         if question is not None:
-            self._question = safe_text(question, ascii_marks=self._is_ascii)
+            self._question = self._safe(question)
         if is_read_only is not None:
             self.is_read_only = is_read_only
-        if before != (self._status, self._people, self._notice, self._question, self.is_read_only):
+        if unread is not None:
+            self._unread = unread
+        self._paint_unless(before)
+
+    def show_following(self, leader: LeaderShown | None, followers: int) -> None:
+        """Say who is followed, and how many people follow."""
+        before = self._all
+        self._leader, self._followers = leader, followers
+        self._paint_unless(before)
+
+    @property
+    def _all(self) -> tuple[object, ...]:
+        said = (self._status, self._people, self._notice, self._question)
+        return (*said, self.is_read_only, self._leader, self._followers, self._unread)
+
+    def _paint_unless(self, before: tuple[object, ...]) -> None:
+        if before != self._all:
             self.touch_all()
             self.paint_within_frame()
+
+    def _safe(self, text: str) -> str:
+        return safe_text(text.translate(_ASCII) if self._is_ascii else text, ascii_marks=self._is_ascii)
 
     def on_click(self, event: events.Click) -> None:
         event.stop()
@@ -111,16 +148,34 @@ class StatusLine(RowsWidget):
 
     def _parts(self, width: int) -> list[tuple[str, Ink]]:
         words = safe_text(status_line(self._status, ascii=self._is_ascii), ascii_marks=self._is_ascii)
-        badge = [(_GAP, self.palette.bar), (" read-only ", self.palette.badge)] if self.is_read_only else []
         notice = [(f"{_GAP}{self._notice}", self.palette.bar)] if self._notice else []
-        if notice and cell_len(f" {words} ") + _cells(badge) + _cells(notice) > width:
+        badges = self._badges(is_short=False)
+        if cell_len(f" {words} ") + _cells(badges) + _cells(notice) > width:
+            badges = self._badges(is_short=True)
+        if notice and cell_len(f" {words} ") + _cells(badges) + _cells(notice) > width:
             words = words.split(" ")[0]  # its sign and colour stay
-        parts = [(f" {words} ", self._state_ink()), *badge]
+        parts = [(f" {words} ", self._state_ink()), *badges]
         free = width - _cells(parts) - 2
         if free - _cells(notice) >= _ROOM_LEAST:
             room = f" {crop_cells(self._room, free - _cells(notice))} "
             parts = [(room, self.palette.bar._replace(bold=True)), *parts]
-        return [*parts, *(notice or self._people_parts(width - _cells(parts)))]
+        return [*parts, *(notice or self._others_parts(width - _cells(parts)))]
+
+    def _badges(self, *, is_short: bool) -> list[tuple[str, Ink]]:
+        """Return what is always to be known: that one may not write, whose view this is, what is unread."""
+        gap = (_GAP, self.palette.bar)
+        badges = [gap, (" read-only ", self.palette.badge)] if self.is_read_only else []
+        leader = self._leader
+        if leader is not None:
+            does = "following" if leader.is_here else "waiting for"
+            leave = "" if is_short else " (Esc)"
+            ink = self.palette.badge
+            if leader.colour is not None and self.palette.people:  # without colours a badge tells more
+                ink = self.palette.person(leader.colour, is_faint=not leader.is_here)
+            badges += [gap, (f" {does} {safe_name(leader.name, _NAME_CELLS)}{leave} ", ink)]
+        if self._unread:
+            badges += [gap, (f" chat {self._unread} ", self.palette.badge)]
+        return badges
 
     def _state_ink(self) -> Ink:
         palette = self.palette
@@ -133,6 +188,15 @@ class StatusLine(RowsWidget):
                 return palette.bar_warn
             case StatusKind.CONNECTING | StatusKind.LOADING | StatusKind.SAVING | StatusKind.NOT_STORED:
                 return palette.bar_muted
+
+    def _others_parts(self, room: int) -> list[tuple[str, Ink]]:
+        """Return how many follow, if that fits, and as many people as fit behind it."""
+        count = self._followers
+        follow: list[tuple[str, Ink]] = []
+        if count:
+            text = f"{_GAP}{count} {'follows' if count == 1 else 'follow'} you"
+            follow = [(text, self.palette.bar_muted)] if cell_len(text) <= room else []
+        return [*follow, *self._people_parts(room - _cells(follow))]
 
     def _people_parts(self, room: int) -> list[tuple[str, Ink]]:
         """Return as many people as fit in `room` cells, and `+n` for the others."""
@@ -153,8 +217,8 @@ class StatusLine(RowsWidget):
         name = safe_name(person.name, _NAME_CELLS)
         if person.count > 1:
             name += f" {'x' if self._is_ascii else '×'}{person.count}"
-        if person.activity is Activity.AWAY:
-            name += " (away)"
+        if person.activity in _ABSENT:
+            name += _ABSENT[person.activity]
         return [
             (_GAP, bar),
             (f" {person.sign} ", self.palette.person(person.colour, is_faint=not is_here)),

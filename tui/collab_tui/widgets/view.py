@@ -171,6 +171,11 @@ class View:
         """Scroll so that this visual row of the text is the first one, or near to it."""
         return self._go(self.wrap.at(max(0, min(visual_row, self.wrap.total - 1))), self.left)
 
+    def show_from(self, place: Position) -> bool:
+        """Scroll so that the visual row that holds `place` is the first one, or near to it."""
+        row, column = self._lines.clamp(place)
+        return self._go((row, self.wrap.segment_of(row, column)), self.left)
+
     def settle(self) -> None:
         """Stay within a text that may have become shorter."""
         self._go(self.top, self.left)

@@ -42,6 +42,9 @@ _RGB: Final = re.compile(
 _MANY_COLOURS: Final = ("256color", "direct", "kitty", "ghostty", "alacritty", "foot", "wezterm", "contour")
 """In TERM: 256 colours or more, though COLORTERM may be lost on the way (sudo and SSH drop it)."""
 
+_OSC_9: Final = ("iterm", "wezterm", "ghostty", "kitty")
+"""In TERM_PROGRAM or TERM: who shows notifications so (their documentation on escape sequences)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Traits:
@@ -54,6 +57,8 @@ class Traits:
     is_linux_console: bool
     multiplexer: str
     """"tmux", "screen" or empty."""
+    has_osc9: bool
+    """It makes a notification of the desktop of ESC ] 9 ; text BEL."""
     typed: bytes
     """Came from the terminal while it was asked and is no answer: to be read before all else."""
 
@@ -116,7 +121,8 @@ class TerminalQuery:
             is_ascii=is_linux_console or not self._can_draw_unicode,
             is_remote=_is_remote(environ),
             is_linux_console=is_linux_console,
-            multiplexer="tmux" if environ.get("TMUX") else "screen" if environ.get("STY") else "",
+            multiplexer=_multiplexer(environ),
+            has_osc9=_has_osc9(environ),
             typed=typed,
         )
 
@@ -170,6 +176,16 @@ def _has_many_colours(environ: Mapping[str, str]) -> bool:
 
 def _is_linux_console(environ: Mapping[str, str]) -> bool:
     return environ.get("TERM", "").split("-")[0] == "linux"
+
+
+def _multiplexer(environ: Mapping[str, str]) -> str:
+    return "tmux" if environ.get("TMUX") else "screen" if environ.get("STY") else ""
+
+
+def _has_osc9(environ: Mapping[str, str]) -> bool:
+    """Return whether the terminal is one of those that document OSC 9; multiplexers keep it to themselves."""
+    named = environ.get("TERM_PROGRAM", "").casefold(), environ.get("TERM", "")
+    return not _multiplexer(environ) and any(name in each for name in _OSC_9 for each in named)
 
 
 def _is_remote(environ: Mapping[str, str]) -> bool:

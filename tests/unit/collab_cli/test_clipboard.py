@@ -21,15 +21,33 @@ from collab_cli import clipboard
 from collab_cli.clipboard import Clipboard
 from collab_cli.terminal_traits import Traits
 
-TERMINAL = Traits("dark", is_ascii=False, is_remote=False, is_linux_console=False, multiplexer="", typed=b"")
-REMOTE = Traits("dark", is_ascii=False, is_remote=True, is_linux_console=False, multiplexer="", typed=b"")
+TERMINAL = Traits(
+    "dark", is_ascii=False, is_remote=False, is_linux_console=False, multiplexer="", has_osc9=False, typed=b""
+)
+REMOTE = Traits(
+    "dark", is_ascii=False, is_remote=True, is_linux_console=False, multiplexer="", has_osc9=False, typed=b""
+)
 IN_TMUX = Traits(
-    "dark", is_ascii=False, is_remote=False, is_linux_console=False, multiplexer="tmux", typed=b""
+    "dark",
+    is_ascii=False,
+    is_remote=False,
+    is_linux_console=False,
+    multiplexer="tmux",
+    has_osc9=False,
+    typed=b"",
 )
 IN_SCREEN = Traits(
-    "dark", is_ascii=False, is_remote=False, is_linux_console=False, multiplexer="screen", typed=b""
+    "dark",
+    is_ascii=False,
+    is_remote=False,
+    is_linux_console=False,
+    multiplexer="screen",
+    has_osc9=False,
+    typed=b"",
 )
-CONSOLE = Traits("dark", is_ascii=True, is_remote=False, is_linux_console=True, multiplexer="", typed=b"")
+CONSOLE = Traits(
+    "dark", is_ascii=True, is_remote=False, is_linux_console=True, multiplexer="", has_osc9=False, typed=b""
+)
 
 KEEPS = "cat > '{}'"
 FAILS = "cat > /dev/null; exit 1"

@@ -269,6 +269,20 @@ def test_what_the_environment_says(
     assert traits.is_ascii is console
 
 
+@pytest.mark.parametrize(
+    ("environ", "has_osc9"),
+    [
+        ({"TERM": "xterm-256color", "TERM_PROGRAM": "iTerm.app"}, True),
+        ({"TERM": "xterm-256color", "TERM_PROGRAM": "WezTerm"}, True),
+        ({"TERM": "xterm-kitty"}, True),
+        ({"TERM": "xterm-ghostty", "TMUX": "/tmp/t,1,0"}, False),
+        ({"TERM": "xterm-256color"}, False),
+    ],
+)
+def test_who_shows_notifications(ends: Ends, environ: dict[str, str], has_osc9: bool) -> None:
+    assert ask(ends, b"", environ=environ).has_osc9 is has_osc9
+
+
 def test_without_unicode_it_is_ascii() -> None:
     with TerminalQuery(Theme.DARK, XTERM, can_draw_unicode=False) as query:
         assert query.traits().is_ascii

@@ -144,7 +144,7 @@ class PeerCarets(Mapping[int, Peer]):
         return len(self._peers)
 
     def values(self) -> ValuesView[Peer]:
-        """Return the peers; what Mapping makes of `__iter__` takes ten times as long, for every move of anybody."""
+        """Return the peers; what Mapping makes of `__iter__` takes ten times as long."""
         return self._peers.values()
 
     def place(self, presence: Presence, now: float) -> None:

@@ -19,7 +19,8 @@ from collab_cli.starting import start_session
 from collab_cli.targets import Target
 from collab_cli.terminal import Screen
 from collab_cli.terminal_traits import Traits
-from collab_tui.app import AppConfig, CollabApp, Outcome
+from collab_tui.app import CollabApp
+from collab_tui.app_config import AppConfig, Outcome
 from collab_tui.palette import Theme
 
 if TYPE_CHECKING:

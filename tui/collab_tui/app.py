@@ -7,11 +7,10 @@ slow to load. What is typed meanwhile waits in the editor.
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from textual import events
 from textual.app import App, ComposeResult
@@ -22,18 +21,17 @@ from textual.widget import Widget
 from collab_client.status import Status, where_saved
 from collab_protocol.errors import CollabError
 from collab_tui.actions import Keymap
+from collab_tui.app_config import AppConfig, Outcome, Session
 from collab_tui.bars import Bars
 from collab_tui.driver import DirectDriver
 from collab_tui.leaving import Leaving
 from collab_tui.marks import has_place
-from collab_tui.options import Options
 from collab_tui.palette import Theme, next_theme, palette_of
 from collab_tui.safe_text import safe_name, safe_text
 from collab_tui.toasts import Toasts
 from collab_tui.widgets.announce_line import AnnounceLine
 from collab_tui.widgets.chat_bar import ChatBar
 from collab_tui.widgets.command_list import CommandList
-from collab_tui.widgets.copying import Clipboard
 from collab_tui.widgets.editor import Editor
 from collab_tui.widgets.find_bar import FindBar
 from collab_tui.widgets.hint_bar import HintBar
@@ -45,14 +43,8 @@ from collab_tui.widgets.scrollbar import MarkKind, ScrollBar, ScrollMark
 from collab_tui.widgets.status_line import Bar, CaretPosition, StatusLine
 
 if TYPE_CHECKING:
-    from collab_client.away import Away, Digest
     from collab_client.buffer import Buffer
-    from collab_client.chat import Chat
-    from collab_client.lines import Position
-    from collab_client.people import News, People
-    from collab_client.room_settings import RoomSettings
-    from collab_protocol.messages import Authors
-    from collab_protocol.presence import Person
+    from collab_client.people import News
     from collab_tui.coding import Coding
     from collab_tui.company import Company
     from collab_tui.finding import Finding
@@ -78,121 +70,6 @@ _SETTLE_S: Final = 1.0
 _NARROW_CELLS: Final = 40
 _LANGUAGE_LEAST_CELLS: Final = 90
 """Below, the status line needs the room."""
-
-
-class Session(Protocol):
-    """What the screen needs of a session."""
-
-    on_status: Callable[[Status], None]
-    on_notice: Callable[[str], None]
-    on_people: Callable[[], None]
-    on_news: Callable[[News], None]
-    on_look: Callable[[Person], None]
-    on_chat: Callable[[bool], None]
-    on_away: Callable[[Digest], None]
-    on_authors: Callable[[Authors], None]
-
-    @property
-    def status(self) -> Status: ...
-
-    @property
-    def people(self) -> People: ...
-
-    @property
-    def unsaved(self) -> int: ...
-
-    @property
-    def kept(self) -> int: ...
-
-    @property
-    def copies(self) -> list[str]: ...
-
-    @property
-    def journal_trouble(self) -> str: ...
-
-    @property
-    def round_trip_s(self) -> float | None: ...
-
-    def caret_moved(self) -> None: ...
-
-    def touched(self) -> None: ...
-
-    def follow(self, session: int) -> None: ...
-
-    def show_view(self, top: Position, bottom: Position) -> None: ...
-
-    def look_here(self) -> str: ...
-
-    def ask_pulse(self) -> None: ...
-
-    @property
-    def chat(self) -> Chat: ...
-
-    @property
-    def away(self) -> Away: ...
-
-    def say(self, text: str) -> str: ...
-
-    def ask_authors(self) -> str: ...
-
-    def retry_now(self) -> None: ...
-
-    async def run(self) -> None: ...
-
-    async def settle(self, timeout_s: float) -> bool: ...
-
-    def leave(self) -> None: ...
-
-    @property
-    def settings(self) -> RoomSettings: ...
-
-
-Start = Callable[[], Awaitable[tuple["Buffer", Session]]]
-
-
-@dataclass(frozen=True, slots=True)
-class AppConfig:
-    """What one window shows, and how. `start` is awaited once, after the first paint."""
-
-    room: str
-    start: Start
-    theme: Theme = Theme.DARK
-    options: Options = field(default_factory=Options)
-    is_ascii: bool = False
-    is_read_only: bool = False
-    keys: Mapping[str, str] = field(default_factory=dict)
-    """Keys by action id, where they differ from the default ones."""
-    follow: str = ""
-    """Whom to follow from the start, by name."""
-    announce: Callable[[str], None] | None = None
-    """Takes what happens, line by line, for people who cannot see it."""
-    is_announced_here: bool = False
-    """Whether those lines stand in a row of the screen, too."""
-    address: str = ""
-    """What others type behind `collab join` to come here; empty: the room's name, on this machine."""
-    has_osc9: bool = False
-    """Whether the terminal shows what it is told by OSC 9, in the place of ringing a bell."""
-    server: str = "the server"
-    """Where the text is kept, as Ctrl-S says it."""
-    greeting: str = ""
-    """What to tell at the start: what is wrong with the settings."""
-    clipboard: Clipboard | None = None
-    typed: bytes = b""
-    """What was typed before the app had the terminal."""
-    is_remote: bool = False
-    """The terminal is at the other end of a line: what others do is painted less often."""
-    clock: Callable[[], float] = time.monotonic
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How it ended: own changes that no server has, how many of them are in the journal, where copies of
-    texts were kept that could not go on, and the error that ended it, if one did."""
-
-    unsaved: int = 0
-    kept: int = 0
-    copies: tuple[str, ...] = ()
-    error: Exception | None = None
 
 
 class RoomScreen(Screen[None], inherit_bindings=False):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collab_client.buffer import Buffer
     from collab_client.lines import Position
     from collab_tui.actions import Keymap
-    from collab_tui.app import Session
+    from collab_tui.app_config import Session
     from collab_tui.bars import Bars
     from collab_tui.palette import Palette
     from collab_tui.widgets.editor import Editor

@@ -10,7 +10,7 @@ from textual import events
 if TYPE_CHECKING:
     from textual.app import App
 
-    from collab_tui.app import Session
+    from collab_tui.app_config import Session
     from collab_tui.widgets.editor import Editor
     from collab_tui.widgets.status_line import StatusLine
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collab_client.buffer import Buffer, Change
     from collab_protocol.presence import Person
     from collab_tui.actions import Keymap
-    from collab_tui.app import Session
+    from collab_tui.app_config import Session
     from collab_tui.bars import Bars
     from collab_tui.following import Leader
     from collab_tui.palette import Palette

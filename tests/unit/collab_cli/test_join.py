@@ -20,7 +20,7 @@ from collab_cli.recent import recent_rooms
 from collab_cli.targets import Server, Target
 from collab_client.session import JoinRefused
 from collab_protocol.errors import FaultCode, LinkError, StoreError
-from collab_tui.app import Outcome
+from collab_tui.app_config import Outcome
 from tests.e2e.home import Home
 from tests.e2e.terminal import Terminal
 

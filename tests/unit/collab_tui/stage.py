@@ -19,7 +19,8 @@ from collab_client.status import Status, StatusKind
 from collab_protocol.messages import Authors, Presence
 from collab_protocol.presence import Activity, Caret, Person, Role, View
 from collab_protocol.text import Replica
-from collab_tui.app import AppConfig, CollabApp
+from collab_tui.app import CollabApp
+from collab_tui.app_config import AppConfig
 from collab_tui.options import Options
 from collab_tui.palette import Theme
 

@@ -7,7 +7,7 @@ from textual.pilot import Pilot
 
 from collab_client.away import Digest
 from collab_protocol.presence import Author
-from collab_tui.app import Outcome
+from collab_tui.app_config import Outcome
 from collab_tui.reviewing import digest_text
 from tests.unit.collab_tui.stage import Clock, Stage, until
 

@@ -11,7 +11,7 @@ from collab_client import status as say
 from collab_client.people import News
 from collab_protocol.messages import Said
 from collab_protocol.presence import Author, Person, Role
-from collab_tui.app import Outcome
+from collab_tui.app_config import Outcome
 from tests.unit.collab_tui.stage import OTHER_SESSION, Stage, until
 
 ANA = Author("account:ana", "ana", 3)

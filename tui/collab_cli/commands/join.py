@@ -20,7 +20,7 @@ from collab_protocol.errors import LinkError, StoreError
 
 if TYPE_CHECKING:
     from collab_cli.window import Window
-    from collab_tui.app import Outcome
+    from collab_tui.app_config import Outcome
 
 _LOG: Final = "client.log"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -204,7 +204,7 @@ class Authors:
     """Server → client: who wrote since `since`, by the log, which no client can change. Since version 3.
 
     `ids` is for a question without `since`: packed pairs of a client id and an index into `people`
-    (`pack_ids`, `unpack_ids`).
+    (`pack_ids`, `unpacking_ids`).
     """
 
     since: int | None
@@ -311,6 +311,7 @@ def pack_ids(ids: Iterable[tuple[int, int]]) -> bytes:
     return b"".join(_ID.pack(client_id, index) for client_id, index in ids)
 
 
-def unpack_ids(packed: bytes) -> dict[int, int]:
-    """Return the index by client id; what is left over at the end is passed over."""
-    return dict(_ID.iter_unpack(packed[: len(packed) // _ID.size * _ID.size]))
+def unpacking_ids(packed: bytes) -> Iterator[tuple[int, int]]:
+    """Yield the pairs of client id and index; what is left over at the end is passed over."""
+    whole = memoryview(packed)[: len(packed) // _ID.size * _ID.size]
+    yield from _ID.iter_unpack(whole)

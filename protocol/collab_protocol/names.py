@@ -1,4 +1,4 @@
-"""Names of rooms and people: what is allowed, and what is made of what is typed."""
+"""Names of rooms and people, and lines of chat: what is allowed, and what is made of what is typed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from typing import Final
 from collab_protocol.errors import NameRefused
 
 _ROOM: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+_BREAKS: Final = frozenset({"Cc", "Zl", "Zp"})
+"""Unicode categories of control characters and line breaks: a line of chat is one line."""
 
 ROOM_PATH: Final = "/rooms/"
 """The path on a server under which rooms are found; people never type it."""
@@ -32,3 +35,8 @@ def clean_person_name(name: str, most: int = 32) -> str:
     """Return `name` in NFC, printable, at most `most` characters long; "guest" if nothing is left."""
     printable = "".join(c for c in unicodedata.normalize("NFC", name) if c.isprintable())
     return " ".join(printable.split())[:most].strip() or "guest"
+
+
+def clean_line(text: str) -> str:
+    """Return `text` as one line of chat, without blanks around it."""
+    return "".join([" " if unicodedata.category(c) in _BREAKS else c for c in text]).strip()

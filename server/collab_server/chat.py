@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections import deque
 from collections.abc import Iterable
-from typing import Final
 
 from collab_protocol import limits
 from collab_protocol.messages import Said
 from collab_protocol.presence import Author, Person
 from collab_server.store.base import ChatLine
-
-_BLANKS: Final = frozenset({"Cc", "Zl", "Zp"})
-"""Unicode categories of control characters and line breaks: a line of chat is one line."""
 
 
 class Chat:
@@ -39,11 +34,6 @@ class Chat:
         """Note that `line` is on disk; returns what everybody is told."""
         self._shown.append(_as_said(line))
         return _as_said(line, is_new=True)
-
-
-def clean_line(text: str) -> str:
-    """Return `text` as one line, without blanks around it."""
-    return "".join(" " if unicodedata.category(c) in _BLANKS else c for c in text).strip()
 
 
 def why_not(line: str) -> str:

@@ -1,7 +1,8 @@
 """What waits for one connection: bounded, in order, and never an unbounded copy of a busy room.
 
-A reader that falls behind loses Batches and carets, which it gets again by Resync; never Receipts or
-anything else. When what it was owed has left, an empty Batch shows it the gap.
+A reader that falls behind loses Batches and carets, which it gets again by Resync, and answers that it
+asked for too often; never Receipts or anything else. When what it was owed has left, an empty Batch shows
+it the gap.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Callable
 from typing import Final
 
 from collab_protocol.codec import encode
-from collab_protocol.messages import Batch, Bye, Fault, Message, Ping, Pong, Presence, Sync
+from collab_protocol.messages import Batch, Bye, Declined, Fault, Message, Ping, Pong, Presence, Pulse, Sync
 
 LAG_BYTES: Final = 1024 * 1024
 """Text waiting for one reader at most; past it the reader is lagging."""
@@ -21,6 +22,9 @@ OWED_BYTES: Final = 8 * 1024 * 1024
 
 _URGENT: Final = 16
 """Pings and Pongs that wait; the oldest go first, so that one who pings without reading fills nothing."""
+
+_ANSWERS: Final = 16
+"""Pulses and Declineds that wait: they cost little to ask for, and who does not read them fills nothing."""
 
 
 class BatchEncoder:
@@ -52,6 +56,7 @@ class Outbox:
         self._urgent: deque[bytes] = deque(maxlen=_URGENT)
         self._text_bytes = 0
         self._other_bytes = 0
+        self._answers = 0
         self._missed_to: int | None = None
 
     @property
@@ -80,6 +85,8 @@ class Outbox:
         """Queue `message`: urgent ones ahead of all, carets instead of older ones of the same person."""
         if isinstance(message, Ping | Pong):
             self._urgent.append(encode(message))
+        elif isinstance(message, Pulse | Declined) and self._answers >= _ANSWERS:
+            return
         elif isinstance(message, Batch):
             self._put_batch(message)
         else:
@@ -96,6 +103,7 @@ class Outbox:
             encoded = self.encoder.encode(message)
             self._queue.append((message, encoded))
             self._other_bytes += len(encoded)
+            self._answers += isinstance(message, Pulse | Declined)
         self._on_ready()
 
     def take_urgent(self) -> bytes | None:
@@ -113,6 +121,7 @@ class Outbox:
             return encode(Batch(missed, missed, ()))
         message, encoded = self._queue.popleft()
         self._count(message, -len(encoded))
+        self._answers -= isinstance(message, Pulse | Declined)
         return encoded
 
     def _put_batch(self, batch: Batch) -> None:

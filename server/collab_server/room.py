@@ -39,10 +39,11 @@ from collab_protocol.messages import (
     Trouble,
     Welcome,
 )
+from collab_protocol.names import clean_line
 from collab_protocol.presence import Activity, Author
 from collab_protocol.text import EMPTY_STATE_VECTOR, Replica
 from collab_protocol.versions import VERSIONS
-from collab_server.chat import Chat, clean_line, why_not
+from collab_server.chat import Chat, why_not
 from collab_server.intake import Intake
 from collab_server.roster import Joiner, Member, Pending, Roster, Seat, device_hash
 from collab_server.showing import Showing
@@ -167,6 +168,7 @@ class Room:
         self._encoded_most = len(self.whole_update())
         self._setting_keys = set(state.settings)
         self._settings_under_way: dict[str, str | None] = {}
+        self._settings_put_off: dict[str, str] = {}
 
     @property
     def seq(self) -> int:
@@ -358,11 +360,10 @@ class Room:
         # Those under way count too: a Welcome with more of them than `limits.SETTINGS` cannot be read.
         if key in self._setting_keys or len(self._setting_keys) < limits.SETTINGS:
             self._setting_keys.add(key)
-            if key in self._settings_under_way:
-                self._settings_under_way[key] = value  # the newest goes when that one is on disk
+            if self._trouble:
+                self._settings_put_off[key] = value
             else:
-                self._settings_under_way[key] = None
-                self._log.set_setting(self.name, key, value, self._seq)
+                self._store_setting(key, value)
 
     def resync(self, member: Member, state_vector: bytes) -> None:
         """Owe `member` all that it lacks against `state_vector`; once at a time, as honest clients ask.
@@ -405,15 +406,18 @@ class Room:
             self.fail(f"{self.name} is loaded again")
 
     def stop_storing(self, message: str) -> None:
-        """Take no updates until `resume_storing`: the store fails, for the reason in `message`."""
+        """Bring nothing to disk until `resume_storing`: the store fails, for the reason in `message`."""
         self._trouble = message
         self._roster.tell_others(None, Trouble(message))
 
     def resume_storing(self) -> None:
-        """Take updates again, and ask everybody for those that were not taken."""
+        """Take updates again, and ask everybody for those that were not taken; settings were kept."""
         if not self._trouble:
             return
         self._trouble = ""
+        put_off, self._settings_put_off = self._settings_put_off, {}
+        for key, value in put_off.items():
+            self._store_setting(key, value)
         for seat in self._roster:
             if seat.is_live:
                 seat.member.deliver(Trouble(""))
@@ -617,6 +621,13 @@ class Room:
         if seat in self._roster:
             self._showing.catch_up(seat)
             self._roster.tell_others(seat, Look(seat.person))
+
+    def _store_setting(self, key: str, value: str) -> None:
+        if key in self._settings_under_way:
+            self._settings_under_way[key] = value  # the newest goes when that one is on disk
+        else:
+            self._settings_under_way[key] = None
+            self._log.set_setting(self.name, key, value, self._seq)
 
     def _why_quiet(self, seat: Seat) -> str:
         """Return why `seat` may not speak to the others now; empty when it may."""

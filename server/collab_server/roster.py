@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, Protocol
@@ -63,8 +63,8 @@ class Seat:
     that have no receipt yet; `tried_at` is when one of them had to be tried on a copy. While it
     `is_to_send_again`, what comes is dropped: the member sent it before it had read our Resync.
 
-    What it says of itself goes from `next_presence` by way of `on_the_way` (by the row that it waits for) to
-    `presence`, and is told to the others then or later; see `showing`.
+    What it says of itself goes from `next_presence` by way of `on_the_way` (by the row that it waits for, in
+    their order) to `presence`, and is told to the others then or later; see `showing`.
     """
 
     member: Member
@@ -82,7 +82,7 @@ class Seat:
     tried_at: float = float("-inf")
     stale_in_a_row: int = 0
     next_presence: Presence | None = None
-    on_the_way: dict[int, Presence] = field(default_factory=dict)
+    on_the_way: OrderedDict[int, Presence] = field(default_factory=OrderedDict)
     is_shown: bool = True
     is_waiting_to_show: bool = False
     shown_at: float = float("-inf")

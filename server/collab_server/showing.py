@@ -49,7 +49,8 @@ class Showing:
         presence = seat.on_the_way.pop(seq, None)
         if presence is None or seat not in self._roster:
             return  # taken back, or its owner left
-        if any(other <= committed for other in seat.on_the_way):
+        newer = next(iter(seat.on_the_way), None)
+        if newer is not None and newer <= committed:
             return  # a newer one comes right behind it
         seat.presence = presence
         seat.is_shown = False

@@ -15,12 +15,20 @@ from collab_client.author_runs import UNKNOWN, AuthorRuns
 from collab_client.buffer import OWN, Buffer
 from collab_client.lines import Position
 from collab_client.who_wrote import NoOrder, finding_authors
-from collab_protocol.messages import Authors, unpack_ids
+from collab_protocol import limits
+from collab_protocol.lib0 import decode_state_vector
+from collab_protocol.messages import Authors, unpacking_ids
 from collab_protocol.presence import Author
 from collab_protocol.text import Splice, utf8_length
 
 _SLICE_SPLICES: Final = 50
 """Splices between two yields: some 1 ms."""
+
+_SLICE_IDS: Final = 5000
+"""Client ids between two yields: some 1 ms. All that ever wrote here come, be they of this text or not."""
+
+_PEOPLE_MOST: Final = 16 * limits.AUTHORS
+"""People who are told apart; to `who_wrote` each is one UTF-16 unit, and surrogates are none."""
 
 _Step = tuple[int, int, int, int]
 """A splice: offset, bytes deleted, bytes added, and the number of who did it."""
@@ -69,17 +77,21 @@ class Authorship:
         The first slice is the longest in a large text: 9 ms for 10 MB.
         """
         numbers = [self._number(author) for author in authors.people]
-        known = {
-            client: numbers[index]
-            for client, index in unpack_ids(authors.ids).items()
-            if index < len(numbers)
-        }
-        known[self._buffer.replica.client_id] = self._own
+        replica = self._buffer.replica
+        own_id = replica.client_id
+        known: dict[int, int] = {}
         steps: deque[_Step] = deque()
         self._steps = steps
         self.needs_learning = False
-        finding = finding_authors(self._buffer.replica.update_since(), self._buffer.lines.blocks(), known)
+        clients = decode_state_vector(replica.state_vector())
+        finding = finding_authors(replica.update_since(), self._buffer.lines.blocks(), known)
         yield
+        for done, (client, index) in enumerate(unpacking_ids(authors.ids), 1):
+            if client in clients and index < len(numbers):
+                known[client] = numbers[index]
+            if done % _SLICE_IDS == 0:
+                yield
+        known[own_id] = self._own
         try:
             runs = yield from finding
         except NoOrder:
@@ -126,7 +138,12 @@ class Authorship:
         return None if most == UNKNOWN else most
 
     def _number(self, author: Author) -> int:
-        """Return the index of a person, who is known by the principal; name and colour are the newest."""
+        """Return the index of a person, who is known by the principal; name and colour are the newest.
+
+        UNKNOWN for one too many.
+        """
+        if len(self._people) >= _PEOPLE_MOST and author.principal not in self._numbers:
+            return UNKNOWN
         number = self._numbers.setdefault(author.principal, len(self._people))
         if number == len(self._people):
             self._people.append(author)

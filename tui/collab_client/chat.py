@@ -70,12 +70,22 @@ class Chat:
 
     def said(self, said: Said, *, is_mine: bool) -> None:
         """Take a line; one that is here already is passed over."""
+        is_counted_anew = said.is_new
         if self._lines and said.n <= self._lines[-1].n:
-            return
-        if said.is_new and said.n <= self.read_n:
+            if not said.is_new and not self._is_another(said):
+                return
+            # The server came back from a backup, and has lost the lines from here on.
+            is_counted_anew = True
+            self._lines[:] = [line for line in self._lines if line.n < said.n]
+        if is_counted_anew and said.n <= self.read_n:
             self.read_n = said.n - 1  # it was read in a room that has been made anew since
         self._lines.append(Line(said.n, said.at_ms / 1000, said.author, said.text, is_mine))
         if len(self._lines) > limits.CHAT_KEPT:
             del self._lines[0]
         self._unread = sum([line.n > self.read_n and not line.is_mine for line in self._lines])
         self.on_change(said.is_new and not is_mine)
+
+    def _is_another(self, said: Said) -> bool:
+        """Return whether the line of that number which is here is not the one that was said."""
+        here = [line for line in self._lines if line.n == said.n]
+        return any((line.at, line.text) != (said.at_ms / 1000, said.text) for line in here)

@@ -30,6 +30,7 @@ from collab_protocol.messages import (
     Say,
     Welcome,
 )
+from collab_protocol.names import clean_line
 from collab_protocol.sync import Phase
 
 
@@ -114,7 +115,7 @@ class Company:
 
     def say(self, text: str) -> str:
         """Say a line of chat."""
-        text = " ".join(text.split("\n")).strip().encode(errors="replace").decode()
+        text = clean_line(text.encode(errors="replace").decode())
         if not text:
             return "there is nothing to say yet"
         if len(text) > limits.CHAT_CHARACTERS:

@@ -11,6 +11,7 @@ from typing import Final
 
 from collab_client.carets import Passage, Shift, Span, shift_caret, shifts
 from collab_client.lines import Lines, Position
+from collab_protocol import limits
 from collab_protocol.messages import Presence
 from collab_protocol.presence import Activity, Caret, Person
 from collab_protocol.text import Splice
@@ -161,8 +162,10 @@ class PeerCarets(Mapping[int, Peer]):
             self._said.pop(session, None)
             self._typing.discard(session)
             return
-        self._said[session] = presence
         old = self._peers.get(session)
+        if old is None and len(self._peers) >= limits.PEOPLE:
+            return  # more than any room has: no server of ours says that
+        self._said[session] = presence
         spans, view = self._placed(presence)
         has_moved = old is None or session in self._typing or old.spans != spans
         moved_at = now if old is None or (has_moved and spans) else old.moved_at

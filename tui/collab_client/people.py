@@ -224,7 +224,7 @@ class People:
         self._changed()
         if known.sessions:
             self._look(person.principal)
-        elif is_lost and not self._is_me(person.principal):
+        elif is_lost and not self._is_me(person.principal) and len(self._known) <= limits.PEOPLE:
             known.gone_at = self._clock() + limits.GRACE_S
             known.doing, known.follows_me = Doing.OFFLINE, False
         else:

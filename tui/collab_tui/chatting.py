@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol
 
 from collab_client.chat import READERS_CHAT
+from collab_protocol.names import clean_line
 from collab_tui.safe_text import crop_cells, safe_name, safe_text
 
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ class Chatting:
         self._tell(f"who may only read {'may chat, too' if may_chat else 'may not chat'}")
 
     def _send(self, text: str) -> None:
+        text = clean_line(text)  # as it comes back
         refusal = self._session.say(text)
         if refusal:
             self._bar.refuse(refusal)

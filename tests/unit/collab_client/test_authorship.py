@@ -16,6 +16,7 @@ from collab_client.authorship import Authorship
 from collab_client.buffer import Buffer
 from collab_client.lines import Position
 from collab_client.who_wrote import NoOrder, finding_authors
+from collab_protocol import limits
 from collab_protocol.lib0 import finish
 from collab_protocol.messages import Authors, pack_ids
 from collab_protocol.presence import Author
@@ -102,6 +103,29 @@ def desk() -> Iterator[Desk]:
         yield made
     finally:
         made.close()
+
+
+def test_ids_that_are_not_of_this_text_are_passed_over_a_slice_at_a_time() -> None:
+    with desk() as d:
+        d.told(1, 0, 0, "one")
+        strangers = pack_ids((10_000 + number, 1) for number in range(100_000))
+        answer = Authors(None, PEOPLE, strangers + d.answer().ids)
+        slices = sum([1 for _ in d.authorship.learning(answer)])
+        assert slices >= 10
+        assert d.names() == [("one", "person 1")]
+
+
+def test_of_more_people_than_can_be_told_apart_the_last_are_unknown() -> None:
+    with desk() as d:
+        d.told(1, 0, 0, "one")
+        for begin in range(0, 60 * limits.AUTHORS, limits.AUTHORS):
+            people = tuple(Author(f"unix:x{begin + n}", "x", 0) for n in range(limits.AUTHORS))
+            for _ in d.authorship.learning(Authors(None, people, pack_ids([(100, 0)]))):
+                pass
+        assert d.names() == [("one", "?")]
+        d.learn()
+        d.told(2, 3, 0, "two")
+        assert len(d.authorship.people) < 60 * limits.AUTHORS
 
 
 def test_nothing_is_known_until_it_was_learned() -> None:

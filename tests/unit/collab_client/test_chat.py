@@ -18,8 +18,9 @@ class Heard:
         self.chat.on_change = self.changes.append
         self.chat.entered(b"l" * 16, b"e" * 16)
 
-    def said(self, n: int, *, is_mine: bool = False, is_backlog: bool = False) -> None:
-        self.chat.said(Said(n, n * 1000, BO, f"line {n}", not is_backlog), is_mine=is_mine)
+    def said(self, n: int, *, is_mine: bool = False, is_backlog: bool = False, text: str = "") -> None:
+        said = Said(n, n * 1000, BO, text or f"line {n}", not is_backlog)
+        self.chat.said(said, is_mine=is_mine)
 
     @property
     def numbers(self) -> list[int]:
@@ -92,3 +93,28 @@ def test_a_new_line_is_unread_though_its_number_was_read_in_the_room_of_before()
     assert (heard.chat.unread, heard.changes) == (1, [True])
     heard.chat.read()
     assert heard.read == [1]
+
+
+def test_lines_that_a_server_from_a_backup_has_lost_give_way_to_those_said_since() -> None:
+    heard = Heard()
+    for n in (1, 2, 3, 4):
+        heard.said(n)
+    heard.chat.read()
+    heard.chat.entered(b"l" * 16, b"e" * 16)
+    for n in (1, 2):
+        heard.said(n, is_backlog=True)
+    heard.said(3, text="said after all")
+    assert [line.text for line in heard.chat.lines] == ["line 1", "line 2", "said after all"]
+    assert (heard.chat.unread, heard.changes[-1]) == (1, True)
+
+
+def test_that_they_were_lost_is_seen_from_the_lines_of_before_one_joined_too() -> None:
+    heard = Heard()
+    for n in (1, 2, 3, 4):
+        heard.said(n)
+    heard.chat.read()
+    heard.chat.entered(b"l" * 16, b"e" * 16)
+    for n, text in ((1, "line 1"), (2, "said instead"), (3, "and this")):
+        heard.said(n, text=text, is_backlog=True)
+    assert [line.text for line in heard.chat.lines] == ["line 1", "said instead", "and this"]
+    assert heard.chat.unread == 2

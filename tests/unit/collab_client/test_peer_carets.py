@@ -11,6 +11,7 @@ from collab_client.buffer import Buffer
 from collab_client.carets import Patch, Span, passages
 from collab_client.lines import Lines, Position
 from collab_client.peer_carets import PeerCarets, Ring
+from collab_protocol import limits
 from collab_protocol.messages import Presence
 from collab_protocol.presence import Activity, Caret, Person, Role, View
 from collab_protocol.text import Replica, Splice
@@ -63,6 +64,19 @@ def test_carets_are_not_known_while_forgotten_own_rows_wait_for_a_receipt() -> N
     ring.receipted(514, 8)
     assert ring.bring((Caret(3, 3),), 9, 7) == ()
     assert ring.bring((Caret(3, 3),), 9, 8) == (Caret(3, 3),)
+
+
+def test_there_are_no_more_than_fit_into_a_room() -> None:
+    peers = PeerCarets(Lines("hello"), Ring())
+    for session in range(1, 2 * limits.PEOPLE):
+        peers.place(presence(session, 1), 10.0)
+    assert len(peers) == limits.PEOPLE
+    peers.place(presence(1, 2), 20.0)
+    assert peers[1].head == (0, 2)
+    peers.place(Presence(person(1), (), 0, Activity.GONE), 20.0)
+    peers.place(presence(5000, 2), 20.0)
+    peers.place_again()
+    assert 5000 in peers
 
 
 def test_only_what_is_news_counts_as_moving() -> None:

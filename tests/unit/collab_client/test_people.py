@@ -341,3 +341,13 @@ def test_an_older_server_does_not_say_who_we_are() -> None:
     room.people.entered(None)
     assert room.people.followers == 0
     assert not room.only().is_me
+
+
+def test_of_a_crowd_that_comes_and_drops_no_more_are_offline_than_fit_into_a_room() -> None:
+    room = Room()
+    for session in range(2, 3 * limits.PEOPLE):
+        person = Person(session, f"unix:{session}", "x", Role.WRITE, 0)
+        room.hear(*(Presence(person, (), 0, said) for said in (Activity.ACTIVE, Activity.LOST)))
+    assert len(room.people.everybody()) == limits.PEOPLE
+    room.wait(limits.GRACE_S)
+    assert room.people.everybody() == []

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collab_protocol.errors import NameRefused
-from collab_protocol.names import check_room_name, clean_person_name
+from collab_protocol.names import check_room_name, clean_line, clean_person_name
 
 
 @pytest.mark.parametrize("name", ["notes", "a", "0", "main.py", "a-b_c.d", "x" * 64])
@@ -34,3 +34,18 @@ def test_escapes_and_space_go() -> None:
     assert clean_person_name("  ana\x1b[31m \u202e  b ") == "ana[31m b"
     assert clean_person_name("\x00\x1b") == "guest"
     assert clean_person_name("e\u0301") == "é"
+
+
+@pytest.mark.parametrize(
+    ("typed", "line"),
+    [
+        ("  hello  ", "hello"),
+        ("one\ntwo\r\nthree", "one two  three"),
+        ("a\tb\x00c\x1b[31m", "a b c [31m"),
+        ("a\x85b\u2028c\u2029d", "a b c d"),
+        ("日本語 🙂 é", "日本語 🙂 é"),
+        ("\n\x07 \t", ""),
+    ],
+)
+def test_a_line_of_chat_is_one_line_without_control_characters(typed: str, line: str) -> None:
+    assert clean_line(typed) == line

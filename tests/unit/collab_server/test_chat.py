@@ -8,7 +8,7 @@ from collab_protocol import limits
 from collab_protocol.codec import decode, encode
 from collab_protocol.messages import Declined, Message, Said, Sync, Welcome
 from collab_protocol.presence import Author, Role
-from collab_server.chat import clean_line, why_not
+from collab_server.chat import why_not
 from collab_server.store.base import ChatLine
 
 from .rooms import Bench, Guest
@@ -24,21 +24,6 @@ def declined(guest: Guest) -> list[str]:
 
 def line(n: int, text: str = "before") -> ChatLine:
     return ChatLine("notes", n, 900.5, "device:ana", "ana", 3, text)
-
-
-@pytest.mark.parametrize(
-    ("typed", "line"),
-    [
-        ("  hello  ", "hello"),
-        ("one\ntwo\r\nthree", "one two  three"),
-        ("a\tb\x00c\x1b[31m", "a b c [31m"),
-        ("a\x85b\u2028c\u2029d", "a b c d"),
-        ("日本語 🙂 é", "日本語 🙂 é"),
-        ("\n\x07 \t", ""),
-    ],
-)
-def test_a_line_is_one_line_without_control_characters(typed: str, line: str) -> None:
-    assert clean_line(typed) == line
 
 
 def test_a_line_has_something_in_it_and_an_end() -> None:

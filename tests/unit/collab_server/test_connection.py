@@ -33,7 +33,7 @@ from collab_protocol.messages import (
     Sync,
     Update,
     Welcome,
-    unpack_ids,
+    unpacking_ids,
 )
 from collab_protocol.presence import Activity
 from collab_protocol.text import EMPTY_STATE_VECTOR
@@ -397,7 +397,7 @@ class TestAuthors:
             ever = await ana.wait_for(Authors)
             names = [author.name for author in ever.people]
             assert (ever.since, names) == (None, ["bo", "ana"])
-            assert {client_id: names[at] for client_id, at in unpack_ids(ever.ids).items()} == {
+            assert {client_id: names[at] for client_id, at in unpacking_ids(ever.ids)} == {
                 ana.replica.client_id: "ana",
                 bo.replica.client_id: "bo",
             }
@@ -481,7 +481,7 @@ class TestAuthors:
             async with running(config(folder)) as endpoints, joined(endpoints, "ana") as ana:
                 await ana.send(AskAuthors(None))
                 authors = await ana.wait_for(Authors)
-                ids = unpack_ids(authors.ids)
+                ids = dict(unpacking_ids(authors.ids))
                 assert (len(authors.people), len(ids)) == (50, count)
                 assert {authors.people[ids[n + 100]].name for n in range(7, count, 50)} == {"person 7"}
                 await check_is_served(ana)

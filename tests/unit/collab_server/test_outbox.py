@@ -1,8 +1,23 @@
 from __future__ import annotations
 
+import pytest
+
 from collab_protocol.codec import decode
 from collab_protocol.errors import FaultCode
-from collab_protocol.messages import Batch, Bye, Fault, Message, Ping, Pong, Presence, Receipt, Resync, Sync
+from collab_protocol.messages import (
+    Batch,
+    Bye,
+    Declined,
+    Fault,
+    Message,
+    Ping,
+    Pong,
+    Presence,
+    Pulse,
+    Receipt,
+    Resync,
+    Sync,
+)
 from collab_protocol.presence import Activity, Caret, Person, Role
 from collab_protocol.sync import ClientSync, Identity
 from collab_protocol.text import EMPTY_STATE_VECTOR, EMPTY_UPDATE, Replica
@@ -41,6 +56,20 @@ def test_messages_leave_in_order() -> None:
         box.put(message)
     assert drain(box) == said
     assert box.size_bytes == 0
+
+
+@pytest.mark.parametrize("answer", [Pulse(()), Declined("too many lines at once")])
+def test_of_answers_that_are_asked_for_without_being_read_a_few_wait(answer: Message) -> None:
+    box = outbox()
+    for n in range(1000):
+        box.put(answer)
+        if n % 100 == 0:
+            box.put(Receipt(n, n, True))
+    told = drain(box)
+    assert 1 <= told.count(answer) <= 20
+    assert [m.n for m in told if isinstance(m, Receipt)] == list(range(0, 1000, 100))
+    box.put(answer)
+    assert drain(box) == [answer], "who reads is answered again"
 
 
 def test_everyone_is_told_of_what_waits() -> None:

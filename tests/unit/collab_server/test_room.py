@@ -655,6 +655,18 @@ class TestSettings:
         bench.room.set(bench.join("ana", role=Role.READ), "title", "x")
         assert bench.settings == []
 
+    def test_none_goes_to_a_disk_that_fails_and_the_newest_does_when_it_is_well_again(self) -> None:
+        bench = Bench()
+        ana = bench.join("ana")
+        bench.room.stop_storing("the server's disk is full")
+        for key, value in (("readers_chat", "on"), ("title", "x"), ("readers_chat", "")):
+            bench.room.set(ana, key, value)
+        assert bench.settings == []
+        bench.room.resume_storing()
+        assert bench.settings == [("readers_chat", ""), ("title", "x")]
+        bench.room.setting_committed("title", "x")
+        assert bench.room.settings == {"title": "x"}
+
 
 class TestResync:
     def test_it_comes_once_the_rows_in_it_are_on_disk(self) -> None:

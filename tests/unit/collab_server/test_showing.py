@@ -202,3 +202,28 @@ class TestFollowingAndViews:
         bench.room.resync(eve, EMPTY_STATE_VECTOR)
         resynced = {p.person.name: p for p in presences(eve) if p.person}
         assert (resynced["ana"].view, resynced["ana"].following) == (None, bo.session)
+
+
+class Compared(int):
+    """A row's number that counts how often it is compared."""
+
+    times = 0
+
+    def __ge__(self, other: int) -> bool:
+        Compared.times += 1
+        return int(self) >= other
+
+
+def test_what_has_gathered_before_a_slow_disk_is_gone_through_once() -> None:
+    bench = Bench()
+    ana, bo, writer = bench.join("ana"), bench.join("bo"), Writer(11)
+    rows = 300
+    for n in range(1, rows + 1):
+        bench.room.update(ana, n, writer.type("x"))
+        move(bench, bo, n)
+    Compared.times = 0
+    for row in bench.rows:
+        bench.room.committed(Compared(row.last))
+    assert Compared.times < 10 * rows
+    bench.wait(1)
+    assert heads(ana)[-1] == rows

@@ -234,3 +234,20 @@ async def test_closing_in_the_midst_of_trouble_leaves_no_probe(
     assert not {task.get_name() for task in asyncio.all_tasks()} & {"probe the store"}
     made.registry.dispose()
     await made.committer.close()
+
+
+async def test_a_setting_that_somebody_wishes_for_sends_nobody_away_again(bench: TroubledBench) -> None:
+    opened = await bench.registry.open("notes")
+    guest, writer = enter(opened.room), Writer(11)
+    writer.type("x")
+    await bench.fail("io")
+    await bench.send(opened.room, guest, writer.rows, 1)
+    again = await bench.registry.open("notes")
+    guest = enter(again.room)
+    again.room.set(guest, "readers_chat", "on")
+    await bench.committer.run(lambda _: None)
+    assert not again.room.is_over
+    await bench.mend()
+    async with asyncio.timeout(5):
+        while again.room.settings.get("readers_chat") != "on":
+            await asyncio.sleep(0)

@@ -163,3 +163,11 @@ def test_readers_may_be_let_in(room: Room) -> None:
     room.world.buffer.read_only = True
     room.chatting.toggle_readers()
     assert room.settings.get(READERS_CHAT) == ""
+
+
+def test_a_line_that_the_room_has_as_one_line_was_taken(room: Room) -> None:
+    room.chatting.open()
+    room.bar.on_send("a\tb")
+    room.said(1, "a b", is_mine=True)
+    room.chatting.not_taken()
+    assert room.bar.draft == ""

@@ -49,7 +49,7 @@ class Announcements:
         self._has_told = False
         self._news = threading.Condition()
         try:
-            self._open()
+            self._open(os.O_CREAT)
         except OSError as error:
             raise UsageError(f"cannot announce to {path}: {error.strerror or error}") from error
         self._thread = threading.Thread(target=self._write_all, name="announce", daemon=True)
@@ -98,10 +98,13 @@ class Announcements:
                 self._close_file()
                 return
 
-    def _open(self) -> None:
-        """Open the path; a FIFO without a reader stays closed. Raises: OSError."""
+    def _open(self, flags: int = 0) -> None:
+        """Open the path; a FIFO without a reader stays closed. Raises: OSError.
+
+        One that has vanished is not made: a file in its place would be in the way of the next FIFO.
+        """
         try:
-            self._file = os.open(self._path, _FLAGS | os.O_CREAT, 0o600)
+            self._file = os.open(self._path, _FLAGS | flags, 0o600)
         except OSError as error:
             is_unread = error.errno == errno.ENXIO and self._path.is_fifo()
             if not is_unread:
@@ -121,6 +124,8 @@ def open_announcements(wanted: str) -> Announcements | None:
     """
     if wanted in ("", REGION):
         return None
+    if wanted == "-":
+        raise UsageError("--announce: the screen takes no lines but in its region: name a file or a FIFO")
     try:
         path = full_path(Path(wanted))
     except ValueError as error:

@@ -46,7 +46,9 @@ class Absence:
         self._since: int | None = None
         """Behind which row the changes are whose authors are still to be told."""
         self._is_asked = False
-        if last_here is not None:
+        self._was_here = sync.lineage is not None
+        """Whether the room's text was ever here: of one that was not nothing can be missed."""
+        if last_here is not None and self._was_here:
             self._leave(_Why.NO_LINK, last_here)
 
     def link_ended(self) -> None:
@@ -56,6 +58,10 @@ class Absence:
 
     def synced(self) -> None:
         """Note that a link has begun, and the text is what the server has."""
+        if not self._was_here:
+            self._was_here = True
+            if self._whys:
+                self._away.left(self._utc(), self._sync.seq)
         self._return(_Why.NO_LINK)
 
     def attends(self, is_at_it: bool) -> None:
@@ -72,7 +78,7 @@ class Absence:
             self._tell(tuple(others))
 
     def _leave(self, why: _Why, at: float) -> None:
-        if not self._whys:
+        if not self._whys and self._was_here:
             self._away.left(at, self._sync.seq)
             if why is _Why.NO_LINK:
                 self._away.unsent(self._unsent())

@@ -20,15 +20,18 @@ class Attention:
         self.activity = Activity.ACTIVE
         self._clock = clock
         self._touched_at = clock()
+        self._is_counting = False
         self._alarm = Alarm(self._due_at, self._look, clock)
 
     def begin(self) -> None:
         """Count from now on; needs a running loop."""
         self._touched_at = self._clock()
+        self._is_counting = True
         self._alarm.look()
 
     def end(self) -> None:
         """Count no more."""
+        self._is_counting = False
         self._alarm.stop()
 
     def touched(self) -> None:
@@ -39,6 +42,8 @@ class Attention:
             self._alarm.look()
 
     def _due_at(self) -> float | None:
+        if not self._is_counting:
+            return None
         match self.activity:
             case Activity.ACTIVE:
                 return self._touched_at + limits.IDLE_AFTER_S

@@ -20,7 +20,7 @@ from collab_client.edits import (
     behind_caret,
     behind_it,
     by_rows,
-    difference,
+    differences,
     edits_of,
     instead_of,
     joined,
@@ -245,7 +245,7 @@ class Buffer(OwnCarets):
 
         The own carets stay where their text stayed; there is nothing to undo any more.
         """
-        splice = difference(self.lines.text(), replica.text())
+        splices = differences(self.lines.text(), replica.text())
         self.replica.close()
         self.replica = replica
         self._listen()
@@ -253,8 +253,8 @@ class Buffer(OwnCarets):
         self._undo_steps.end()
         self._ring = Ring()
         self._peers.restart(self._ring)
-        if splice.deleted_utf8 or splice.inserted:
-            self._patch((splice,), None, is_local=False)
+        if splices:
+            self._patch(splices, None, is_local=False)
         self.on_carets()
 
     def receipted(self, n: int, seq: int) -> None:

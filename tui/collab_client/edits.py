@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from typing import Final
 
 from collab_client import clusters
 from collab_client.carets import Patch, Span, end_of_text
 from collab_client.lines import START, Edit, Lines, Position, Replacement
 from collab_protocol.errors import EditError
 from collab_protocol.text import Splice, utf8_length
+
+_DIFFERENCES_DEPTH: Final = 4
+"""So often lines are looked for that are once between two others: there are texts without an end of it."""
 
 
 def joined(edits: Sequence[Edit]) -> Sequence[Edit]:
@@ -182,12 +188,59 @@ def one_a_line(texts: Sequence[str]) -> str:
     return "".join((*broken, *texts[-1:]))
 
 
-def difference(before: str, after: str) -> Splice:
-    """Return one splice that makes `after` of `before`; it changes nothing when they are alike."""
+def differences(before: str, after: str, *, depth: int = _DIFFERENCES_DEPTH) -> list[Splice]:
+    """Return splices that make `after` of `before`, each in offsets of the text that the ones before it left.
+
+    Lines stay that are there once in both, as far as they are in the same order; so do lines that are once
+    between two of those. What differs in between is one splice.
+    """
     start = _alike(before, after)
     behind = _alike(before[start:][::-1], after[start:][::-1])
-    start_utf8, end_utf8 = utf8_length(before[:start]), utf8_length(before[: len(before) - behind])
-    return Splice(start_utf8, end_utf8 - start_utf8, after[start : len(after) - behind])
+    gone, came = before[start : len(before) - behind], after[start : len(after) - behind]
+    if not gone and not came:
+        return []
+    line = before.rfind("\n", 0, start) + 1
+    rest = behind - 1 - before[len(before) - behind :].find("\n") if behind else 0
+    rest = 0 if rest == behind else rest
+    old = before[line : len(before) - rest].splitlines(keepends=True)
+    new = after[line : len(after) - rest].splitlines(keepends=True)
+    staying = _staying(old, new) if depth else []
+    if not staying:
+        return [Splice(utf8_length(before[:start]), utf8_length(gone), came)]
+    found: list[Splice] = []
+    at = utf8_length(before[:line])
+    old_row = new_row = 0
+    for old_stays, new_stays in (*staying, (len(old), len(new))):
+        if old_stays > old_row or new_stays > new_row:
+            inserted = "".join(new[new_row:new_stays])
+            parts = differences("".join(old[old_row:old_stays]), inserted, depth=depth - 1)
+            found += [part._replace(offset_utf8=at + part.offset_utf8) for part in parts]
+            at += utf8_length(inserted)
+        at += utf8_length("".join(new[new_stays : new_stays + 1]))
+        old_row, new_row = old_stays + 1, new_stays + 1
+    return found
+
+
+def _staying(old: Sequence[str], new: Sequence[str]) -> list[tuple[int, int]]:
+    """Return most of the lines that are once in both and in the same order: (place in `old`, in `new`)."""
+    once, there = Counter(old), Counter(new)
+    places = {line: at for at, line in enumerate(new) if there[line] == 1}
+    pairs = [(at, places[line]) for at, line in enumerate(old) if once[line] == 1 and line in places]
+    # The longest that ascends: by its length, the pair with the least end, and what comes before each.
+    ends: list[int] = []
+    last: list[int] = []
+    before: list[int] = []
+    for number, (_, place) in enumerate(pairs):
+        length = bisect_left(ends, place)
+        before.append(last[length - 1] if length else -1)
+        ends[length : length + 1] = [place]
+        last[length : length + 1] = [number]
+    found: list[tuple[int, int]] = []
+    number = last[-1] if last else -1
+    while number >= 0:
+        found.append(pairs[number])
+        number = before[number]
+    return found[::-1]
 
 
 def _alike(one: str, other: str) -> int:

@@ -32,12 +32,22 @@ def places_of(updates: Sequence[bytes], replica: Replica, lines: Lines) -> list[
 
 
 def _ends(update: Update) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
-    """Yield the first and last item of all that was put in, and of what was deleted, each end by itself."""
+    """Yield the first and last item of all that was put in, and of what was deleted, each end by itself.
+
+    What was typed on behind what was typed before is one, though each key made a struct.
+    """
     for block in update.blocks:
+        first = last = -1
         for struct in block.structs:
-            if struct.content not in (GARBAGE, SKIP):
-                last = struct.clock + struct.length - 1
-                yield (block.client, struct.clock), (block.client, last)
+            if struct.content in (GARBAGE, SKIP):
+                continue
+            if last < 0 or struct.left != (block.client, last):
+                if last >= 0:
+                    yield (block.client, first), (block.client, last)
+                first = struct.clock
+            last = struct.clock + struct.length - 1
+        if last >= 0:
+            yield (block.client, first), (block.client, last)
     for client, ranges in update.deletions.items():
         for clock, length in ranges:
             for item in dict.fromkeys(((client, clock), (client, clock + length - 1))):

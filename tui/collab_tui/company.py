@@ -309,6 +309,7 @@ class Company:
         someone = self._people.find_principal(key) if key else None
         if key == _OWN:
             self._bars.close()
+            self._own_way(is_scroll=False)
             self._editor.update(reveal=True, centre=True)
         elif someone is not None:
             place = self._place(someone)

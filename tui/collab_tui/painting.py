@@ -19,6 +19,7 @@ from itertools import pairwise
 from operator import itemgetter
 from typing import Final, NamedTuple
 
+from rich.cells import cell_len
 from rich.segment import ControlType, Segment
 from rich.style import Style
 from textual.strip import Strip
@@ -131,7 +132,7 @@ class Painter:
         for chip in marks.chips:
             if at <= chip.cell <= room:
                 at = self._pad(row, at, chip.cell, base, ruler)
-                row.put(chip.text, chip.ink)
+                row.put(chip.text, chip.ink, cell_len(chip.text))
                 at = row.cell - gutter
         self._pad(row, at, room, base, ruler)
         return row.strip(width)
@@ -146,7 +147,7 @@ class Painter:
         if marks.sign is None:
             row.put(" ", ink)
         else:
-            row.put(marks.sign.text, marks.sign.ink.over(ink))
+            row.put(marks.sign.text, marks.sign.ink.over(base))  # numbers may be dim
         if shown.folded or marks.change is None:
             row.put(self._fold_sign if shown.folded else " ", ink)
         else:

@@ -56,6 +56,13 @@ def test_nowhere_and_the_screen_need_no_file() -> None:
     assert open_announcements("region") is None
 
 
+def test_standard_output_is_the_screen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match="region"):
+        open_announcements("-")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_fifo_without_a_reader_loses_lines_and_waits_for_nobody(fifo: Path) -> None:
     told: list[str] = []
     announcements = Announcements(fifo)
@@ -65,6 +72,15 @@ def test_a_fifo_without_a_reader_loses_lines_and_waits_for_nobody(fifo: Path) ->
     announcements.close()
     announcements._thread.join()
     assert told == []
+
+
+def test_no_file_takes_the_place_of_a_fifo_that_has_vanished(fifo: Path) -> None:
+    announcements = Announcements(fifo)
+    fifo.unlink()
+    announcements("lost")
+    announcements.close()
+    announcements._thread.join()
+    assert not fifo.exists()
 
 
 def test_readers_of_a_fifo_come_and_go(fifo: Path) -> None:

@@ -40,7 +40,9 @@ class Notes:
 class Stage:
     """An absence with a server that is played by the test."""
 
-    def __init__(self, *, last_here: float | None = None, version: int = 3) -> None:
+    def __init__(
+        self, *, last_here: float | None = None, version: int = 3, lineage: bytes | None = b"l" * 16
+    ) -> None:
         self.now = 1000.0
         self.seq = 0
         self.notes = Notes()
@@ -49,7 +51,11 @@ class Stage:
         listeners.on_away = self.digests.append
         self._version = version
         self._sync = ClientSync(
-            Identity(b"n" * 16, b"d" * 32, "me"), client_id=5, state_vector=lambda: EMPTY_STATE_VECTOR, seq=7
+            Identity(b"n" * 16, b"d" * 32, "me"),
+            client_id=5,
+            state_vector=lambda: EMPTY_STATE_VECTOR,
+            lineage=lineage,
+            seq=7,
         )
         self.absence = Absence(
             cast(Away, self.notes),
@@ -129,6 +135,27 @@ def test_the_program_was_closed_before() -> None:
     stage.notes.asks = 7
     stage.connect(9)
     assert stage.asked() == [7]
+
+
+def test_a_text_that_was_never_here_cannot_be_missed() -> None:
+    stage = Stage(last_here=400.0, lineage=None)
+    stage.connect(7)
+    assert stage.told() == []
+    stage.lose_link()
+    assert stage.told() == [("left", 1000.0, 7)]
+
+
+def test_who_was_not_at_it_when_the_text_first_came_is_away_from_then_on() -> None:
+    stage = Stage(lineage=None)
+    stage.absence.attends(False)
+    stage.now = 1500.0
+    stage.connect(9)
+    stage.now = 1600.0
+    stage.notes.asks = 9
+    stage.absence.attends(True)
+    assert stage.told() == [("left", 1500.0, 9), ("back", 1600.0, 9)]
+    assert stage.notes.unsent_rows == []
+    assert stage.asked() == [9]
 
 
 def test_who_touches_nothing_is_away_until_they_do() -> None:

@@ -65,3 +65,17 @@ async def test_a_key_puts_it_off(monkeypatch: pytest.MonkeyPatch) -> None:
         await was_looked_at.wait()
     assert changes == [Activity.IDLE]
     attention.end()
+
+
+async def test_a_key_behind_the_end_sets_no_timer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "IDLE_AFTER_S", 0.01)
+    monkeypatch.setattr(limits, "AWAY_AFTER_S", 0.02)
+    person = Person()
+    person.attention.begin()
+    while await person.next() is not Activity.AWAY:
+        pass
+    person.attention.end()
+    person.attention.touched()
+    assert await person.next() is Activity.ACTIVE
+    await asyncio.sleep(0.03)  # as long as a timer would take
+    assert person.became.empty()

@@ -274,6 +274,16 @@ def test_a_text_that_begins_again_counts_as_changed_by_others() -> None:
         assert d.changes.end(keep=True) == Outcome(1, 1, 0)
 
 
+def test_of_a_text_that_begins_again_only_lines_that_differ_count() -> None:
+    with desk("a\nb\nc\nd\ne") as d:
+        d.changes.begin()
+        replica = Replica(7, has_undo=True)
+        replica.edit(0, 0, "a\nx\nc\nd\ny\ne")
+        d.buffer.restart(replica)
+        assert d.changes.end(keep=True) == Outcome(2, 1, 0)
+        assert d.changes.marks(range(6)) == {1: Mark.CHANGED, 4: Mark.CHANGED}
+
+
 def test_very_many_regions_become_fewer_and_the_count_stays() -> None:
     rows = 400
     with patch.object(stretches_module, "MOST", 100), desk("\n".join(["line"] * rows)) as d:

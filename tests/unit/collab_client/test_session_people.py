@@ -11,6 +11,7 @@ from typing import TypeVar
 import pytest
 
 from collab_client.away import Digest
+from collab_client.journal_steps import Contents
 from collab_client.lines import Position
 from collab_client.people import Doing, News
 from collab_client.status import StatusKind
@@ -30,7 +31,16 @@ from collab_protocol.messages import (
 )
 from collab_protocol.presence import Activity, Author, Caret, Person, Role, View
 from collab_protocol.text import Replica
-from tests.unit.collab_client.test_session import DEADLINE_S, THERE, ScriptedLink, Stage, running
+from tests.unit.collab_client.test_session import (
+    DEADLINE_S,
+    EPOCH,
+    HERE,
+    ORIGIN,
+    THERE,
+    ScriptedLink,
+    Stage,
+    running,
+)
 
 _What = TypeVar("_What")
 ME = Person(7, "unix:me", "ana", Role.WRITE, 0)
@@ -313,7 +323,7 @@ async def test_what_changed_while_the_link_was_gone_is_told_with_its_authors() -
 
 
 async def test_what_changed_since_the_last_run_is_told() -> None:
-    stage = Stage(last_here=900_000.0)
+    stage = Stage(contents=Contents(ORIGIN, HERE, EPOCH), last_here=900_000.0)
     text = Replica(99)
     text.edit(0, 0, "one\n")
     link, heard = stage.link(), Heard(stage)

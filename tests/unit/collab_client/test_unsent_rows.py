@@ -59,3 +59,12 @@ def test_there_is_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
             replica.edit(row, 0, "x")
         assert len(places_of(rows, replica, Lines(replica.text()))) == 3
         assert places_of([], replica, Lines(replica.text())) == []
+
+
+def test_what_was_typed_key_by_key_counts_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unsent_rows, "_LOOKED_UP_MOST", 2)
+    with typed("a\nb\nc\nd") as (replica, rows):
+        for place, character in enumerate("so\nlong"):
+            replica.edit(1 + place, 0, character)
+        replica.edit(replica.size_utf8, 0, "x")
+        assert rows_of(rows, replica) == {0, 1, 4}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from textual.drivers.headless_driver import HeadlessDriver
 
@@ -71,13 +71,20 @@ class World:
         principal: str = "",
         following: int = 0,
         view: tuple[tuple[int, int], tuple[int, int]] | None = None,
+        more: Sequence[tuple[int, int]] = (),
     ) -> None:
-        """Put somebody's caret at `head`; `principal` is another one for each session, if it is not said."""
+        """Put somebody's caret at `head`, and `more` of them, without selections, elsewhere.
+
+        `principal` is another one for each session, if it is not said.
+        """
         offset = self.buffer.lines.offset
         seen = None if view is None else View(*(offset(Position(*place)) for place in view))
         presence = Presence(
             person=Person(session, principal or f"device:{session}", name, Role.WRITE, colour),
-            carets=(Caret(offset(Position(*head)), offset(Position(*(anchor or head)))),),
+            carets=tuple(
+                Caret(offset(Position(*to)), offset(Position(*start)))
+                for to, start in ((head, anchor or head), *((place, place) for place in more))
+            ),
             seen=self._seq,
             activity=activity,
             following=following,

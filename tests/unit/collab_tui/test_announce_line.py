@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from collab_tui.palette import Theme, palette_of
+from collab_tui.palette import Styles, Theme, palette_of
 from collab_tui.widgets.announce_line import AnnounceLine
 from tests.unit.collab_tui.keyed import HOSTILE, Shown, rows
 
@@ -20,6 +20,16 @@ async def test_the_newest_line_stands_there() -> None:
         assert rows(line) == [" bo joined          "]
         line.show("chat from ana: 漢字漢字漢字")
         assert rows(line) == [" chat from ana: 漢… "]
+
+
+@pytest.mark.parametrize("theme", Theme)
+async def test_it_does_not_look_like_a_row_of_the_text(theme: Theme) -> None:
+    palette = palette_of(theme)
+    line = AnnounceLine(palette)
+    async with Shown(line, CSS).run_test(size=(20, 3)):
+        line.show("ana joined")
+        [segment] = line.render_line(0)
+        assert segment.style != Styles()[palette.text]
 
 
 async def test_the_same_line_is_not_drawn_again() -> None:

@@ -99,6 +99,12 @@ async def test_nothing_that_a_terminal_obeys_is_drawn(is_ascii: bool) -> None:
     assert told[5].endswith("a b")
 
 
+@pytest.mark.parametrize("width", range(8, 26))
+async def test_beside_a_name_with_no_room_left_nothing_is_lost(width: int) -> None:
+    told = await drawn([line(1, "Every word of it", "bartholomew the 3")], width)
+    assert "Everywordofit" in "".join(told).replace(" ", "")
+
+
 async def test_one_can_look_back_and_stays_there_while_others_speak() -> None:
     bar = ChatBar(PALETTE, KEYMAP)
     told = Told(bar)
@@ -128,6 +134,38 @@ async def test_what_is_oldest_goes_and_the_rest_stays_in_view() -> None:
         press(bar, *["pageup"] * 9)
         bar.show(numbered(20)[-2:])
         assert [row.split()[-1] for row in shown(bar)[4:6]] == ["19", "20"]
+
+
+async def test_who_has_scrolled_back_sees_the_same_line_on_a_screen_of_another_size() -> None:
+    bar = ChatBar(PALETTE, KEYMAP)
+    said = [line(n, f"{n}: " + "word " * 20) for n in range(1, 21)]
+    async with Shown(bar).run_test(size=(30, 30)) as pilot:
+        bar.open(said)
+        await pilot.pause()
+        press(bar, *["pageup"] * 9)
+        seen = next(int(row.split()[1][:-1]) for row in reversed(shown(bar)) if "ana" in row)
+        await pilot.resize_terminal(120, 30)
+        await pilot.pause()
+        assert f"{seen}: word" in shown(bar)[5]
+        assert shown(bar)[0]
+        await pilot.resize_terminal(30, 30)
+        await pilot.pause()
+        assert any(f"{seen}: word" in row for row in shown(bar))
+
+
+async def test_all_is_seen_when_there_is_room_for_all() -> None:
+    bar = ChatBar(PALETTE, KEYMAP)
+    told = Told(bar)
+    async with Shown(bar).run_test(size=(30, 30)) as pilot:
+        bar.open([line(1, "word " * 40)])
+        await pilot.pause()
+        press(bar, "pageup")
+        assert not bar.is_at_end
+        await pilot.resize_terminal(120, 30)
+        await pilot.pause()
+        assert "word word" in shown(bar)[5]
+        assert bar.is_at_end
+        assert told.calls == ["seen"]
 
 
 async def test_enter_sends_and_the_field_is_the_owners_to_empty() -> None:

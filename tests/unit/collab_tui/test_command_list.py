@@ -326,6 +326,14 @@ async def test_without_colours_a_frame_tells_it_from_the_text(is_ascii: bool, ed
         assert edge not in "".join(rows(commands))  # there is no text beside it
 
 
+@pytest.mark.parametrize("width", range(8, 24))
+async def test_keys_for_which_there_is_no_room_are_left_out(width: int, commands: CommandList) -> None:
+    async with Shown(commands, CSS).run_test(size=(width, 8)) as pilot:
+        commands.open([Entry("move", "Move line", "Alt-Shift-Down", "")], title="Commands", is_help=False)
+        await pilot.pause()
+        assert rows(commands)[1].strip(" │▐").startswith("Mo")
+
+
 async def test_it_fits_a_screen_that_changes(commands: CommandList) -> None:
     async with Shown(commands, CSS).run_test(size=(120, 40)) as pilot:
         commands.open(ALL, title="Help", is_help=True, intro=INTRO)

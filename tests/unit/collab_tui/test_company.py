@@ -263,6 +263,26 @@ async def test_it_ends_when_the_person_does_something(do) -> None:  # type: igno
         assert stage.session.followed == [7, 0]
 
 
+@pytest.mark.parametrize(
+    "keys",
+    [
+        ["ctrl+home"],
+        ["up"],
+        ["shift+left"],
+        ["ctrl+g", "1", "enter"],
+        ["f8", "home", "enter"],
+    ],
+)
+async def test_going_to_where_the_own_caret_is_goes_there(keys: list[str]) -> None:
+    stage = Stage(TEXT)
+    async with stage.app.run_test(size=SIZE) as pilot:
+        await following(stage, pilot)
+        press(stage, *keys)
+        await pilot.pause()
+        assert "no longer following ana" in bar(stage)
+        assert top(stage).endswith("row 1")
+
+
 async def test_scrolling_oneself_is_said_to_end_it() -> None:
     stage = Stage(TEXT)
     async with stage.app.run_test(size=SIZE) as pilot:

@@ -144,6 +144,22 @@ def test_chips_stand_in_the_blank_part() -> None:
     assert painted(strip, "#ff0000") == " ana "
 
 
+def test_a_chip_takes_the_cells_that_its_text_has() -> None:
+    strip = paint("hi", chips=[Chip(5, " 川端 ", RED), Chip(12, "bo", GREEN)])
+    assert body(strip) == "hi    川端  bo"
+    assert cells(strip) == 25
+
+
+@pytest.mark.parametrize("is_current", [False, True])
+def test_a_sign_is_not_as_dim_as_the_number_beside_it(is_current: bool) -> None:
+    marks = RowMarks(sign=Chip(0, "|", Ink(bold=True)), is_current=is_current)
+    shown = VisualRow(0, "hi", 0, 2, 0, is_last=True)
+    strip = Painter(palette_of(Theme.MONO), Options()).row(shown, marks, left=0, width=10, gutter=5)
+    [sign] = [segment for segment in strip if "|" in segment.text]
+    assert sign.style is not None
+    assert (sign.style.bold, sign.style.dim) == (True, None)
+
+
 def test_a_chip_never_covers_text() -> None:
     assert body(paint("hello", chips=[Chip(3, "XX", RED)])) == "hello"
 

@@ -105,6 +105,15 @@ async def test_nobody_is_told_how_to_invite() -> None:
         )
 
 
+async def test_a_command_in_the_note_is_not_broken_where_there_is_room() -> None:
+    played = Played()
+    async with played.app.run_test(size=(80, 24)) as pilot:
+        command = "collab join wss://example.org/notes"
+        played.open(PEOPLE[:1], f"Nobody else is here. Others come in with: {command}")
+        await pilot.pause()
+        assert sum(command in row for row in rows(played.panel)) == 1
+
+
 async def test_keys_choose_and_ask() -> None:
     played = Played()
     async with played.app.run_test(size=(80, 24)) as pilot:
@@ -164,7 +173,7 @@ async def test_columns_stay_where_they_are_while_people_do_other_things() -> Non
 
 async def test_it_scrolls_to_who_is_chosen() -> None:
     played = Played()
-    async with played.app.run_test(size=(80, 6)) as pilot:
+    async with played.app.run_test(size=(80, 8)) as pilot:
         played.open([person(f"p{n:02}") for n in range(20)], chosen="p00")
         await pilot.pause()
         press(played.panel, "pagedown", "pagedown")
@@ -172,6 +181,15 @@ async def test_it_scrolls_to_who_is_chosen() -> None:
         assert "p04" in rows(played.panel)[1]
         press(played.panel, "end")
         assert "p19" in rows(played.panel)[5]
+
+
+@pytest.mark.parametrize("theme", [Theme.DARK, Theme.MONO])
+async def test_what_is_said_of_whom_one_chose_is_not_covered(theme: Theme) -> None:
+    played = Played(theme)
+    async with played.app.run_test(size=(40, 10)) as pilot:
+        played.open([person(f"p{n:02}") for n in range(20)], chosen="p00")
+        await pilot.pause()
+        assert played.panel.region.bottom == 8
 
 
 async def test_all_are_shown_as_soon_as_there_is_room() -> None:

@@ -8,7 +8,7 @@ from textual.app import App, ComposeResult
 from collab_client import status as say
 from collab_client.status import Status, StatusKind
 from collab_protocol.presence import Activity
-from collab_tui.palette import Theme, palette_of
+from collab_tui.palette import Styles, Theme, palette_of
 from collab_tui.widgets.status_line import LeaderShown, PersonShown, StatusLine
 
 PALETTE = palette_of(Theme.DARK)
@@ -117,6 +117,35 @@ async def test_the_badge_gives_way_before_the_status(width: int, line: str) -> N
     made_line = made(people=PEOPLE)
     made_line.show_following(LeaderShown("ana", 0, is_here=True), 0)
     assert (await shown(made_line, width)).startswith(line[:width])
+
+
+@pytest.mark.parametrize(
+    ("width", "is_ascii", "row"),
+    [
+        (36, False, " ✓   ana asks you to look at line 41"),
+        (34, False, " ✓ ana asks you to look at line 41"),
+        (33, False, " ✓ ana asks you to look at line …"),
+        (36, True, " ok: ana asks you to look at line 41"),
+        (35, True, " ok: ana asks you to look at line ~"),
+    ],
+)
+async def test_a_notice_takes_what_room_there_is_and_says_when_it_is_cut(
+    width: int, is_ascii: bool, row: str
+) -> None:
+    line = made(is_ascii=is_ascii)
+    line.show(notice="ana asks you to look at line 41")
+    assert await shown(line, width) == row
+
+
+@pytest.mark.parametrize(("is_here", "is_badge"), [(True, False), (False, True)])
+async def test_without_faint_colours_whom_one_waits_for_has_a_badge(is_here: bool, is_badge: bool) -> None:
+    palette = palette_of(Theme.ANSI)
+    line = StatusLine(palette, "notes")
+    line.show_following(LeaderShown("ana", 0, is_here=is_here), 0)
+    async with Shown(line).run_test(size=(80, 1)):
+        [badge] = [segment for segment in line.render_line(0) if " ana " in segment.text]
+        assert badge.style is not None
+        assert (badge.style == Styles()[palette.badge.over(palette.bar)]) == is_badge
 
 
 async def test_signs_of_a_notice_have_stand_ins() -> None:

@@ -33,5 +33,7 @@ class AnnounceLine(RowsWidget):
     def render_line(self, y: int) -> Strip:
         width = self.size.width
         words = cropped(f" {self._line}", width, is_ascii=self._is_ascii)
-        style = self._styles[self.palette.panel]
+        palette = self.palette
+        # Where panels have no colour of their own, the row would look like one of the text.
+        style = self._styles[palette.panel if palette.panel.bg != palette.text.bg else palette.panel_title]
         return Strip([Segment(words + " " * (width - cell_len(words)), style)], width)

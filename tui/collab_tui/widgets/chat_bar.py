@@ -41,6 +41,9 @@ _TIMES_LEAST: Final = 50
 """Below so many cells the text needs the room of the times."""
 
 _FIELD_LEAST: Final = 16
+_BESIDE_LEAST: Final = 6
+"""With less room than this behind a name the text begins in a row of its own."""
+
 _WHEEL_ROWS: Final = 2
 _PAGES: Final = {"page_up": 1, "page_down": -1}
 _WORD: Final = re.compile(r"\S+|\s+")
@@ -223,11 +226,23 @@ class ChatBar(FieldWidget):
         return "Enter sends"
 
     def _lay_out(self) -> None:
-        """Break what was said into rows, where that is not done yet."""
+        """Break what was said into rows, where that is not done yet; what was last in view stays so."""
         wanted = self.size.width, self.palette
-        if self._laid_out is None or self._laid_out[0] != wanted[0] or self._laid_out[1] is not wanted[1]:
+        before = self._laid_out
+        if before is None or before[0] != wanted[0] or before[1] is not wanted[1]:
             self._laid_out = wanted
+            last = self._rows[-self._back - 1].n if self._back < len(self._rows) else 0
             self._rows = [row for line in self._lines for row in self._rows_of(line)]
+            if self._back and before is not None and before[0] != wanted[0]:
+                self._stay(sum([row.n > last for row in self._rows]))
+        if self._back > self._back_most and before is not None:  # there is more room than before
+            self._stay(self._back_most)
+
+    def _stay(self, back: int) -> None:
+        """Take note that the screen has another size, and so many rows are out of view now."""
+        self._back = back
+        if not back:
+            self.call_later(self.on_seen)
 
     def _rows_of(self, line: Line) -> Iterator[_Row]:
         palette, width = self.palette, self.size.width
@@ -239,9 +254,14 @@ class ChatBar(FieldWidget):
         indent = min(parts_cells(head), width // 3)
         text = safe_text(" ".join(line.text.split()), ascii_marks=self._is_ascii)
         # The last cell stays free: some terminals draw a cluster wider than it is measured.
-        for row in wrapped(text, width - parts_cells(head) - 1, width - indent - 1):
+        first, others = width - parts_cells(head) - 1, width - indent - 1
+        below = [self._edge(), Part(" " * (indent - 1), palette.panel)]
+        if first < min(_BESIDE_LEAST, others):
+            yield _Row(line.n, tuple(head))
+            head, first = below, others
+        for row in wrapped(text, first, others):
             yield _Row(line.n, (*head, Part(row, palette.panel)))
-            head = [self._edge(), Part(" " * (indent - 1), palette.panel)]
+            head = below
 
 
 def wrapped(text: str, first: int, others: int) -> list[str]:

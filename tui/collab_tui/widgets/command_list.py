@@ -29,6 +29,9 @@ _NEAR_ROWS: Final = 3
 """An entry so far out of view is gone to at once; to one behind more rows of text, one scrolls."""
 
 _TITLE_LEAST: Final = 12
+_TITLE_BESIDE: Final = 6
+"""Keys that would leave a title less than this, blanks included, are left out."""
+
 _TITLE_BONUS: Final = 4
 """What a title weighs more than keys, when both have what is looked for."""
 
@@ -310,6 +313,8 @@ class CommandList(FieldWidget):
             (base, base) if is_chosen else (palette.panel_muted.over(base), palette.panel_key.over(base))
         )
         keys = _fitting(entry.keys, width - 3 - max(_TITLE_LEAST, cell_len(entry.title)))
+        if cell_len(keys) + _TITLE_BESIDE > width:
+            keys = ""
         title = cropped(entry.title, width - 1 - (cell_len(keys) + 2 if keys else 0), is_ascii=self._is_ascii)
         words = _emphasised(title, found.title, base)
         left = width - 1 - cell_len(title) - cell_len(keys)

@@ -56,6 +56,7 @@ _MEASURED_ROWS: Final = 2000
 
 _MEASURE_S: Final = 0.02
 
+_MOVES: Final = frozenset(a.id for a in ACTIONS if a.group is Group.MOVE)
 _UP_AND_DOWN: Final = {"up": -1, "down": 1}
 _PAGES: Final = {"page_up": -1, "page_down": 1}
 _ON_LINES: Final = frozenset({"cut_lines", *(a.id for a in ACTIONS if a.group is Group.LINES)})
@@ -479,6 +480,8 @@ class Editor(RowsWidget, can_focus=True):
         move = action.removeprefix(SELECT)
         if action == "unselect" and self.on_unselect():
             return
+        if move in _MOVES:
+            self.on_own_way(False)  # even from where the caret is: it may be out of sight
         if action == "quit":
             self._inbox.close()
             self._request_quit()
@@ -504,7 +507,7 @@ class Editor(RowsWidget, can_focus=True):
     def edit(self, command: Callable[[Buffer], object], *, centre: bool = False) -> bool:
         """Run one command of the person's and show its effect at once; False when it was refused.
 
-        A text that it returns is told.
+        A text that it returns is told. With `centre` it goes somewhere, maybe to where the caret is.
         """
         buffer = self._buffer
         if buffer is None:
@@ -521,7 +524,7 @@ class Editor(RowsWidget, can_focus=True):
             self.on_notice(str(error))
         finally:
             self._is_acting = False
-        if self._has_edited or buffer.spans != before:
+        if self._has_edited or buffer.spans != before or (centre and is_done):
             self.on_own_way(False)
         self.update(reveal=True, centre=centre)
         self.on_moved()

@@ -5,6 +5,7 @@ What does not fit is left out column by column, the last one first; names and li
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
@@ -26,11 +27,18 @@ _WHEEL_ROWS: Final = 3
 _NAME_LEAST: Final = 12
 """Names give way so far before a column does."""
 
+_SENTENCE_END: Final = re.compile(r"(?<=\.) ")
 _SIGN_CELLS: Final = 4
 """A person's sign between blanks, and one more before the name."""
 
 _GAP: Final = 2
+_ROWS_BELOW: Final = 2
+"""Of the screen, for what is said of whom one chose, and for the hints."""
+
 _LEAST_CELLS: Final = 54
+_NOTE_CELLS: Final = 74
+"""A sentence of the note may make the list so wide: there is a command in it, better not broken."""
+
 _STEPS: Final = {"up": -1, "down": 1}
 _PAGES: Final = {"page_up": -1, "page_down": 1}
 _ENDS: Final = {"line_start": 0, "document_start": 0, "line_end": -1, "document_end": -1}
@@ -63,6 +71,7 @@ class PeoplePanel(RowsWidget):
         self.styles.layer = "above"
         self.styles.max_width = "100%"
         self.styles.max_height = "100%"
+        self.styles.margin = (0, 0, _ROWS_BELOW, 0)
         self.on_close: Callable[[], object] = lambda: None
         self.on_go: Callable[[str], object] = lambda _: None
         self.on_follow: Callable[[str], object] = lambda _: None
@@ -183,13 +192,22 @@ class PeoplePanel(RowsWidget):
                 widths[at] = max(widths[at], cell_len(word))
         before = self._widths or widths
         self._widths = [max(pair) for pair in zip(before, widths, strict=True)]
-        cells = max(_SIGN_CELLS + sum(self._widths) + _GAP * sum(map(bool, self._widths[1:])), _LEAST_CELLS)
+        columns = _SIGN_CELLS + sum(self._widths) + _GAP * sum(map(bool, self._widths[1:]))
+        cells = max(columns, _LEAST_CELLS, min(self._note_cells, _NOTE_CELLS))
         self.styles.width = cells + 3
         notes = self._note_rows(min(cells, self.app.size.width - 3))
         self.styles.height = 1 + len(self._people) + len(notes) + self._has_frame
 
+    @property
+    def _note_cells(self) -> int:
+        return max(map(cell_len, _SENTENCE_END.split(self._note)))
+
     def _note_rows(self, cells: int) -> list[str]:
-        return ["", *textwrap.wrap(self._note, max(20, cells))] if self._note else []
+        """Return the note, each sentence in rows of its own, below a blank one."""
+        if not self._note:
+            return []
+        sentences = _SENTENCE_END.split(self._note)
+        return ["", *(row for each in sentences for row in textwrap.wrap(each, max(20, cells)))]
 
     def _show_again(self) -> None:
         if not self.is_open:

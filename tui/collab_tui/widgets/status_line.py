@@ -22,6 +22,7 @@ from collab_client.status import Status, StatusKind, connecting, status_line
 from collab_protocol.presence import Activity
 from collab_tui.palette import Ink, Palette, Styles
 from collab_tui.safe_text import crop_cells, safe_name, safe_text
+from collab_tui.widgets.field_widget import cropped
 from collab_tui.widgets.rows import RowsWidget
 
 if TYPE_CHECKING:
@@ -159,7 +160,11 @@ class StatusLine(RowsWidget):
         if free - _cells(notice) >= _ROOM_LEAST:
             room = f" {crop_cells(self._room, free - _cells(notice))} "
             parts = [(room, self.palette.bar._replace(bold=True)), *parts]
-        return [*parts, *(notice or self._others_parts(width - _cells(parts)))]
+        left = width - _cells(parts)
+        if notice:
+            text = self._notice if _cells(notice) > left else f"{_GAP}{self._notice}"
+            return [*parts, (cropped(text, left, is_ascii=self._is_ascii), self.palette.bar)]
+        return [*parts, *self._others_parts(left)]
 
     def _badges(self, *, is_short: bool) -> list[tuple[str, Ink]]:
         """Return what is always to be known: that one may not write, whose view this is, what is unread."""
@@ -169,13 +174,21 @@ class StatusLine(RowsWidget):
         if leader is not None:
             does = "following" if leader.is_here else "waiting for"
             leave = "" if is_short else " (Esc)"
-            ink = self.palette.badge
-            if leader.colour is not None and self.palette.people:  # without colours a badge tells more
-                ink = self.palette.person(leader.colour, is_faint=not leader.is_here)
-            badges += [gap, (f" {does} {safe_name(leader.name, _NAME_CELLS)}{leave} ", ink)]
+            badges += [
+                gap,
+                (f" {does} {safe_name(leader.name, _NAME_CELLS)}{leave} ", self._leader_ink(leader)),
+            ]
         if self._unread:
             badges += [gap, (f" chat {self._unread} ", self.palette.badge)]
         return badges
+
+    def _leader_ink(self, leader: LeaderShown) -> Ink:
+        """Return a leader's colour, or that of badges where there are no colours, or faint ones are grey."""
+        palette = self.palette
+        has_colour = bool(palette.people) if leader.is_here else palette.background.startswith("#")
+        if leader.colour is None or not has_colour:
+            return palette.badge
+        return palette.person(leader.colour, is_faint=not leader.is_here)
 
     def _state_ink(self) -> Ink:
         palette = self.palette

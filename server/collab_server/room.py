@@ -46,6 +46,7 @@ from collab_protocol.versions import VERSIONS
 from collab_server.chat import Chat, why_not
 from collab_server.intake import Intake
 from collab_server.roster import Joiner, Member, Pending, Roster, Seat, device_hash
+from collab_server.settings import Settings
 from collab_server.showing import Showing
 from collab_server.store.base import ChatLine, Row
 
@@ -166,9 +167,9 @@ class Room:
         self._last_row_of: dict[bytes, int] = {}
         self._whole: tuple[int, bytes] | None = None
         self._encoded_most = len(self.whole_update())
-        self._setting_keys = set(state.settings)
-        self._settings_under_way: dict[str, str | None] = {}
-        self._settings_put_off: dict[str, str] = {}
+        self._settings = Settings(
+            state.settings, lambda key, value: log.set_setting(state.name, key, value, self._seq)
+        )
 
     @property
     def seq(self) -> int:
@@ -200,7 +201,7 @@ class Room:
     @property
     def settings(self) -> Mapping[str, str]:
         """What the room shares beside its text."""
-        return self._state.settings
+        return self._settings.values
 
     def text(self) -> str:
         """Return the text, rows that are not on disk yet included. Costs O(document)."""
@@ -355,15 +356,8 @@ class Room:
     def set(self, member: Member, key: str, value: str) -> None:
         """Change a setting for everyone; shown when it is on disk."""
         seat = self._roster.find(member)
-        if seat is None or self._is_over or not seat.person.role.may_write:
-            return
-        # Those under way count too: a Welcome with more of them than `limits.SETTINGS` cannot be read.
-        if key in self._setting_keys or len(self._setting_keys) < limits.SETTINGS:
-            self._setting_keys.add(key)
-            if self._trouble:
-                self._settings_put_off[key] = value
-            else:
-                self._store_setting(key, value)
+        if seat is not None and not self._is_over and seat.person.role.may_write:
+            self._settings.set(key, value, is_put_off=bool(self._trouble))
 
     def resync(self, member: Member, state_vector: bytes) -> None:
         """Owe `member` all that it lacks against `state_vector`; once at a time, as honest clients ask.
@@ -415,9 +409,7 @@ class Room:
         if not self._trouble:
             return
         self._trouble = ""
-        put_off, self._settings_put_off = self._settings_put_off, {}
-        for key, value in put_off.items():
-            self._store_setting(key, value)
+        self._settings.resume()
         for seat in self._roster:
             if seat.is_live:
                 seat.member.deliver(Trouble(""))
@@ -443,11 +435,7 @@ class Room:
 
     def setting_committed(self, key: str, value: str) -> None:
         """Hear from the log that a setting is on disk."""
-        newer = self._settings_under_way.pop(key, None)
-        if newer is not None:
-            self._settings_under_way[key] = None
-            self._log.set_setting(self.name, key, newer, self._seq)
-        self._state.settings[key] = value
+        self._settings.committed(key, value)
         self._roster.tell_others(None, Setting(key, value))
 
     def said(self, line: ChatLine) -> None:
@@ -622,17 +610,10 @@ class Room:
             self._showing.catch_up(seat)
             self._roster.tell_others(seat, Look(seat.person))
 
-    def _store_setting(self, key: str, value: str) -> None:
-        if key in self._settings_under_way:
-            self._settings_under_way[key] = value  # the newest goes when that one is on disk
-        else:
-            self._settings_under_way[key] = None
-            self._log.set_setting(self.name, key, value, self._seq)
-
     def _why_quiet(self, seat: Seat) -> str:
         """Return why `seat` may not speak to the others now; empty when it may."""
         key, value = _READERS_CHAT
-        if not seat.person.role.may_write and self._state.settings.get(key) != value:
+        if not seat.person.role.may_write and self._settings.values.get(key) != value:
             return "readers may not chat here; someone who may write can allow it: Ctrl-P, Readers may chat"
         if self._trouble:
             return f"that is not possible at present: {self._trouble}"
@@ -658,7 +639,7 @@ class Room:
                 is_durable=self._is_durable,
                 is_new=is_new,
                 roster=self._roster.others_as_seen_at(seat, sync.seq),
-                settings=tuple(self._state.settings.items()),
+                settings=tuple(self._settings.values.items()),
                 state_vector=sync.state_vector,
                 person=seat.person,
             )

@@ -6,8 +6,10 @@ waited for: without a reader, or with one that does not keep up, its lines are l
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import stat
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -130,4 +132,15 @@ def open_announcements(wanted: str) -> Announcements | None:
         path = full_path(Path(wanted))
     except ValueError as error:
         raise UsageError(f"--announce: {wanted!r} is not {error}") from error
+    if _is_own_terminal(path):
+        raise UsageError(f"--announce: {path} is this screen: name a file, a FIFO, or {REGION}")
     return Announcements(path)
+
+
+def _is_own_terminal(path: Path) -> bool:
+    """Return whether what is written to `path` would land between what is drawn."""
+    with contextlib.suppress(OSError):
+        found = path.stat()
+        own = [Path("/dev/tty").stat(), *(os.fstat(fd) for fd in (0, 1, 2) if os.isatty(fd))]
+        return stat.S_ISCHR(found.st_mode) and found.st_rdev in {each.st_rdev for each in own}
+    return False

@@ -63,6 +63,11 @@ def test_standard_output_is_the_screen(tmp_path: Path, monkeypatch: pytest.Monke
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_terminal_itself_is_the_screen() -> None:
+    with pytest.raises(UsageError, match="this screen"):
+        open_announcements("/dev/tty")
+
+
 def test_a_fifo_without_a_reader_loses_lines_and_waits_for_nobody(fifo: Path) -> None:
     told: list[str] = []
     announcements = Announcements(fifo)

@@ -1,4 +1,4 @@
-"""What a room shares beside its text, on its way to disk: one write of each key at a time, the newest wins."""
+"""What a room shares beside its text, on its way to disk: one write of a key at a time, the newest wins."""
 
 from __future__ import annotations
 

@@ -232,9 +232,9 @@ def digest_text(digest: Digest, next_key: str) -> str:
     who = ", ".join(names[:_NAMES_MOST]) + (f" and {more} more" if more > 0 else "")
     words = [f"while you were away: +{digest.added:,} −{digest.removed:,}" + (f" by {who}" if who else "")]
     if digest.both:
-        words.append(f"{digest.both:,} {'place' if digest.both == 1 else 'places'} changed by both")
+        words.append(f"{digest.both:,} by both")
     if next_key:
-        words.append(f"{next_key} next change")
+        words.append(f"{next_key} next")
     return " · ".join(words)
 
 

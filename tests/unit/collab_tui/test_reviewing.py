@@ -66,7 +66,7 @@ async def test_changes_are_marked_and_told(clock: Clock) -> None:
         came_back(stage, (1, 1, "other\n"), (4, 1, ""))
         await pilot.pause()
         assert signs(stage) == {2: "▎", 5: "▔"}
-        assert "while you were away: +1 −2 by ana · F4 next change" in stage.rows()[-1]
+        assert "while you were away: +1 −2 by ana · F4 next" in stage.rows()[-1]
 
 
 async def test_without_unicode_there_are_other_signs(clock: Clock) -> None:
@@ -194,11 +194,11 @@ async def test_lines_that_went_at_the_end_are_a_change_like_others(clock: Clock)
 @pytest.mark.parametrize(
     ("digest", "told"),
     [
-        (Digest(42, 7, (ANA, BO), 0, 60.0), "while you were away: +42 −7 by ana, bo · F4 next change"),
-        (Digest(1, 0, (), 1, 60.0), "while you were away: +1 −0 · 1 place changed by both · F4 next change"),
+        (Digest(42, 7, (ANA, BO), 0, 60.0), "while you were away: +42 −7 by ana, bo · F4 next"),
+        (Digest(1, 0, (), 1, 60.0), "while you were away: +1 −0 · 1 by both · F4 next"),
         (
             Digest(1234, 0, (ANA, BO, ANA, BO, BO), 0, 60.0),
-            "while you were away: +1,234 −0 by ana, bo, ana and 2 more · F4 next change",
+            "while you were away: +1,234 −0 by ana, bo, ana and 2 more · F4 next",
         ),
     ],
 )
@@ -220,7 +220,7 @@ async def test_what_both_sides_changed_stands_out(clock: Clock) -> None:
         stage.session.on_away(away.authors((ANA,)))
         await pilot.pause()
         assert signs(stage) == {2: "▎", 5: "!"}
-        assert "+2 −2 by ana · 1 place changed by both · F4 next change" in stage.rows()[-1]
+        assert "+2 −2 by ana · 1 by both · F4 next" in stage.rows()[-1]
         stage.app._act("list_changes")
         await pilot.press("enter")
         assert stage.world.head == (4, 0), "it comes first in the list"

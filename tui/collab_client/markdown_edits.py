@@ -142,7 +142,8 @@ def toggle_checkbox(lines: Lines, rows: Sequence[int]) -> list[Edit]:
             start, end = Position(row, item.start("box")), Position(row, item.end("box"))
             edits.append(Edit(start, end, "x" if item["box"] == " " else " "))
         else:
-            marker = _BARE_MARKER.match(line, item.end())
+            # Behind a marker, another one is the text.
+            marker = None if item["marker"] else _BARE_MARKER.match(line, item.end())
             place = Position(row, marker.end() if marker else item.end())
             edits.append(Edit(place, place, " [ ] " if marker else "[ ] " if item["marker"] else "- [ ] "))
     return edits

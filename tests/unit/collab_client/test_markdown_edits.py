@@ -10,7 +10,7 @@ from functools import partial
 from time import process_time
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from collab_client.carets import Span
@@ -280,6 +280,8 @@ def test_where_no_text_is_a_box_comes_at_the_end_of_the_line(line: str) -> None:
 
 
 @given(st.text("ab []x-*1.>\t)", max_size=12))
+@example("- -")
+@example("> - 1.")
 def test_a_line_comes_to_have_a_box_that_goes_back_and_forth(line: str) -> None:
     with_box = applied(line, toggle_checkbox(Lines(line), [0]))
     other = applied(with_box, toggle_checkbox(Lines(with_box), [0]))

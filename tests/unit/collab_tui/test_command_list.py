@@ -289,6 +289,17 @@ async def test_from_where_one_has_scrolled_to_down_goes_on(commands: CommandList
         assert chosen(commands).startswith(ALL[9].title)
 
 
+async def test_what_is_drawn_before_the_size_is_told_is_laid_out_for_it(
+    commands: CommandList, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Shown(commands, CSS).run_test(size=(80, 24)) as pilot:
+        with monkeypatch.context() as patch:
+            patch.setattr(CommandList, "on_resize", lambda _: None)
+            commands.open(ALL, title="Help", is_help=True, intro=("one word and another " * 6,))
+            await pilot.pause()
+        assert len(commands.render_line(1).text.rstrip()) > 60
+
+
 async def test_the_mark_of_the_scroll_position(commands: CommandList) -> None:
     async with Shown(commands, CSS).run_test(size=(80, 24)) as pilot:
         commands.open(ALL, title="Commands", is_help=False)

@@ -81,6 +81,7 @@ class CommandList(FieldWidget):
         self._recent: list[str] = []
         self._found: list[_Found] = []
         self._rows: list[_Found | _Words] = []
+        self._laid_out_cells = 0
         self._places: list[int] = []  # the row of each one found
         self._top = 0
         self._choice: int | None = None  # which of those found
@@ -179,6 +180,7 @@ class CommandList(FieldWidget):
 
     def _lay_out(self) -> None:
         """Make the rows of what was found."""
+        self._laid_out_cells = self.size.width
         self._rows = []
         self._places = []
         if self._is_whole_help:
@@ -268,6 +270,8 @@ class CommandList(FieldWidget):
 
     def render_line(self, y: int) -> Strip:
         palette, width = self.palette, self.size.width
+        if self._laid_out_cells != width:  # it is drawn before it is told of its size
+            self.on_resize()
         edge, corners, line = ("|", "++", "-") if self._is_ascii else ("│", "└┘", "─")
         if not self._has_frame:
             edge = " "

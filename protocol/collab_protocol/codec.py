@@ -8,7 +8,7 @@ once, here; behind this module there are values only.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from enum import Enum
 from typing import Any, Final, TypeVar
 
@@ -24,9 +24,12 @@ from collab_protocol.messages import (
     Batch,
     Bye,
     Check,
+    CloseRoom,
+    Credential,
     Declined,
     Fault,
     Hello,
+    Kick,
     Look,
     Message,
     Part,
@@ -79,6 +82,9 @@ _TAGS: Final[dict[type[Any], int]] = {
     AskPulse: 22,
     Pulse: 23,
     Declined: 24,
+    Credential: 25,
+    Kick: 26,
+    CloseRoom: 27,
 }
 
 
@@ -175,14 +181,17 @@ class Splitter:
 
     def split(self, encoded: bytes) -> list[bytes]:
         """Return the frames of a message that is encoded already."""
+        return list(self.splitting(encoded))
+
+    def splitting(self, encoded: bytes) -> Iterator[bytes]:
+        """Yield the same one by one, so that a large message is not copied whole."""
         if len(encoded) <= limits.PART_BYTES:
-            return [encoded]
+            yield encoded
+            return
         self._next_id = (self._next_id + 1) % 2**31
         cuts = range(0, len(encoded), limits.PART_BYTES)
-        return [
-            encode(Part(self._next_id, index, len(cuts), encoded[cut : cut + limits.PART_BYTES]))
-            for index, cut in enumerate(cuts)
-        ]
+        for index, cut in enumerate(cuts):
+            yield encode(Part(self._next_id, index, len(cuts), encoded[cut : cut + limits.PART_BYTES]))
 
 
 class Assembler:
@@ -198,6 +207,11 @@ class Assembler:
         self._of = 0
         self._pieces: list[bytes] = []
         self._held = 0
+
+    @property
+    def held_bytes(self) -> int:
+        """What is here of a large message that has not ended."""
+        return self._held
 
     @property
     def is_receiving_parts(self) -> bool:
@@ -542,5 +556,12 @@ _READERS: Final[dict[int, tuple[int, int, Callable[..., Message]]]] = {
     22: (0, 0, AskPulse),
     23: (1, 1, lambda entries: Pulse(_many(_pair, entries, limits.PEOPLE))),
     24: (1, 1, lambda message: Declined(_string(message))),
+    25: (
+        2,
+        2,
+        lambda token, expires_ms: Credential(_string(token), _optional(_integer, expires_ms)),
+    ),
+    26: (2, 2, lambda session, ban_s: Kick(_integer(session), _integer(ban_s))),
+    27: (1, 1, lambda is_closed: CloseRoom(_boolean(is_closed))),
 }
 """How many fields a message has at least and at most, and what makes it of them."""

@@ -50,6 +50,10 @@ class FaultCode(StrEnum):
     STALE = "stale"
     IDENTITY = "identity"
     DIVERGED = "diverged"
+    DENIED = "denied"
+    KICKED = "kicked"
+    CLOSED = "closed"
+    DELETED = "deleted"
     UNKNOWN = "unknown"
 
 

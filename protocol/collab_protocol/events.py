@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from collab_protocol.errors import FaultCode
-from collab_protocol.messages import Authors, Declined, Look, Presence, Pulse, Said, Welcome
+from collab_protocol.messages import Authors, Credential, Declined, Look, Presence, Pulse, Said, Welcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,13 @@ class Told:
     """The server told what has nothing to do with the text: chat, who wrote, how far everybody is, …"""
 
     message: Said | Look | Authors | Pulse | Declined
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """The server gave a credential, which is what is said as the token from now on: to be kept."""
+
+    credential: Credential
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +139,7 @@ Event = (
     | Seen
     | SettingChanged
     | Told
+    | Granted
     | AskedAgain
     | Troubled
     | Refused

@@ -70,7 +70,8 @@ HELLO_TIMEOUT_S: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class RoomLimits:
-    """What a server allows in one room; told in Welcome."""
+    """What a server allows in one room; the sizes are told in Welcome. `people` are connections."""
 
     text_bytes: int = TEXT_BYTES
     encoded_bytes: int = ENCODED_BYTES
+    people: int = PEOPLE

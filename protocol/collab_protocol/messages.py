@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from collab_protocol.errors import FaultCode
@@ -21,12 +21,12 @@ class Hello:
     """
 
     versions: tuple[int, ...]
-    nonce: bytes
-    device: bytes
+    nonce: bytes = field(repr=False)
+    device: bytes = field(repr=False)
     client_ids: tuple[int, ...]
     name: str
     colour: int | None
-    token: str | None
+    token: str | None = field(repr=False)
     lineage: bytes | None
     epoch: bytes | None
     last_seq: int
@@ -235,6 +235,39 @@ class Declined:
 
 
 @dataclass(frozen=True, slots=True)
+class Credential:
+    """Server → client: say this as the token from now on, in place of the invite, which may be spent.
+
+    `expires_ms` is when it ends (UTC, by the server's clock); None for never. Comes before Welcome. Since
+    version 4.
+    """
+
+    token: str = field(repr=False)
+    expires_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Kick:
+    """Client → server, of an admin: send `session` away, and let nobody like it back in for `ban_s` seconds.
+
+    Answered with Declined when it is not done. Since version 4.
+    """
+
+    session: int
+    ban_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class CloseRoom:
+    """Client → server, of an admin: send everybody away and let in none but admins until it is opened again.
+
+    With `is_closed` False: open it again. Since version 4.
+    """
+
+    is_closed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Part:
     """Either way: piece `index` of `of` of the encoded message number `id`; 32 KiB each but the last."""
 
@@ -295,6 +328,9 @@ Message = (
     | AskPulse
     | Pulse
     | Declined
+    | Credential
+    | Kick
+    | CloseRoom
     | Part
     | Fault
     | Bye

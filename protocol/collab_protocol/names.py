@@ -10,6 +10,9 @@ from collab_protocol.errors import NameRefused
 
 _ROOM: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
+TOKEN: Final = re.compile(r"c[ic]1\.[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
+"""An invite (ci1) or a credential (cc1): kind, key, payload and signature. Whoever has one may come in."""
+
 _BREAKS: Final = frozenset({"Cc", "Zl", "Zp"})
 """Unicode categories of control characters and line breaks: a line of chat is one line."""
 
@@ -29,6 +32,11 @@ def check_room_name(name: str) -> str:
         f"{name!r} cannot name a room: use 1 to 64 of A-Z a-z 0-9 . _ -, "
         "beginning with a letter or digit, without '..'"
     )
+
+
+def is_token(text: str) -> bool:
+    """Return whether `text` looks like an invite or a credential; only its server knows whether it is."""
+    return TOKEN.fullmatch(text) is not None
 
 
 def clean_person_name(name: str, most: int = 32) -> str:

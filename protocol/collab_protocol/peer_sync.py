@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from enum import Enum, auto
+from typing import Final
 
 from collab_protocol.errors import FaultCode, SequenceError
 from collab_protocol.messages import (
@@ -14,8 +15,10 @@ from collab_protocol.messages import (
     AskPulse,
     Bye,
     Check,
+    CloseRoom,
     Fault,
     Hello,
+    Kick,
     Look,
     Message,
     Part,
@@ -30,7 +33,7 @@ from collab_protocol.messages import (
     Welcome,
 )
 from collab_protocol.presence import Activity
-from collab_protocol.versions import negotiate
+from collab_protocol.versions import VERSIONS, negotiate
 
 
 class PeerPhase(Enum):
@@ -43,7 +46,20 @@ class PeerPhase(Enum):
 
 
 Request = (
-    Hello | Update | Presence | Setting | Resync | Sync | Check | Say | Look | AskAuthors | AskPulse | Bye
+    Hello
+    | Update
+    | Presence
+    | Setting
+    | Resync
+    | Sync
+    | Check
+    | Say
+    | Look
+    | AskAuthors
+    | AskPulse
+    | Kick
+    | CloseRoom
+    | Bye
 )
 """What a client asks of its room."""
 
@@ -89,7 +105,7 @@ class PeerSync:
                 return Presence(None, carets, seen, activity, following, view)
             case Look() if self._phase is PeerPhase.LIVE:
                 return Look(None)
-            case Say() | AskAuthors() | AskPulse() if self._phase is PeerPhase.LIVE:
+            case Say() | AskAuthors() | AskPulse() | Kick() | CloseRoom() if self._phase is PeerPhase.LIVE:
                 return message
             case Setting() | Resync() | Sync() | Check() if self._phase is PeerPhase.LIVE:
                 return message
@@ -109,9 +125,9 @@ class PeerSync:
                 raise SequenceError("a room deals in whole messages")
             case _:
                 pass
-        if self.version < 3:
-            message = _as_version_2(message)
-        self._out.append(message if self.version >= 2 else _as_version_1(message))
+        if self.version < VERSIONS[-1]:
+            message = self._as_understood(message)
+        self._out.append(message)
 
     def ping(self, number: int) -> None:
         """Ask whether the client is there."""
@@ -122,24 +138,21 @@ class PeerSync:
         out, self._out = self._out, []
         return out
 
+    def _as_understood(self, message: Message) -> Message:
+        """Return `message` for a client of an older version; it skips the kinds that it does not know."""
+        match message:
+            case Welcome():
+                return replace(message, version=self.version)
+            case Presence() if self.version < 3 and message.activity is Activity.LOST:
+                return replace(message, activity=Activity.GONE)
+            case Fault(code) if self.version < _SINCE.get(code, 0):
+                return Fault(FaultCode.BROKEN, message.message, message.retry_ms)
+            case _:
+                return message
 
-def _as_version_2(message: Message) -> Message:
-    """Return `message` for a client that does not know that who left may be back; new kinds it skips."""
-    if isinstance(message, Welcome):
-        return replace(message, version=2)
-    if isinstance(message, Presence) and message.activity is Activity.LOST:
-        return replace(message, activity=Activity.GONE)
-    return message
 
-
-def _as_version_1(message: Message) -> Message:
-    """Return `message` for a client that knows fewer kinds of Fault."""
-    if isinstance(message, Welcome):
-        return replace(message, version=1)
-    if isinstance(message, Fault) and message.code in (
-        FaultCode.STALE,
-        FaultCode.IDENTITY,
-        FaultCode.DIVERGED,
-    ):
-        return Fault(FaultCode.BROKEN, message.message, message.retry_ms)
-    return message
+_SINCE: Final = {
+    **dict.fromkeys((FaultCode.STALE, FaultCode.IDENTITY, FaultCode.DIVERGED), 2),
+    **dict.fromkeys((FaultCode.DENIED, FaultCode.KICKED, FaultCode.CLOSED, FaultCode.DELETED), 4),
+}
+"""The version that brought each code that did not come with the first."""

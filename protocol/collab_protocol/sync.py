@@ -10,15 +10,16 @@
 Drain after every call: `receive(...)` or `local_update(...)`, then `to_send()` and, on the client,
 `events()`. First join, reconnect and restart of the server are this one road. The client keeps every
 own row until a Receipt names it; after each Welcome it sends those it still has, in order, trimmed
-against the server's state vector. Its position in the log moves by Sync, Batch, and a Receipt that is
-`alone`; whatever leaves a gap is answered with Resync.
+against the server's state vector; where its role is to read, it keeps them for a later Welcome. Its
+position in the log moves by Sync, Batch, and a Receipt that is `alone`; whatever leaves a gap is answered
+with Resync.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from itertools import takewhile
 from typing import Final, NamedTuple
@@ -32,6 +33,7 @@ from collab_protocol.events import (
     Displacement,
     Entered,
     Event,
+    Granted,
     Ponged,
     Receipted,
     Refused,
@@ -50,9 +52,12 @@ from collab_protocol.messages import (
     Batch,
     Bye,
     Check,
+    CloseRoom,
+    Credential,
     Declined,
     Fault,
     Hello,
+    Kick,
     Look,
     Message,
     Ping,
@@ -98,13 +103,16 @@ class Phase(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who asks: the session's nonce (16 bytes), the machine's secret (32), and what the person chose."""
+    """Who asks: the session's nonce (16 bytes), the machine's secret (32), and what the person chose.
 
-    nonce: bytes
-    device: bytes
+    `token` is an invite or a credential; a Credential from the server takes its place.
+    """
+
+    nonce: bytes = field(repr=False)
+    device: bytes = field(repr=False)
     name: str
     colour: int | None = None
-    token: str | None = None
+    token: str | None = field(default=None, repr=False)
 
 
 class _Row(NamedTuple):
@@ -131,6 +139,7 @@ class ClientSync:
         The rest is what an earlier process left in the journal. Give its rows to `local_update`.
         """
         self._identity = identity
+        self._token = identity.token
         self.other_ids: frozenset[int] = frozenset()
         """Client ids of own rows that are still to be given to `local_update`; Hello claims them too."""
         self._client_id = client_id
@@ -149,6 +158,7 @@ class ClientSync:
         self._server_state_vector = b""
         self._is_resyncing = False
         self._has_synced = False
+        self._may_write = True
         self._presence: Presence | None = None
         self._is_leaving = False
         self._out: list[Message] = []
@@ -204,7 +214,7 @@ class ClientSync:
                 client_ids=client_ids,
                 name=self._identity.name,
                 colour=self._identity.colour,
-                token=self._identity.token,
+                token=self._token,
                 lineage=self._lineage,
                 epoch=self._epoch,
                 last_seq=self._seq,
@@ -254,9 +264,10 @@ class ClientSync:
         if self._phase is Phase.LIVE:
             self._out.append(Setting(key, value))
 
-    def ask(self, message: Say | Look | AskAuthors | AskPulse) -> bool:
+    def ask(self, message: Say | Look | AskAuthors | AskPulse | Kick | CloseRoom) -> bool:
         """Say or ask for what has nothing to do with the text; False when nobody is there who knows of it."""
-        if self._phase is not Phase.LIVE or self._version < 3:
+        since = 4 if isinstance(message, Kick | CloseRoom) else 3
+        if self._phase is not Phase.LIVE or self._version < since:
             return False
         self._out.append(message)
         return True
@@ -288,12 +299,15 @@ class ClientSync:
         """
         out, self._out = self._out, []
         if self._phase is Phase.LIVE:
-            if self._sent_n < self._last_n and (update := self._next_update()) is not None:
+            is_held = self._sent_n < self._last_n and not self._may_write
+            if self._sent_n < self._last_n and not is_held and (update := self._next_update()) is not None:
                 out.append(update)
-            if self._sent_n == self._last_n and self._presence is not None:
-                out.append(self._presence)
-                self._presence = None
-            if self._sent_n == self._last_n and self._is_leaving:
+            is_all = self._sent_n == self._last_n or is_held
+            if is_all and self._presence is not None:
+                # Where one is, is a place in a text that the others do not have while rows are held back.
+                presence, self._presence = self._presence, None
+                out.append(replace(presence, carets=(), view=None) if is_held else presence)
+            if is_all and self._is_leaving:
                 out.append(Bye("left", None))
                 self._is_leaving = False
         return out
@@ -342,6 +356,9 @@ class ClientSync:
                 self._events.append(AskedAgain())
             case Said() | Look() | Authors() | Pulse() | Declined() if self._phase is Phase.LIVE:
                 self._events.append(Told(message))
+            case Credential():
+                self._token = message.token
+                self._events.append(Granted(message))
             case Trouble(text):
                 self._events.append(Troubled(text))
             case _ if self._phase is Phase.REFUSED:
@@ -351,6 +368,7 @@ class ClientSync:
 
     def _welcome(self, welcome: Welcome) -> None:
         self._version = welcome.version
+        self._may_write = welcome.role.may_write
         if self._lineage not in (None, welcome.lineage):
             self._displaced(Displacement.ANOTHER_ROOM, "the room was made anew on the server")
             return

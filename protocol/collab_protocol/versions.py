@@ -9,13 +9,14 @@ from collab_protocol.errors import VersionRefused
 SUBPROTOCOL: Final = "collab.v1"
 """The WebSocket subprotocol; its number is the major version, so another major never gets to Hello."""
 
-VERSIONS: Final = (1, 2, 3)
+VERSIONS: Final = (1, 2, 3, 4)
 """Versions of the messages that this end speaks, oldest first.
 
 2 adds Check, Trouble, the client's Sync in answer to a Resync, and the faults `stale`, `identity` and
 `diverged`. 3 adds who one is to the others, following and views, the activity `lost`, and the messages Say,
-Said, Look, AskAuthors, Authors, AskPulse, Pulse and Declined. The version before the current one stays
-spoken: tests/wire holds what its ends said.
+Said, Look, AskAuthors, Authors, AskPulse, Pulse and Declined. 4 adds access: Credential, Kick and CloseRoom,
+and the faults `denied`, `kicked`, `closed` and `deleted`. The versions before the current one stay spoken:
+tests/wire holds what their ends said.
 """
 
 

@@ -6,6 +6,8 @@ from __future__ import annotations
 class Allowance:
     """Allows something `burst` times at once, and from then on once each `every_s`."""
 
+    __slots__ = ("_burst", "_counted_at", "_every_s", "_left")
+
     def __init__(self, burst: int, every_s: float) -> None:
         self._burst = burst
         self._every_s = every_s
@@ -20,3 +22,50 @@ class Allowance:
             return False
         self._left -= 1
         return True
+
+
+class Budget:
+    """What all connections together may hold of something at one time."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self._left = most
+
+    def take(self, amount: int) -> bool:
+        """Return whether so much was still to be had; then it is taken."""
+        if amount > self._left:
+            return False
+        self._left -= amount
+        return True
+
+    def give_back(self, amount: int) -> None:
+        """Note that so much is free again."""
+        self._left += amount
+
+
+class Pace:
+    """How fast one may go on: `messages` and `bytes` a second, after a burst of so many at once."""
+
+    __slots__ = ("_burst_s", "_bytes", "_counted_at", "_messages", "_rates")
+
+    def __init__(self, messages_per_s: float, bytes_per_s: float, *, burst_s: float, now: float) -> None:
+        """`burst_s`: how many seconds' worth may come at once. `now` is in seconds, monotonic."""
+        self._rates = (messages_per_s, bytes_per_s)
+        self._burst_s = burst_s
+        self._messages = messages_per_s * burst_s
+        self._bytes = bytes_per_s * burst_s
+        self._counted_at = now
+
+    def take(self, size: int) -> bool:
+        """Count one message of `size` bytes; returns whether more may come at once."""
+        self._messages -= 1
+        self._bytes -= size
+        return self._messages > 0 and self._bytes > 0
+
+    def rest_s(self, now: float) -> float:
+        """Return how long to wait before more may come; 0 when it may at once."""
+        elapsed, self._counted_at = now - self._counted_at, now
+        messages_per_s, bytes_per_s = self._rates
+        self._messages = min(messages_per_s * self._burst_s, self._messages + elapsed * messages_per_s)
+        self._bytes = min(bytes_per_s * self._burst_s, self._bytes + elapsed * bytes_per_s)
+        return max(0.0, -self._messages / messages_per_s, -self._bytes / bytes_per_s)

@@ -4,22 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import logging
 import os
+import random
+import resource
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
-from collab_protocol.errors import CollabError, StoreError
+from collab_protocol.errors import StoreError
 from collab_protocol.text import check_offset_unit
 from collab_protocol.versions import VERSIONS
+from collab_server.access import Access
+from collab_server.admin import Office
+from collab_server.admission import PENDING, Admission, draw_return_ms
 from collab_server.committer import Committer
-from collab_server.config import ServerConfig
-from collab_server.listener import Listener, PortTaken
+from collab_server.config import Caps, ServerConfig
+from collab_server.keys import load_keys
+from collab_server.listener import Listener
 from collab_server.lock import Endpoints, FolderLock, FolderTaken, is_older
+from collab_server.peers import Proxies
+from collab_server.recheck import Recheck
 from collab_server.registry import Registry
 from collab_server.store.sqlite import SqliteStore
+from collab_server.tls import Certificates
+from collab_server.unix_socket import PortTaken
+from collab_server.ways_in import DEFAULT_HOST, NotAllowed, check_ways_in, reached_by
 
 __all__ = ["Endpoints", "FolderTaken", "NotAllowed", "PortTaken", "serve"]
 
@@ -30,46 +41,70 @@ _DRAIN_S: Final = 8.0
 
 _IDLE_CHECK_S: Final = 0.25
 
+_FILES_BESIDE: Final = 256
+"""Files that a server has open beside its connections."""
 
-class NotAllowed(CollabError):
-    """The settings ask for what would let strangers in."""
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What a running server is made of."""
+
+    config: ServerConfig
+    lock: FolderLock
+    registry: Registry
+    access: Access
+    office: Office
+    listener: Listener
+    recheck: Recheck
+    certificates: Certificates | None
 
 
 async def serve(
-    config: ServerConfig, *, stop: asyncio.Event, ready: Callable[[Endpoints], None] | None = None
+    config: ServerConfig,
+    *,
+    stop: asyncio.Event,
+    ready: Callable[[Endpoints], None] | None = None,
+    reload: asyncio.Event | None = None,
 ) -> None:
     """Serve until `stop` is set, or until the server has been idle for `config.idle_exit_s`.
 
     A private server (one with `idle_exit_s`) that is idle sets `stop` itself when a newer collab asks it to
     hand over; one that somebody runs by hand never does.
 
-    `ready` is called once, when joins succeed.
+    `ready` is called once, when joins succeed. Whenever `reload` is set, it is cleared, and keys and
+    certificates are read again.
 
     Raises:
         FolderTaken: another server holds the data folder.
         PortTaken: another program holds the port or the socket.
-        NotAllowed: TCP was asked for beyond loopback, or without `insecure`.
-        StoreError: the store cannot be opened, or the socket cannot be made.
+        NotAllowed: the settings would let in others than they say.
+        StoreError: the store, the keys or the certificate cannot be opened, or the socket cannot be made.
     """
     check_offset_unit()
-    _check_tcp(config)
+    check_ways_in(config)
+    certificates = None if config.tls_cert is None else Certificates(config.tls_cert, config.tls_key)
     with FolderLock(config.data_dir) as lock:
+        keys = load_keys(config.keys_file) if config.auth else None
         store = SqliteStore(None if config.memory else config.data_dir / "rooms.sqlite3")
         committer = Committer(store, asyncio.get_running_loop())
         try:
             registry = Registry(config, committer, epoch=store.epoch, is_durable=store.is_durable)
-            await _listen(config, lock, registry, ready, stop)
+            stored = await committer.run(lambda store: store.load_access())
+            access = Access(committer, stored, keys=keys, now=time.time)
+            parts = _wire(config, lock, registry, access, certificates, stop)
+            await _listen(parts, ready, stop, asyncio.Event() if reload is None else reload)
         finally:
             await committer.close()
 
 
-async def _listen(
+def _wire(
     config: ServerConfig,
     lock: FolderLock,
     registry: Registry,
-    ready: Callable[[Endpoints], None] | None,
+    access: Access,
+    certificates: Certificates | None,
     stop: asyncio.Event,
-) -> None:
+) -> _Parts:
     def hand_over(version: str) -> bool:
         is_private = config.idle_exit_s is not None
         if not is_private or listener.connections or not is_older(config.version, version):
@@ -78,15 +113,41 @@ async def _listen(
         stop.set()
         return True
 
-    listener = Listener(registry, hand_over=hand_over)
+    if config.port is not None:
+        _make_room_for_files(config.caps)
+    office = Office(config, registry, access, lambda: listener.connections)
+    recheck = Recheck(
+        office.end_those_over,
+        access.next_end,
+        lambda: [each.grant for each in listener.connections if each.grant is not None],
+    )
+    listener = Listener(
+        registry,
+        access,
+        office,
+        caps=config.caps,
+        admission=Admission(config.caps, time.monotonic),
+        proxies=Proxies(config.trusted_proxies),
+        certificates=certificates,
+        origins=config.origins,
+        hand_over=hand_over,
+        on_grant=recheck.came,
+    )
+    return _Parts(config, lock, registry, access, office, listener, recheck, certificates)
+
+
+async def _listen(
+    parts: _Parts, ready: Callable[[Endpoints], None] | None, stop: asyncio.Event, reload: asyncio.Event
+) -> None:
+    config, listener = parts.config, parts.listener
     try:
         async with contextlib.AsyncExitStack() as stack:
             await stack.enter_async_context(listener.on_unix(config.unix_path))
             tcp: tuple[str, int] | None = None
             if config.port is not None:
-                host = config.host or "127.0.0.1"
-                server = await stack.enter_async_context(listener.on_tcp(host, config.port))
-                tcp = (host, server.sockets[0].getsockname()[1])
+                host = config.host or DEFAULT_HOST
+                tcp = (host, await stack.enter_async_context(listener.on_tcp(host, config.port)))
+                parts.office.address = reached_by(config, *tcp)
             endpoints = Endpoints(
                 version=config.version,
                 protocol=VERSIONS,
@@ -95,16 +156,23 @@ async def _listen(
                 tcp=tcp,
                 started=time.time(),
             )
-            lock.tell(endpoints)
+            parts.lock.tell(endpoints)
             _log.info("serving %s on %s%s", config.data_dir, config.unix_path, f" and {tcp}" if tcp else "")
             if ready is not None:
                 ready(endpoints)
-            await _until_stop(config, listener, stop)
+            async with asyncio.TaskGroup() as tasks:
+                beside = [
+                    tasks.create_task(parts.recheck.run(), name="recheck"),
+                    tasks.create_task(_reload(parts, reload), name="reload"),
+                ]
+                await _until_stop(config, listener, stop)
+                for task in beside:
+                    task.cancel()
         # Nobody new can come in now.
-        await _drain(listener, registry)
+        await _drain(parts)
     finally:
         await listener.end()
-        registry.dispose()
+        parts.registry.dispose()
 
 
 async def _until_stop(config: ServerConfig, listener: Listener, stop: asyncio.Event) -> None:
@@ -123,9 +191,30 @@ async def _until_stop(config: ServerConfig, listener: Listener, stop: asyncio.Ev
             return
 
 
-async def _drain(listener: Listener, registry: Registry) -> None:
+async def _reload(parts: _Parts, reload: asyncio.Event) -> None:
+    """Read keys and certificate again whenever that is asked for; what cannot be read stays as it was."""
+    while True:
+        await reload.wait()
+        reload.clear()
+        if parts.certificates is not None:
+            parts.certificates.reload()
+        if parts.access.keys is None:
+            continue
+        try:
+            parts.access.keys = load_keys(parts.config.keys_file)
+        except StoreError as error:
+            _log.error("%s; the keys of before stay in use", error)
+        else:
+            _log.info("the keys were read again from %s", parts.config.keys_file)
+
+
+async def _drain(parts: _Parts) -> None:
     """Commit, receipt, say goodbye, and wait for the goodbyes to be taken."""
-    await registry.close("the server is stopping")
+    listener = parts.listener
+    people = len(listener.connections)
+    await parts.registry.close(
+        "the server is stopping", lambda: draw_return_ms(people, parts.config.caps, random.random)
+    )
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(_DRAIN_S):
             await listener.nobody_here.wait()
@@ -133,20 +222,19 @@ async def _drain(listener: Listener, registry: Registry) -> None:
         _log.warning("%d connections did not take their goodbye", len(listener.connections))
 
 
-def _check_tcp(config: ServerConfig) -> None:
-    if config.port is None:
+def _make_room_for_files(caps: Caps) -> None:
+    """Let this process have open as many files as its caps ask for, or as many as it may."""
+    wanted = caps.connections + PENDING + _FILES_BESIDE
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
         return
-    if not config.insecure:
-        raise NotAllowed(
-            "TCP lets in every account of this machine: say so with --insecure, or use the Unix socket alone"
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+        soft = most
+    if soft < wanted:
+        _log.warning(
+            "this account may have %d files open: fewer connections than the cap of %d",
+            soft,
+            caps.connections,
         )
-    host = config.host or "127.0.0.1"
-    if host != "localhost" and not _is_loopback(host):
-        raise NotAllowed(f"{host} is not loopback: until there are access tokens, listen on 127.0.0.1 only")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError as error:
-        raise StoreError(f"{host} is no address of this machine") from error

@@ -1,11 +1,12 @@
-"""One client: a reader, one writer and a watch over its life.
+"""One client: what it says goes to its room in the turn in which it came, and what is for it to its socket.
 
-    _read    frames → codec → PeerSync → room
-    _write   room → PeerSync → outbox → codec → frames   (the only one that sends)
-    _watch   pings, and ends a connection that says nothing
-    _answer  what the store is asked for, one question after the other
+    _come    frames → codec → PeerSync → room
+    _write   room → PeerSync → outbox → codec → frames, as long as the socket takes them
+    _watch   pings, and ends a connection that says or takes nothing
 
-The first of them to end ends the others. Whatever goes wrong here ends this client and nobody else.
+What cannot be done at once (a room to be loaded, a large update to be judged, questions to the store) is done
+in tasks. Until they are done, or while a client is faster than it may be, nothing more is read from it.
+Whatever goes wrong here ends this client and nobody else.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ import contextlib
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
+from typing import Final, Protocol
 
-from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from collab_protocol import limits
@@ -33,11 +34,15 @@ from collab_protocol.errors import (
 from collab_protocol.messages import (
     AskAuthors,
     AskPulse,
+    Batch,
     Bye,
     Check,
+    CloseRoom,
+    Credential,
     Declined,
     Fault,
     Hello,
+    Kick,
     Look,
     Message,
     Pong,
@@ -48,46 +53,63 @@ from collab_protocol.messages import (
     Sync,
     Update,
 )
-from collab_protocol.peer_sync import PeerSync
-from collab_server.allowance import Allowance
+from collab_protocol.peer_sync import PeerPhase, PeerSync
+from collab_protocol.presence import Person
+from collab_server.access import Denied, Grant
+from collab_server.allowance import Allowance, Budget, Pace
+from collab_server.config import Caps
 from collab_server.outbox import BatchEncoder, Outbox
-from collab_server.registry import OpenRoom, Registry, guard
+from collab_server.registry import OpenRoom, Refused, Registry, guard
+from collab_server.room_socket import RoomSocket
 from collab_server.roster import Joiner
 from collab_server.store.base import StoreTrouble
 
 _log = logging.getLogger(__name__)
 
-_STORE_RETRY_MS = 5000
+_STORE_RETRY_MS: Final = 5000
+_BUSY_RETRY_MS: Final = 5000
 
-_HELLO_BYTES = 1024 * 1024
+_HELLO_BYTES: Final = 1024 * 1024
 """What one may send before we know who it is: a Hello with many client ids and a long state vector."""
 
-_UPDATE_BYTES = limits.TEXT_BYTES + 1024 * 1024
+_UPDATE_BYTES: Final = limits.TEXT_BYTES + 1024 * 1024
 """The largest message of a client: a paste as large as a text may be, and what is around it."""
 
-_UNSETTLED_BYTES = 4 * 1024 * 1024
+_UNSETTLED_BYTES: Final = 4 * 1024 * 1024
 """What one client may have under way to the disk; beyond it nothing more is read from it."""
 
-_TURN_S = 0.002
+_BACKLOG: Final = 64
+"""Messages that came with others and wait; beyond it nothing more is read."""
 
-_PROGRESS_S = 30.0
+_TURN_S: Final = 0.002
+"""How long one client's messages are worked on before others get the loop."""
+
+_BURST_S: Final = 4.0
+"""So many seconds' worth of messages and bytes may come at once: a large paste, a long time offline."""
+
+_PROGRESS_S: Final = 30.0
 """A reader that takes nothing for so long is given up, whatever it says meanwhile (DESIGN section 5)."""
 
-_CLOSE_CODES = {
+_CLOSE_CODES: Final = {
     FaultCode.BUSY: CloseCode.TRY_AGAIN,
     FaultCode.SLOW: CloseCode.TRY_AGAIN,
     FaultCode.STORE: CloseCode.RESTART,
     FaultCode.TOO_LARGE: CloseCode.TOO_BIG,
     FaultCode.BROKEN: CloseCode.INTERNAL,
+    FaultCode.DENIED: CloseCode.HOSTILE,
 }
 
+_DONE: Final = object()
 
-class _Ended(Exception):
-    """Ends the connection's tasks; carries the close code and reason."""
 
-    def __init__(self, code: CloseCode, reason: str) -> None:
-        super().__init__(reason)
-        self.code = code
+class Administration(Protocol):
+    """What a connection asks for in the name of a room's admin; each answers "" or why not."""
+
+    async def kick(self, by: Person, room: str, session: int, ban_s: int) -> str:
+        """Send a session away."""
+
+    async def close_room(self, by: Person, room: str, is_closed: bool) -> str:
+        """Close the room, or open it again."""
 
 
 class Connection:
@@ -95,35 +117,65 @@ class Connection:
 
     def __init__(
         self,
-        websocket: ServerConnection,
+        websocket: RoomSocket,
         *,
         session: int,
         room_name: str,
         registry: Registry,
-        admit: Callable[[Hello], Joiner],
+        admit: Callable[[Hello], Awaitable[tuple[Grant, Credential | None]]],
+        office: Administration,
+        caps: Caps,
+        reassembly: Budget,
+        on_greeted: Callable[[], None],
     ) -> None:
-        """`admit` says who it is and what it may do, by its Hello and by where it came from."""
+        """`admit` says by a Hello who that is and what they may do, or raises Denied.
+
+        `reassembly` bounds what all connections hold of messages in Parts. `on_greeted` is called once, when
+        a Hello was admitted.
+        """
+        self.room_name = room_name
+        self.since = time.time()
+        self.grant: Grant | None = None
         self._websocket = websocket
-        self._room_name = room_name
         self._registry = registry
         self._admit = admit
+        self._office = office
+        self._reassembly = reassembly
+        self._held = 0
+        self._on_greeted = on_greeted
+        self._loop = asyncio.get_running_loop()
         self._peer = PeerSync(session=session)
-        self._outbox = Outbox(BatchEncoder(), self._something_waits)
-        self._waits = asyncio.Event()
+        self._outbox = Outbox(BatchEncoder(), self._nothing)
+        self._assembler = Assembler(_HELLO_BYTES, is_from_client=True)
+        self._splitter = Splitter()
+        self._parts: Iterator[bytes] | None = None
         self._opened: OpenRoom | None = None
         self._last_word: Fault | Bye | None = None
-        self._is_given_up = False
-        self._progress = asyncio.Event()
-        self._greeted = asyncio.Event()
-        self._heard_at = time.monotonic()
-        self._sending_since: float | None = None
+        self._over: asyncio.Future[tuple[CloseCode, str]] = self._loop.create_future()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._backlog: deque[bytes | None] = deque()
+        self._turn_began: float | None = None
+        self._is_busy = False
+        self._is_unsettled = False
+        self._is_paused = False
+        self._going_on: asyncio.Handle | None = None
+        now = time.monotonic()
+        self._pace = Pace(caps.messages_per_s, caps.bytes_per_s, burst_s=_BURST_S, now=now)
+        self._rests_until: asyncio.TimerHandle | None = None
+        self._heard_at = self._progressed_at = now
+        self._waiting_before = 0
+        self._full_at: float | None = None
+        self._is_lost = False
         self._has_said_bye = False
+        self._watching: asyncio.TimerHandle | None = None
         self._pings = 0
         self._pinged_at: float | None = None
         self._round_trip_ms: int | None = None
-        self._questions: deque[AskAuthors] = deque()
-        self._is_answering = False
+        self._questions: list[AskAuthors] = []
+        self._answering: asyncio.Future[None] | None = None
         self._may_ask = Allowance(burst=4, every_s=1.0)
+        self._may_resync = Allowance(burst=8, every_s=1.0)
+        self._may_administer = Allowance(burst=8, every_s=1.0)
 
     @property
     def session(self) -> int:
@@ -137,39 +189,58 @@ class Connection:
     def round_trip_ms(self) -> int | None:
         return self._round_trip_ms
 
+    @property
+    def person(self) -> Person | None:
+        """Who it is to the others in its room; None while it has no seat."""
+        return None if self._opened is None else self._opened.room.person(self)
+
     def deliver(self, message: Message) -> None:
-        """Queue what the room says; nothing is sent after a Fault or Bye."""
-        self._progress.set()
-        if self._last_word is not None or self._is_given_up:
+        """Send what the room says, or queue it; nothing is sent after a Fault or Bye."""
+        if self._last_word is not None or self._over.done():
+            return
+        if isinstance(message, Batch) and self._may_pass_on():
+            self._write_whole(self._outbox.encoder.encode(message))
             return
         self._peer.deliver(message)
         if isinstance(message, Fault | Bye):
             self._last_word = message
         self._flush()
+        if self._is_unsettled:
+            self._go_on_later()
+
+    def _may_pass_on(self) -> bool:
+        """Return whether a Batch may go out just so, which is most of what a server does in a busy room."""
+        return (
+            self._outbox.is_empty
+            and self._parts is None
+            and self._peer.phase is PeerPhase.LIVE
+            and self._websocket.is_open
+            and not self._websocket.is_full
+        )
+
+    def dismiss(self, code: FaultCode, message: str) -> None:
+        """End the session for good, for a reason that has nothing to do with what it sent."""
+        if self._opened is not None and self._opened.room.person(self) is not None:
+            with guard(self._opened.room):
+                self._opened.room.send_away(self, code, message)
+        else:
+            self.deliver(Fault(code, message, None))
 
     async def run(self) -> None:
         """Serve the client until either side ends it."""
         code, reason = CloseCode.NORMAL, ""
         try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._read(tasks), name="read")
-                tasks.create_task(self._write(), name="write")
-                tasks.create_task(self._watch(), name="watch")
-        except* _Ended as ended:
-            first = ended.exceptions[0]
-            if isinstance(first, _Ended):
-                code, reason = first.code, str(first)
-        except* ConnectionClosed:
+            await self._greet()
+            code, reason = await self._over
+        except ConnectionClosed:
             pass
-        except* ProtocolError as broken:
-            first_broken = broken.exceptions[0]
-            if isinstance(first_broken, ProtocolError):
-                code, reason = first_broken.close_code, str(first_broken)
-            _log.warning("session %d of room %s: %s", self.session, self._room_name, reason)
-        except* Exception:
+        except ProtocolError as broken:
+            code, reason = self._blame(broken)
+        except Exception:
             code, reason = CloseCode.INTERNAL, "the server failed"
-            _log.exception("session %d of room %s failed", self.session, self._room_name)
+            _log.exception("session %d of room %s failed", self.session, self.room_name)
         finally:
+            self._end(code, reason)
             self._leave()
         with contextlib.suppress(ConnectionClosed):
             await self._websocket.close(code, _short(reason))
@@ -178,39 +249,139 @@ class Connection:
         """End without a word, for one that does not take any."""
         self._websocket.transport.abort()
 
-    async def _read(self, tasks: asyncio.TaskGroup) -> None:
-        assembler = Assembler(_HELLO_BYTES, is_from_client=True)
-        turn_began = time.monotonic()
-        while not self._is_given_up:
-            frame = await self._websocket.recv()
-            self._heard_at = time.monotonic()
-            if self._heard_at - turn_began > _TURN_S:
-                # What lies in the buffer comes without a pause: others get the loop in between.
-                await asyncio.sleep(0)
-                turn_began = time.monotonic()
-            if not isinstance(frame, bytes):
-                raise FrameError("frames are binary")
-            message = assembler.feed(frame)
-            if message is not None:
-                await self._receive(message, tasks)
-                if isinstance(message, Hello):
-                    assembler = Assembler(_UPDATE_BYTES, is_from_client=True)
-            self._flush()
-            await self._until_settled()
-        raise _Ended(CloseCode.TRY_AGAIN, "too slow")
+    async def _greet(self) -> None:
+        """Wait for a Hello, then take what comes as it comes."""
+        try:
+            async with asyncio.timeout(limits.HELLO_TIMEOUT_S):
+                while self._peer.version == 0 and self._last_word is None:
+                    frame = await self._websocket.recv()
+                    self._heard_at = time.monotonic()
+                    self._handle(frame if isinstance(frame, bytes) else None)
+        except TimeoutError:
+            self._end(CloseCode.PROTOCOL_ERROR, "no Hello")
+            return
+        self._websocket.hand_over(on_message=self._come, on_writable=self._writable, on_lost=self._lost)
+        self._watching = self._loop.call_later(limits.SERVER_PING_S, self._watch)
+        self._write()
+        # What came right behind the Hello is still the library's.
+        with contextlib.suppress(TimeoutError):
+            while not self._over.done():
+                async with asyncio.timeout(0):
+                    frame = await self._websocket.recv()
+                self._come(frame if isinstance(frame, bytes) else None)
 
-    async def _until_settled(self) -> None:
-        """Read no more while much of what this client sent is not on disk yet."""
-        while (
+    def _come(self, frame: bytes | None) -> None:
+        """Take one message of the socket, None for text: now, or after those that came before it."""
+        self._heard_at = now = time.monotonic()
+        if self._over.done():
+            return
+        if self._turn_began is None:
+            self._turn_began = now
+            self._loop.call_soon(self._turn_ended)
+        if self._backlog or self._must_wait:
+            self._backlog.append(frame)
+            if len(self._backlog) >= _BACKLOG:
+                self._pause()
+        elif now - self._turn_began > _TURN_S:
+            self._backlog.append(frame)
+            self._go_on_later()
+        else:
+            self._work(frame)
+
+    def _turn_ended(self) -> None:
+        self._turn_began = None
+
+    @property
+    def _must_wait(self) -> bool:
+        return self._is_busy or self._is_unsettled or self._rests_until is not None
+
+    def _go_on_later(self) -> None:
+        if self._going_on is None and not self._over.done():
+            self._going_on = self._loop.call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        """Work on what waits, for a turn; then read on."""
+        self._going_on = None
+        self._is_unsettled = self._is_unsettled and self._has_much_under_way()
+        until = time.monotonic() + _TURN_S
+        while self._backlog and not self._must_wait and not self._over.done():
+            if time.monotonic() > until:
+                self._go_on_later()
+                return
+            self._work(self._backlog.popleft())
+        if self._must_wait or self._over.done():
+            return
+        if self._is_lost:
+            self._end(CloseCode.NORMAL, "")
+        elif self._is_paused and not self._websocket.transport.is_closing():
+            self._is_paused = False
+            self._websocket.transport.resume_reading()
+
+    def _pause(self) -> None:
+        if not self._is_paused and not self._websocket.transport.is_closing():
+            self._is_paused = True
+            self._websocket.transport.pause_reading()
+
+    def _work(self, frame: bytes | None) -> None:
+        """Do what one message asks for; what it breaks ends the connection."""
+        try:
+            self._handle(frame)
+        except ProtocolError as broken:
+            self._end(*self._blame(broken))
+        except Exception:
+            _log.exception("session %d of room %s failed", self.session, self.room_name)
+            self._end(CloseCode.INTERNAL, "the server failed")
+        if not self._pace.take(0 if frame is None else len(frame)):
+            self._rest()
+        if self._has_much_under_way():
+            self._is_unsettled = True
+            self._pause()
+
+    def _rest(self) -> None:
+        rest_s = self._pace.rest_s(time.monotonic())
+        if rest_s > 0 and self._rests_until is None and not self._over.done():
+            self._rests_until = self._loop.call_later(rest_s, self._rested)
+            self._pause()
+
+    def _rested(self) -> None:
+        self._rests_until = None
+        self._go_on_later()
+
+    def _has_much_under_way(self) -> bool:
+        """Return whether so much of what it sent is not on disk yet that no more is to be read."""
+        return (
             self._opened is not None
-            and self._opened.room.unsettled_bytes(self) > _UNSETTLED_BYTES
             and self._last_word is None
-        ):
-            self._progress.clear()
-            await self._progress.wait()
-            self._heard_at = time.monotonic()
+            and self._opened.room.unsettled_bytes(self) > _UNSETTLED_BYTES
+        )
 
-    async def _receive(self, message: Message, tasks: asyncio.TaskGroup) -> None:
+    def _handle(self, frame: bytes | None) -> None:
+        if frame is None:
+            raise FrameError("frames are binary")
+        message = self._assembler.feed(frame)
+        self._hold(self._assembler.held_bytes)
+        if message is not None:
+            self._receive(message)
+        self._flush()
+
+    def _hold(self, held: int) -> None:
+        """Keep count of what lies here of a message in Parts."""
+        more = held - self._held
+        if more > 0 and not self._reassembly.take(more):
+            self.deliver(
+                Fault(
+                    FaultCode.BUSY,
+                    f"the server is receiving {self._reassembly.most} bytes of large messages at once,"
+                    " and no more",
+                    _BUSY_RETRY_MS,
+                )
+            )
+            return
+        if more < 0:
+            self._reassembly.give_back(-more)
+        self._held = held
+
+    def _receive(self, message: Message) -> None:
         if isinstance(message, Pong):
             self._ponged(message.id)
         try:
@@ -218,117 +389,253 @@ class Connection:
         except VersionRefused as error:
             self.deliver(Fault(FaultCode.VERSION, str(error), None))
             return
+        if request is None or self._last_word is not None:
+            return
         if isinstance(request, Hello):
-            # A task of its own: while a room is loaded, pings are answered.
-            self._greeted.set()
-            tasks.create_task(self._join(request), name="join")
-            return
-        if isinstance(request, Bye):
+            self._assembler = Assembler(_UPDATE_BYTES, is_from_client=True)
+            # A task: while somebody is looked up and a room is loaded, pings are answered.
+            self._do(self._join(request))
+        elif isinstance(request, Bye):
             self._has_said_bye = True
-            raise _Ended(CloseCode.NORMAL, "")
-        if self._opened is None or request is None:
-            return
-        room = self._opened.room
-        with guard(room):
-            match request:
-                case Update(n, data):
-                    # Large ones pass the gate in slices, and nothing else of this client is read meanwhile.
-                    for _ in room.updating(self, n, data):
-                        await asyncio.sleep(0)
-                case Presence():
-                    room.present(self, request)
-                case Setting(key, value):
-                    room.set(self, key, value)
-                case Resync(_, state_vector):
-                    if not self._outbox.has_sync:
-                        room.resync(self, state_vector)
-                case Sync():
-                    room.sends_again(self)
-                case Check(seq, sha256):
-                    room.check(self, seq, sha256)
-                case Say(text):
-                    room.say(self, text)
-                case Look():
-                    room.look(self)
-                case AskPulse():
-                    room.pulse(self)
-                case AskAuthors():
-                    self._ask(request, tasks)
+            self._end(CloseCode.NORMAL, "")
+        elif self._opened is not None:
+            with guard(self._opened.room):
+                self._ask_room(request, self._opened)
+
+    def _ask_room(self, request: Message, opened: OpenRoom) -> None:
+        room = opened.room
+        match request:
+            case Update(n, data):
+                slices = room.updating(self, n, data)
+                # Large ones pass the gate in slices, and nothing else of this client is worked on meanwhile.
+                if next(slices, _DONE) is not _DONE:
+                    self._is_busy = True
+                    self._pause()
+                    self._do(self._go_through(slices, opened))
+            case Presence():
+                room.present(self, request)
+            case Setting(key, value):
+                room.set(self, key, value)
+            case Resync(from_seq, state_vector):
+                if self._outbox.has_sync:
+                    pass
+                elif self._may_resync.take(time.monotonic()):
+                    room.resync(self, state_vector, from_seq)
+                else:
+                    self.deliver(Fault(FaultCode.SLOW, "too many resyncs at once", _BUSY_RETRY_MS))
+            case Sync():
+                room.sends_again(self)
+            case Check(seq, sha256):
+                room.check(self, seq, sha256)
+            case Say(text):
+                room.say(self, text)
+            case Look():
+                room.look(self)
+            case AskPulse():
+                room.pulse(self)
+            case AskAuthors():
+                self._ask(request, opened)
+            case Kick() | CloseRoom():
+                self._administer(request, opened)
+            case _:
+                pass
+
+    async def _go_through(self, slices: Generator[None, None, None], opened: OpenRoom) -> None:
+        """Finish what was begun in slices, then go on with what came after it."""
+        try:
+            with guard(opened.room):
+                await asyncio.sleep(0)
+                for _ in slices:
+                    await asyncio.sleep(0)
+        finally:
+            self._is_busy = False
+            self._is_unsettled = self._has_much_under_way()
+            self._go_on_later()
 
     async def _join(self, hello: Hello) -> None:
         try:
-            opened = await self._registry.open(self._room_name)
+            grant, credential = await self._admit(hello)
+        except Denied as denied:
+            _log.info("session %d may not come into room %s: %s", self.session, self.room_name, denied)
+            self.deliver(Fault(denied.code, str(denied), None))
+            return
         except StoreError as error:
-            _log.error("room %s is refused: %s", self._room_name, error)
+            _log.error("that an invite was used cannot be stored: %s", error)
+            self.deliver(Fault(FaultCode.STORE, "your invite cannot be noted at present", _STORE_RETRY_MS))
+            return
+        self.grant = grant
+        self._on_greeted()
+        try:
+            opened = await self._registry.open(self.room_name, grant.principal)
+        except Refused as error:
+            self.deliver(Fault(FaultCode.BUSY, str(error), _BUSY_RETRY_MS))
+            return
+        except StoreError as error:
+            _log.error("room %s is refused: %s", self.room_name, error)
             why = f": {error.reason}" if isinstance(error, StoreTrouble) else ""
-            self.deliver(Fault(FaultCode.STORE, f"{self._room_name} cannot be opened{why}", _STORE_RETRY_MS))
+            self.deliver(Fault(FaultCode.STORE, f"{self.room_name} cannot be opened{why}", _STORE_RETRY_MS))
+            return
+        if self._over.done() or self._last_word is not None:
+            self._registry.left(opened)
             return
         self._opened = opened
         self._outbox.encoder = opened.encoder
+        if credential is not None:
+            self.deliver(credential)
         with guard(opened.room):
-            opened.room.join(self, hello, self._admit(hello))
+            opened.room.join(self, hello, Joiner(grant.principal, grant.role, grant.name))
         self._ping()  # so that the others learn soon how far away it is
         if opened.room.is_over:
             # It broke down before this one had a seat, and so could say nothing to it.
-            self.deliver(Fault(FaultCode.STORE, f"{self._room_name} is loaded again", _STORE_RETRY_MS))
+            self.deliver(Fault(FaultCode.STORE, f"{self.room_name} is loaded again", _STORE_RETRY_MS))
 
-    def _ask(self, question: AskAuthors, tasks: asyncio.TaskGroup) -> None:
+    def _ask(self, question: AskAuthors, opened: OpenRoom) -> None:
         if not self._may_ask.take(time.monotonic()):
             self.deliver(Declined("too many questions at once: wait a moment"))
             return
         self._questions.append(question)
-        if not self._is_answering:
-            self._is_answering = True
-            tasks.create_task(self._answer(), name="answer")
+        if len(self._questions) == 1:
+            self._do(self._answer(opened))
 
-    async def _answer(self) -> None:
-        """Answer the questions that wait. A task of its own: what else comes does not wait for the store."""
-        while self._questions and self._opened is not None:
-            question = self._questions.popleft()
+    async def _answer(self, opened: OpenRoom) -> None:
+        """Answer the questions that wait. A task: what else comes does not wait for the store."""
+        while self._questions:
+            if self._outbox.has_large:
+                self._answering = self._loop.create_future()
+                await self._answering
             try:
-                self.deliver(await self._registry.authors(self._opened, question.since))
+                self.deliver(await self._registry.authors(opened, self._questions[0].since))
             except StoreError as error:
-                _log.error("who wrote in room %s is not known: %s", self._room_name, error)
+                _log.error("who wrote in room %s is not known: %s", self.room_name, error)
                 self.deliver(Declined("who wrote here cannot be read at present"))
-        self._is_answering = False
+            self._questions.pop(0)
 
-    async def _write(self) -> None:
-        # Of a link that has ended there may be more to read, a goodbye above all: the reader ends it all.
-        with contextlib.suppress(ConnectionClosed):
-            await self._write_on()
+    def _administer(self, request: Kick | CloseRoom, opened: OpenRoom) -> None:
+        person = self.person
+        if person is None:
+            return
+        why = opened.room.why_no_admin(self)
+        if not why and not self._may_administer.take(time.monotonic()):
+            why = "too much at once: wait a moment"
+        if why:
+            self.deliver(Declined(why))
+        elif isinstance(request, Kick):
+            self._do(self._told(self._office.kick(person, self.room_name, request.session, request.ban_s)))
+        else:
+            self._do(self._told(self._office.close_room(person, self.room_name, request.is_closed)))
 
-    async def _write_on(self) -> None:
-        splitter = Splitter()
-        while True:
-            while (encoded := self._outbox.take()) is not None:
-                for frame in splitter.split(encoded):
-                    while (urgent := self._outbox.take_urgent()) is not None:
-                        await self._send(urgent)
-                    await self._send(frame)
-            if self._last_word is not None:
-                raise _Ended(*_closing(self._last_word))
-            self._waits.clear()
-            await self._waits.wait()
-
-    async def _send(self, frame: bytes) -> None:
-        self._sending_since = time.monotonic()
-        await self._websocket.send(frame)
-        self._sending_since = None
-
-    async def _watch(self) -> None:
+    async def _told(self, doing: Awaitable[str]) -> None:
         try:
-            async with asyncio.timeout(limits.HELLO_TIMEOUT_S):
-                await self._greeted.wait()
-        except TimeoutError as error:
-            raise _Ended(CloseCode.PROTOCOL_ERROR, "no Hello") from error
-        while True:
-            await asyncio.sleep(limits.SERVER_PING_S)
-            now = time.monotonic()
-            is_silent = now - self._heard_at >= limits.SERVER_DEAD_S
-            if is_silent or (self._sending_since is not None and now - self._sending_since >= _PROGRESS_S):
-                self.abort()
-                raise _Ended(CloseCode.GOING_AWAY, "silent" if is_silent else "reads nothing")
-            self._ping()
+            why = await doing
+        except StoreError as error:
+            _log.error("room %s: %s", self.room_name, error)
+            why = "that cannot be stored at present"
+        if why:
+            self.deliver(Declined(why))
+
+    def _do(self, work: Coroutine[None, None, None]) -> None:
+        """Do what takes longer than a turn; how it fails ends the connection."""
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._did)
+
+    def _did(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, ProtocolError):
+            self._end(*self._blame(error))
+        elif error is not None:
+            _log.error("session %d of room %s failed", self.session, self.room_name, exc_info=error)
+            self._end(CloseCode.INTERNAL, "the server failed")
+
+    def _flush(self) -> None:
+        """Put what is to be said into the outbox, and write as much as the socket takes."""
+        for message in self._peer.to_send():
+            self._outbox.put(message)
+        self._write()
+        if self._outbox.is_hopeless and self._last_word is None and not self._over.done():
+            _log.warning("session %d of room %s is too slow", self.session, self.room_name)
+            self.abort()
+            self._end(CloseCode.TRY_AGAIN, "too slow")
+
+    def _write(self) -> None:
+        websocket = self._websocket
+        if not websocket.is_open:
+            return
+        while not websocket.is_full:
+            frame = self._next_frame()
+            if frame is None:
+                break
+            websocket.write(frame)
+        else:
+            if self._full_at is None:
+                self._full_at = time.monotonic()
+            return
+        if self._answering is not None and not self._outbox.has_large:
+            self._answering.set_result(None)
+            self._answering = None
+        if self._last_word is not None:
+            self._end(*_closing(self._last_word))
+
+    def _write_whole(self, encoded: bytes) -> None:
+        """Write what waits for nothing; a large one begins its Parts."""
+        if len(encoded) <= limits.PART_BYTES:
+            self._websocket.write(self._outbox.encoder.framed(encoded))
+        else:
+            self._parts = self._splitter.splitting(encoded)
+            self._write()
+
+    def _next_frame(self) -> bytes | None:
+        """Return what goes out next: of a large message a Part, with what is urgent between two."""
+        encoder = self._outbox.encoder
+        if self._parts is not None:
+            urgent = self._outbox.take_urgent()
+            if urgent is not None:
+                return encoder.framed(urgent)
+            part = next(self._parts, None)
+            if part is not None:
+                return encoder.framed(part)
+            self._parts = None
+        encoded = self._outbox.take()
+        if encoded is None:
+            return None
+        if len(encoded) <= limits.PART_BYTES:
+            return encoder.framed(encoded)
+        self._parts = self._splitter.splitting(encoded)
+        return self._next_frame()
+
+    def _writable(self) -> None:
+        self._progressed_at = time.monotonic()
+        self._full_at = None
+        self._write()
+
+    def _lost(self) -> None:
+        """Note that the socket is gone; what had come before, a goodbye above all, still counts."""
+        self._is_lost = True
+        if self._backlog or self._must_wait:
+            self._go_on_later()
+        else:
+            self._end(CloseCode.NORMAL, "")
+
+    def _watch(self) -> None:
+        """Look after the client: who says nothing is gone, who takes nothing is given up.
+
+        Taking counts as life: one that loads a large text over a slow link has nothing to say, and our pings
+        are far behind.
+        """
+        now = time.monotonic()
+        waiting, before = self._websocket.waiting_bytes, self._waiting_before
+        self._waiting_before = waiting
+        if waiting < before:
+            self._progressed_at = now
+        is_silent = now - max(self._heard_at, self._progressed_at) >= limits.SERVER_DEAD_S
+        is_stuck = self._full_at is not None and now - max(self._full_at, self._progressed_at) >= _PROGRESS_S
+        if is_silent or is_stuck:
+            self.abort()
+            self._end(CloseCode.GOING_AWAY, "silent" if is_silent else "reads nothing")
+            return
+        self._ping()
+        self._watching = self._loop.call_later(limits.SERVER_PING_S, self._watch)
 
     def _ping(self) -> None:
         self._pings += 1
@@ -341,19 +648,25 @@ class Connection:
             self._round_trip_ms = round((time.monotonic() - self._pinged_at) * 1000)
             self._pinged_at = None
 
-    def _flush(self) -> None:
-        for message in self._peer.to_send():
-            self._outbox.put(message)
-        if self._outbox.is_hopeless and self._last_word is None and not self._is_given_up:
-            _log.warning("session %d of room %s is too slow", self.session, self._room_name)
-            self._is_given_up = True
-            self._progress.set()
-            self.abort()
+    def _nothing(self) -> None:
+        pass
 
-    def _something_waits(self) -> None:
-        self._waits.set()
+    def _end(self, code: CloseCode, reason: str) -> None:
+        if not self._over.done():
+            self._over.set_result((code, reason))
+
+    def _blame(self, broken: ProtocolError) -> tuple[CloseCode, str]:
+        _log.info("session %d of room %s: %s", self.session, self.room_name, broken)
+        return broken.close_code, str(broken)
 
     def _leave(self) -> None:
+        for timer in (self._watching, self._rests_until, self._going_on):
+            if timer is not None:
+                timer.cancel()
+        for task in self._tasks:
+            task.cancel()
+        self._reassembly.give_back(self._held)
+        self._held = 0
         if self._opened is not None:
             with guard(self._opened.room):
                 self._opened.room.leave(self, is_bye=self._has_said_bye)

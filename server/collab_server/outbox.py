@@ -7,18 +7,38 @@ it the gap.
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Final
 
 from collab_protocol.codec import encode
-from collab_protocol.messages import Batch, Bye, Declined, Fault, Message, Ping, Pong, Presence, Pulse, Sync
+from collab_protocol.messages import (
+    Authors,
+    Batch,
+    Bye,
+    Declined,
+    Fault,
+    Message,
+    Ping,
+    Pong,
+    Presence,
+    Pulse,
+    Sync,
+)
+from collab_server.room_socket import framed
 
 LAG_BYTES: Final = 1024 * 1024
 """Text waiting for one reader at most; past it the reader is lagging."""
 
-OWED_BYTES: Final = 8 * 1024 * 1024
-"""Everything waiting but Syncs; past it the reader is beyond help."""
+LAG_S: Final = 2.0
+"""… or the oldest of it waits so long: what it gets instead is less to send."""
+
+OWED_BYTES: Final = 2 * 1024 * 1024
+"""Everything waiting but text, Syncs and Authors; past it the reader is beyond help."""
+
+_LARGE_MOST: Final = 3
+"""Syncs and Authors that wait at most, which nobody asks for again before they have come."""
 
 _URGENT: Final = 16
 """Pings and Pongs that wait; the oldest go first, so that one who pings without reading fills nothing."""
@@ -26,38 +46,80 @@ _URGENT: Final = 16
 _ANSWERS: Final = 16
 """Pulses and Declineds that wait: they cost little to ask for, and who does not read them fills nothing."""
 
+_REPLACED: Final = 256
+"""Carets that were replaced by newer ones are cleared away when so many lie in the queue."""
+
 
 class BatchEncoder:
-    """Encodes a Batch or Presence once for all who get it; one for each room's worth of connections."""
+    """Encodes a Batch, Presence or Sync once for all who get it; one for each room's worth of connections."""
 
     def __init__(self) -> None:
-        self._last: tuple[Batch | Presence, bytes] | None = None
+        self._last: tuple[Message, bytes] | None = None
+        self._last_sync: tuple[Sync, bytes] | None = None
+        self._framed: tuple[bytes, bytes] = (b"", b"")
 
     def encode(self, message: Message) -> bytes:
-        """Return the encoding of `message`; that of the newest Batch or Presence is kept."""
+        """Return the encoding of `message`; the newest of a Batch or Presence, and of a Sync, is kept."""
+        if isinstance(message, Sync):
+            if self._last_sync is None or self._last_sync[0] is not message:
+                self._last_sync = (message, encode(message))
+            return self._last_sync[1]
         if not isinstance(message, Batch | Presence):
             return encode(message)
         if self._last is None or self._last[0] is not message:
             self._last = (message, encode(message))
         return self._last[1]
 
+    def framed(self, encoded: bytes) -> bytes:
+        """Return what `encode` returned as a WebSocket frame; that of the newest is kept."""
+        if self._framed[0] is not encoded:
+            self._framed = (encoded, framed(encoded))
+        return self._framed[1]
+
+
+class _Waiting:
+    """One message that waits; an empty `encoded` says that a newer one has taken its place."""
+
+    __slots__ = ("at", "encoded", "message")
+
+    def __init__(self, message: Message, encoded: bytes, at: float) -> None:
+        self.message = message
+        self.encoded = encoded
+        self.at = at
+
 
 class Outbox:
-    """The queue between a room and one connection's writer."""
+    """The queue between a room and one connection's socket."""
 
     def __init__(
-        self, encoder: BatchEncoder, on_ready: Callable[[], None], *, lag_bytes: int = LAG_BYTES
+        self,
+        encoder: BatchEncoder,
+        on_ready: Callable[[], None],
+        *,
+        lag_bytes: int = LAG_BYTES,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`on_ready` is called whenever something has been put; `lag_bytes` of text may wait."""
         self.encoder = encoder
         self._on_ready = on_ready
         self._lag_bytes = lag_bytes
-        self._queue: deque[tuple[Message, bytes]] = deque()
-        self._urgent: deque[bytes] = deque(maxlen=_URGENT)
+        self._clock = clock
+        self._queue: deque[_Waiting] = deque()
+        self._urgent: list[bytes] = []
+        self._carets: dict[int, _Waiting] = {}
+        self._replaced = 0
         self._text_bytes = 0
-        self._other_bytes = 0
+        self._owed_bytes = 0
+        self._large_bytes = 0
+        self._large = 0
+        self._syncs = 0
         self._answers = 0
         self._missed_to: int | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing waits, and the reader has missed nothing."""
+        return not (self._queue or self._urgent) and self._missed_to is None
 
     @property
     def is_lagging(self) -> bool:
@@ -67,97 +129,122 @@ class Outbox:
     @property
     def has_sync(self) -> bool:
         """Whether a Sync waits that the reader has not had; one who waits for it asks for no other."""
-        return any(isinstance(message, Sync) for message, _ in self._queue)
+        return self._syncs > 0
+
+    @property
+    def has_large(self) -> bool:
+        """Whether a Sync or an Authors waits, which may be as large as the room's history."""
+        return self._large > 0
 
     @property
     def size_bytes(self) -> int:
         """Bytes that wait, the urgent ones aside."""
-        return self._text_bytes + self._other_bytes
+        return self._text_bytes + self._owed_bytes + self._large_bytes
 
     @property
     def is_hopeless(self) -> bool:
         """Whether so much is owed that may not be dropped that the connection must end."""
-        if self._other_bytes <= OWED_BYTES:
-            return False
-        return self._other_bytes > OWED_BYTES + max(map(len, (data for _, data in self._queue)), default=0)
+        return self._owed_bytes > OWED_BYTES or self._large > _LARGE_MOST
 
     def put(self, message: Message) -> None:
         """Queue `message`: urgent ones ahead of all, carets instead of older ones of the same person."""
-        if isinstance(message, Ping | Pong):
+        if isinstance(message, Batch):
+            self._put_batch(message)
+        elif isinstance(message, Ping | Pong):
+            del self._urgent[: max(0, len(self._urgent) + 1 - _URGENT)]
             self._urgent.append(encode(message))
         elif isinstance(message, Pulse | Declined) and self._answers >= _ANSWERS:
             return
-        elif isinstance(message, Batch):
-            self._put_batch(message)
         else:
-            if isinstance(message, Presence):
+            if isinstance(message, Presence) and self._missed_to is not None and not message.activity.is_over:
                 self._drop_older(message)
-                if self._missed_to is not None and not message.activity.is_over:
-                    return  # nothing to stand on; with the Sync that this reader asks for it comes again
+                return  # nothing to stand on; with the Sync that this reader asks for it comes again
             if isinstance(message, Fault | Bye):
                 self._drop_batches()
             if isinstance(message, Fault | Bye | Sync):
                 # A Sync holds all that was dropped before it. An empty Batch after it could name the very
                 # next row, and then it would not look like a gap: the reader would pass a row it lacks.
                 self._missed_to = None
-            encoded = self.encoder.encode(message)
-            self._queue.append((message, encoded))
-            self._other_bytes += len(encoded)
-            self._answers += isinstance(message, Pulse | Declined)
+            waiting = _Waiting(message, self.encoder.encode(message), self._clock())
+            if isinstance(message, Presence) and message.person is not None:
+                self._drop_older(message)
+                self._carets[message.person.session] = waiting
+            self._queue.append(waiting)
+            self._count(message, len(waiting.encoded), 1)
         self._on_ready()
 
     def take_urgent(self) -> bytes | None:
         """Return the next frame that may go between the Parts of another message."""
-        return self._urgent.popleft() if self._urgent else None
+        return self._urgent.pop(0) if self._urgent else None
 
     def take(self) -> bytes | None:
         """Return the next encoded message, or None when nothing waits."""
         if self._urgent:
-            return self._urgent.popleft()
-        if not self._queue:
-            if self._missed_to is None:
-                return None
-            missed, self._missed_to = self._missed_to, None
-            return encode(Batch(missed, missed, ()))
-        message, encoded = self._queue.popleft()
-        self._count(message, -len(encoded))
-        self._answers -= isinstance(message, Pulse | Declined)
-        return encoded
+            return self._urgent.pop(0)
+        while self._queue:
+            waiting = self._queue.popleft()
+            encoded, message = waiting.encoded, waiting.message
+            if not encoded:
+                self._replaced -= 1
+                continue
+            self._count(message, -len(encoded), -1)
+            if isinstance(message, Presence) and message.person is not None:
+                self._carets.pop(message.person.session, None)
+            return encoded
+        if self._missed_to is None:
+            return None
+        missed, self._missed_to = self._missed_to, None
+        return encode(Batch(missed, missed, ()))
 
     def _put_batch(self, batch: Batch) -> None:
         if self._missed_to is not None:
             self._missed_to = batch.last
             return
         encoded = self.encoder.encode(batch)
-        if self._text_bytes and self._text_bytes + len(encoded) > self._lag_bytes:
+        now = self._clock()
+        if self._text_bytes and (self._text_bytes + len(encoded) > self._lag_bytes or self._is_late(now)):
             self._drop_batches()
             self._missed_to = batch.last
             return
-        self._queue.append((batch, encoded))
+        self._queue.append(_Waiting(batch, encoded, now))
         self._text_bytes += len(encoded)
+
+    def _is_late(self, now: float) -> bool:
+        """Return whether what is next has waited too long; behind a Sync it is that one that takes long."""
+        return not self._large and now - self._queue[0].at > LAG_S
 
     def _drop_batches(self) -> None:
         """Drop Batches, and carets, which have nothing to stand on without them."""
-        kept = [(message, encoded) for message, encoded in self._queue if not _is_had_again(message)]
+        kept = [waiting for waiting in self._queue if waiting.encoded and not _is_had_again(waiting.message)]
+        dropped = [waiting for waiting in self._queue if waiting.encoded and _is_had_again(waiting.message)]
+        for waiting in dropped:
+            self._count(waiting.message, -len(waiting.encoded), -1)
+            if isinstance(waiting.message, Presence) and waiting.message.person is not None:
+                self._carets.pop(waiting.message.person.session, None)
         self._queue = deque(kept)
-        self._text_bytes = 0
-        self._other_bytes = sum(len(encoded) for _, encoded in kept)
+        self._replaced = 0
 
     def _drop_older(self, newer: Presence) -> None:
-        if newer.person is None:
+        older = None if newer.person is None else self._carets.pop(newer.person.session, None)
+        if older is None:
             return
-        session = newer.person.session
-        for index, (message, encoded) in enumerate(self._queue):
-            if isinstance(message, Presence) and message.person and message.person.session == session:
-                del self._queue[index]
-                self._count(message, -len(encoded))
-                return
+        self._count(older.message, -len(older.encoded), -1)
+        older.encoded = b""
+        self._replaced += 1
+        if self._replaced > _REPLACED:
+            self._queue = deque([waiting for waiting in self._queue if waiting.encoded])
+            self._replaced = 0
 
-    def _count(self, message: Message, change: int) -> None:
+    def _count(self, message: Message, size: int, count: int) -> None:
         if isinstance(message, Batch):
-            self._text_bytes += change
+            self._text_bytes += size
+        elif isinstance(message, Sync | Authors):
+            self._large_bytes += size
+            self._large += count
+            self._syncs += count if isinstance(message, Sync) else 0
         else:
-            self._other_bytes += change
+            self._owed_bytes += size
+            self._answers += count if isinstance(message, Pulse | Declined) else 0
 
 
 def _is_had_again(message: Message) -> bool:

@@ -1,25 +1,27 @@
-"""The rooms that are loaded: one load each however many join at once, and unloading when idle."""
+"""The rooms that are loaded: one load each however many join at once, unloading when idle, and erasing."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import secrets
 import time
-from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from typing import Final
 
-from collab_protocol.errors import ProtocolError, StoreError
+from collab_protocol.errors import StoreError
 from collab_protocol.messages import Authors, pack_ids
-from collab_protocol.text import Replica
 from collab_server.committer import Committer
 from collab_server.config import ServerConfig
-from collab_server.outbox import BatchEncoder
-from collab_server.room import Room, RoomState
-from collab_server.store.base import ChatLine, Row, SettingRow, Snapshot, Store, StoredRoom, StoreTrouble
+from collab_server.erasing import Erasing
+from collab_server.memory import FreedMemory
+from collab_server.open_room import OpenRoom, RoomTurns, guard, make_room
+from collab_server.room import Room
+from collab_server.room_caps import Refused, RoomCaps
+from collab_server.store.base import Snapshot, Store, StoredRoom, StoreTrouble
 from collab_server.store.replay import check_snapshot, read_document
+
+__all__ = ["OpenRoom", "Refused", "Registry", "guard"]
 
 _log = logging.getLogger(__name__)
 
@@ -31,80 +33,6 @@ _SNAPSHOT_EVERY_ROWS: Final = 500
 
 _SNAPSHOT_BYTES_A_ROW: Final = 2000
 """A large document waits longer for its next one: making it takes the loop a millisecond for each 500 kB."""
-
-RETRY_AFTER_FAILURE_MS: Final = 2000
-
-
-@contextlib.contextmanager
-def guard(room: Room) -> Iterator[None]:
-    """Give `room` up when something breaks down in it; it is loaded again, and no other room hears of it.
-
-    What the client is to blame for passes through.
-    """
-    try:
-        yield
-    except ProtocolError:
-        raise
-    except Exception:
-        _log.exception("room %s broke down", room.name)
-        room.fail(f"the server failed in {room.name}")
-
-
-class OpenRoom:
-    """A loaded room, what encodes its Batches, and when it may be unloaded.
-
-    `replica` is the room's own, to read. `is_storing` is False while the room was told to stop storing.
-    """
-
-    def __init__(self, room: Room, replica: Replica, snapshot: Snapshot | None) -> None:
-        self.room = room
-        self.replica = replica
-        self.is_storing = True
-        self.encoder = BatchEncoder()
-        self.covered = 0 if snapshot is None else snapshot.covered
-        self.snapshot_bytes = 0 if snapshot is None else len(snapshot.data)
-        self.unload_timer: asyncio.TimerHandle | None = None
-
-
-class _Log:
-    """Hands a room's rows to the committer, and the outcome back to that room object."""
-
-    def __init__(
-        self,
-        committer: Committer,
-        *,
-        on_row: Callable[[Room], None],
-        on_failure: Callable[[Room, StoreError], None],
-    ) -> None:
-        self._committer = committer
-        self._on_row = on_row
-        self._on_failure = on_failure
-        self.room: Room | None = None
-
-    def append(self, row: Row) -> None:
-        def tell(room: Room) -> None:
-            room.committed(row.last)
-            self._on_row(room)
-
-        self._committer.write(row, lambda error: self._told(error, tell))
-
-    def set_setting(self, room: str, key: str, value: str, seq: int) -> None:
-        self._committer.write(
-            SettingRow(room, key, value, seq),
-            lambda error: self._told(error, lambda room: room.setting_committed(key, value)),
-        )
-
-    def say(self, line: ChatLine) -> None:
-        self._committer.write(line, lambda error: self._told(error, lambda room: room.said(line)))
-
-    def _told(self, error: StoreError | None, tell: Callable[[Room], None]) -> None:
-        if self.room is None or self.room.is_over:
-            return
-        if error is None:
-            with guard(self.room):
-                tell(self.room)
-        else:
-            self._on_failure(self.room, error)
 
 
 class Registry:
@@ -130,10 +58,16 @@ class Registry:
         self._committer = committer
         self._epoch = epoch
         self._is_durable = is_durable
+        self._caps = RoomCaps(config.caps)
+        self._freed = FreedMemory()
         self._rooms: dict[str, OpenRoom] = {}
+        self._idle: dict[str, OpenRoom] = {}  # those that nobody is in, the longest idle first
         self._loads: dict[str, asyncio.Task[OpenRoom]] = {}
-        self._callers: Counter[str] = Counter()
+        self._callers: dict[str, int] = {}
         self._chores: set[asyncio.Task[None]] = set()
+        self._erasing = Erasing(committer, take_out=self._take_out, on_deleted=self._deleted)
+        self.on_deleted: Callable[[str], None] = _ignore
+        """Called with the name of a room that was deleted, before anybody can make another one."""
         self._probe_first_s = probe_first_s
         self._probe_most_s = probe_most_s
         self._probe_s = probe_first_s
@@ -142,34 +76,51 @@ class Registry:
         self._recovered_at = float("-inf")
         self._is_closing = False
 
-    async def open(self, name: str) -> OpenRoom:
-        """Return the room `name`, loaded or made.
+    async def open(self, name: str, maker: str = "") -> OpenRoom:
+        """Return the room `name`, loaded, or made by `maker`: a principal, or "" for the server itself.
 
         Raises:
+            Refused: a cap of the server stands in the way; the text names it.
             StoreTrouble: the disk does not let it be read or made; the reason is for the one who asked.
             StoreError: it cannot be loaded; its files stay as they are and nobody gets an empty one.
         """
         while True:
             if self._is_closing:
                 raise StoreError("the server is stopping")
+            if (held := self._erasing.held(name)) is not None:
+                await held.wait()
+                continue
             opened = self._rooms.get(name)
             if opened is not None and not opened.room.is_over:
-                if opened.unload_timer is not None:
-                    opened.unload_timer.cancel()
-                    opened.unload_timer = None
+                opened.stay()
+                self._idle.pop(name, None)
                 return opened
             load = self._loads.get(name)
+            is_ours = load is None
             if load is None:
-                load = asyncio.create_task(self._load(name), name=f"load {name}")
+                load = asyncio.create_task(self._load(name, maker), name=f"load {name}")
                 self._loads[name] = load
                 load.add_done_callback(lambda done: self._loaded(name, done))
-            # Shielded: one who gives up waiting must not end the load that others wait for.
-            self._callers[name] += 1
+            self._callers[name] = self._callers.get(name, 0) + 1
             try:
+                # Shielded: one who gives up waiting must not end the load that others wait for.
                 await asyncio.shield(load)
+            except Refused:
+                if is_ours:
+                    raise
+                # Somebody else may not make it; we may.
             finally:
                 self._callers[name] -= 1
-                self._callers += Counter()  # drops those at 0
+                if not self._callers[name]:
+                    del self._callers[name]
+
+    async def delete(self, name: str) -> bool:
+        """Delete a room, as `Erasing.delete` does."""
+        return await self._erasing.delete(name)
+
+    async def forget(self, name: str) -> int:
+        """Erase all of a room but its text, as `Erasing.forget` does."""
+        return await self._erasing.forget(name)
 
     async def authors(self, opened: OpenRoom, since: int | None) -> Authors:
         """Return who wrote in a room since row `since`, or ever, rows that are not on disk yet included.
@@ -191,17 +142,20 @@ class Registry:
 
     def left(self, opened: OpenRoom) -> None:
         """Note that somebody left; a room that stays empty is unloaded."""
-        if opened.room.is_over or not opened.room.is_empty or opened.unload_timer is not None:
+        name = opened.room.name
+        if self._rooms.get(name) is not opened or not opened.room.is_empty or opened.unload_timer is not None:
             return
         loop = asyncio.get_running_loop()
         opened.unload_timer = loop.call_later(self._config.room_idle_s, self._unload_later, opened)
+        self._idle[name] = opened
 
-    async def close(self, reason: str) -> None:
-        """Bring everything to disk, then send everyone away."""
+    async def close(self, reason: str, draw_retry_ms: Callable[[], int] | None = None) -> None:
+        """Bring everything to disk, then send everyone away, each with its own time to come back."""
         self._is_closing = True
         if self._probing is not None:
             self._probing.cancel()
             await asyncio.wait([self._probing])
+        await self._erasing.close()
         await asyncio.gather(*self._loads.values(), return_exceptions=True)
         for opened in list(self._rooms.values()):
             with guard(opened.room):
@@ -210,71 +164,41 @@ class Registry:
         # Receipts of the last commit were put on the loop before the answer to the call above.
         for opened in list(self._rooms.values()):
             if not opened.room.is_over:
-                opened.room.fail(reason)
+                opened.room.fail(reason, draw_retry_ms)
         await asyncio.gather(*self._chores, return_exceptions=True)
 
     def dispose(self) -> None:
         """Free every document; after all connections have ended."""
         for opened in self._rooms.values():
-            if opened.unload_timer is not None:
-                opened.unload_timer.cancel()
-            opened.room.close()
+            opened.close()
         self._rooms.clear()
+        self._idle.clear()
+        self._freed.close()
 
-    async def _load(self, name: str) -> OpenRoom:
-        lineage, now = secrets.token_bytes(16), time.time()
+    async def _load(self, name: str, maker: str) -> OpenRoom:
+        await self._make_space(name)
         parted = self._rooms.get(name)
         if parted is not None and parted.room.is_parted:
-            # Its rows, replayed, would part again. All go on with what those get who join: they read alike.
-            await self._save(name, Snapshot(parted.room.seq, parted.room.whole_update()))
-
-        def load(store: Store) -> tuple[StoredRoom, bool]:
-            # Made only if it is not there: one that is can be read from a disk that takes no writes.
-            if (stored := store.load(name)) is not None:
-                return stored, False
-            is_new = store.create(name, lineage, now)
-            return _existing(store, name), is_new
-
-        stored, is_new = await self._committer.run(load, reopens=name)
+            await self._keep_parted(parted)
+        stored, is_new = await self._find_or_make(name, maker)
         replica, stored = await read_document(
             stored, lambda covered: self._committer.run(lambda store: _existing(store, name, before=covered))
         )
-        covered = 0 if stored.snapshot is None else stored.snapshot.covered
-        log = _Log(self._committer, on_row=self._row_committed, on_failure=self._failed)
-        room: Room
-
-        def at_end_of_turn(call: Callable[[], None]) -> None:
-            asyncio.get_running_loop().call_soon(_guarded, room, call)
-
-        def later(delay_s: float, call: Callable[[], None]) -> None:
-            asyncio.get_running_loop().call_later(delay_s, _guarded, room, call)
-
-        room = Room(
-            RoomState(
-                name=name,
-                lineage=stored.lineage,
-                epoch=self._epoch,
-                seq=stored.rows[-1].last if stored.rows else covered,
-                replica=replica,
-                settings=stored.settings,
-                is_new=is_new,
-                bindings=stored.bindings,
-                chat=stored.chat,
-            ),
-            log=log,
-            defer=at_end_of_turn,
-            later=later,
-            now=time.time,
-            clock=time.monotonic,
+        turns = RoomTurns(self._committer, on_row=self._row_committed, on_failure=self._failed)
+        room = make_room(
+            stored,
+            replica,
+            turns,
+            is_new=is_new,
+            epoch=self._epoch,
             is_durable=self._is_durable,
-            limits=self._config.room_limits,
-            draw_retry_ms=lambda: secrets.randbelow(RETRY_AFTER_FAILURE_MS),
+            config=self._config,
         )
-        log.room = room
-        before = self._rooms.get(name)
+        before = self._rooms.pop(name, None)
         if before is not None:
-            before.room.close()
-        opened = self._rooms[name] = OpenRoom(room, replica, stored.snapshot)
+            self._idle.pop(name, None)
+            before.close()
+        opened = self._rooms[name] = OpenRoom(room, turns, replica, stored.snapshot)
         if self._trouble is not None:
             opened.is_storing = False
             room.stop_storing(self._trouble)
@@ -282,6 +206,54 @@ class Registry:
         self.left(opened)
         self._do(_index(room), f"index {name}")
         return opened
+
+    async def _find_or_make(self, name: str, maker: str) -> tuple[StoredRoom, bool]:
+        """Return a stored room, and whether it was made by this."""
+
+        # Made only if it is not there: one that is can be read from a disk that takes no writes.
+        def find(store: Store) -> tuple[StoredRoom | None, int | None]:
+            stored = store.load(name)
+            return stored, store.room_count() if stored is None and self._caps.stored is None else None
+
+        stored, count = await self._committer.run(find, reopens=name)
+        if stored is not None:
+            return stored, False
+        if self._caps.stored is None:
+            self._caps.stored = count
+        self._caps.take(name, maker)
+        lineage, now = secrets.token_bytes(16), time.time()
+
+        def make(store: Store) -> tuple[StoredRoom, bool]:
+            is_new = store.create(name, lineage, now)
+            return _existing(store, name), is_new
+
+        try:
+            return await self._committer.run(make)
+        except StoreError:
+            self._caps.stored = None  # to be counted anew
+            raise
+
+    async def _make_space(self, name: str) -> None:
+        """Unload rooms that nobody is in, the longest idle first, until `name` may be loaded.
+
+        Raises:
+            Refused: as many as may be are in use.
+        """
+        most, has_waited = self._config.caps.loaded_rooms, False
+        while len(self._rooms) + len(self._loads) > most:
+            if name in self._rooms:
+                return  # it takes the place of one that broke down
+            opened = next((each for each in self._idle.values() if self._may_unload(each)), None)
+            if opened is not None:
+                self._unload(opened)
+            elif has_waited or not self._idle:
+                raise Refused(
+                    f"{name} cannot be opened: this server has {most} rooms open at most, and people are"
+                    " in all of them; try again later"
+                )
+            else:
+                await self._committer.run(lambda _: None)  # what was written in them is under way
+                has_waited = True
 
     def _loaded(self, name: str, load: asyncio.Task[OpenRoom]) -> None:
         self._loads.pop(name, None)
@@ -337,16 +309,50 @@ class Registry:
 
     def _unload_later(self, opened: OpenRoom) -> None:
         opened.unload_timer = None
-        room = opened.room
-        if self._rooms.get(room.name) is not opened:
+        if self._rooms.get(opened.room.name) is not opened:
             return
-        if not room.is_idle or self._callers[room.name]:
+        if self._may_unload(opened):
+            self._unload(opened)
+        else:
             self.left(opened)
-            return
-        if room.seq - opened.covered >= _SNAPSHOT_AFTER_ROWS:
+
+    def _may_unload(self, opened: OpenRoom) -> bool:
+        room = opened.room
+        return (room.is_over or room.is_idle) and room.name not in self._callers
+
+    def _unload(self, opened: OpenRoom) -> None:
+        room = opened.room
+        if room.is_parted:
+            self._do(self._keep_parted(opened), f"snapshot {room.name}")
+        elif not room.is_over and room.seq - opened.covered >= _SNAPSHOT_AFTER_ROWS:
             self._keep_snapshot(opened)
         del self._rooms[room.name]
-        room.close()
+        self._idle.pop(room.name, None)
+        opened.close()
+        self._freed.let_go()
+
+    def _deleted(self, name: str, was_there: bool) -> None:
+        self._caps.made(-was_there)
+        self.on_deleted(name)
+
+    async def _take_out(self, name: str, what: str) -> OpenRoom | None:
+        """Take a room out of use, with all on disk that it took, and taking nothing more."""
+        if self._trouble is not None:
+            raise StoreTrouble(f"{name} cannot be {what}: {self._trouble}", self._trouble)
+        if (load := self._loads.get(name)) is not None:
+            await asyncio.wait([load])
+        # Out of the tables: no timer unloads it, no row of it makes a snapshot, no recovery resumes it.
+        opened = self._rooms.pop(name, None)
+        self._idle.pop(name, None)
+        if opened is not None and not opened.room.is_over:
+            with guard(opened.room):
+                opened.room.stop_storing(f"{name} is being {what}")
+                opened.room.flush()
+        # Then all is on disk, with its receipts out; what chores handed over comes before the erasing, too.
+        await self._committer.run(lambda _: None)
+        if opened is not None and opened.room.is_parted:
+            await self._keep_parted(opened)
+        return opened
 
     def _keep_snapshot(self, opened: OpenRoom) -> None:
         """Take a snapshot now, and keep it as soon as the store gets to it."""
@@ -359,6 +365,11 @@ class Registry:
             _log.error("no snapshot of room %s: %s", room.name, error)
             return
         self._do(self._save(room.name, snapshot), f"snapshot {room.name}")
+
+    def _keep_parted(self, opened: OpenRoom) -> Coroutine[None, None, None]:
+        """Keep what those get who join: the rows, replayed, would part again, and these read alike."""
+        room = opened.room
+        return self._save(room.name, Snapshot(room.seq, room.whole_update()))
 
     def _do(self, chore: Coroutine[None, None, None], name: str) -> None:
         """Run a chore; `close` waits for it."""
@@ -381,9 +392,8 @@ async def _index(room: Room) -> None:
             return
 
 
-def _guarded(room: Room, call: Callable[[], None]) -> None:
-    with guard(room):
-        call()
+def _ignore(_: str) -> None:
+    """Stand in until somebody listens."""
 
 
 def _existing(store: Store, name: str, *, before: int | None = None) -> StoredRoom:

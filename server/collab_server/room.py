@@ -22,7 +22,7 @@ from typing import Final, Protocol
 from collab_protocol import limits
 from collab_protocol.errors import FaultCode, UpdateError
 from collab_protocol.gate import Judgement, Verdict
-from collab_protocol.limits import RoomLimits
+from collab_protocol.limits import MERGED_ROWS, RoomLimits
 from collab_protocol.messages import (
     Batch,
     Bye,
@@ -40,8 +40,8 @@ from collab_protocol.messages import (
     Welcome,
 )
 from collab_protocol.names import clean_line
-from collab_protocol.presence import Activity, Author
-from collab_protocol.text import EMPTY_STATE_VECTOR, Replica
+from collab_protocol.presence import Activity, Author, Person, Role
+from collab_protocol.text import EMPTY_STATE_VECTOR, Replica, merge_rows
 from collab_protocol.versions import VERSIONS
 from collab_server.chat import Chat, why_not
 from collab_server.intake import Intake
@@ -66,6 +66,9 @@ _STALE_MOST: Final = 3
 
 _JUDGED_AT_ONCE_BYTES: Final = 16 * 1024
 """A larger update passes the gate in slices; one of this size takes it a few milliseconds at most."""
+
+_SMALL_ROW_BYTES: Final = 4 * 1024
+"""Larger rows are not kept in memory for those who fell behind."""
 
 _PENDING_BYTES: Final = 200
 """What an update weighs beside its bytes while it waits."""
@@ -166,6 +169,8 @@ class Room:
         self._loaded_seq = state.seq
         self._last_row_of: dict[bytes, int] = {}
         self._whole: tuple[int, bytes] | None = None
+        self._whole_sync: Sync | None = None
+        self._newest_rows: deque[bytes] = deque(maxlen=MERGED_ROWS)
         self._encoded_most = len(self.whole_update())
         self._settings = Settings(
             state.settings, lambda key, value: log.set_setting(state.name, key, value, self._seq)
@@ -238,8 +243,9 @@ class Room:
             self._roster.remove(other, self._committed, Activity.LOST)
             # It may be the living one, when the Hello of a link long dead arrives late: it comes back.
             other.member.deliver(Fault(FaultCode.REPLACED, "this session went on over another link", 0))
-        if len(self._roster) >= limits.PEOPLE:
-            member.deliver(Fault(FaultCode.BUSY, f"{self.name} is full", 5000))
+        if len(self._roster) >= self._limits.people:
+            message = f"{self.name} is full: {self._limits.people} connections may be in a room"
+            member.deliver(Fault(FaultCode.BUSY, message, 5000))
             return
         sync = self._sync_from(hello.state_vector)
         is_new, self._state.is_new = self._state.is_new, False
@@ -267,6 +273,8 @@ class Room:
             return
         judgement = yield from self._judging(seat, data)
         if self._roster.find(member) is not seat:  # gone meanwhile, or the whole room
+            return
+        if self._trouble:  # since then: nothing more may go to disk
             return
         match judgement.verdict:
             case Verdict.HOSTILE:
@@ -343,7 +351,13 @@ class Room:
         self._when_on_disk(self._seq, lambda: self._ask_to_look(seat))
 
     def pulse(self, member: Member) -> None:
-        """Tell `member` how far away everybody is."""
+        """Tell `member` how far away everybody is, or why not."""
+        seat = self._roster.find(member)
+        if seat is None or self._is_over:
+            return
+        if not seat.pulses.take(self._clock()):
+            member.deliver(Declined("too many questions at once: wait a moment"))
+            return
         known = ((seat.person.session, seat.member.round_trip_ms) for seat in self._roster if seat.is_live)
         member.deliver(Pulse(tuple((session, ms) for session, ms in known if ms is not None)))
 
@@ -354,13 +368,42 @@ class Room:
         return tuple(Author(principal, name, colours[principal]) for principal, name in people)
 
     def set(self, member: Member, key: str, value: str) -> None:
-        """Change a setting for everyone; shown when it is on disk."""
+        """Change a setting for everyone, shown when it is on disk, or tell `member` why not."""
         seat = self._roster.find(member)
-        if seat is not None and not self._is_over and seat.person.role.may_write:
-            self._settings.set(key, value, is_put_off=bool(self._trouble))
+        if seat is None or self._is_over:
+            return
+        why = "" if seat.person.role.may_write else "you may read here, not write"
+        if not why and not seat.wishes.take(self._clock()):
+            why = "too many settings at once: wait a moment"
+        if not why:
+            why = self._settings.set(key, value, is_put_off=bool(self._trouble))
+        if why:
+            member.deliver(Declined(why))
 
-    def resync(self, member: Member, state_vector: bytes) -> None:
-        """Owe `member` all that it lacks against `state_vector`; once at a time, as honest clients ask.
+    def person(self, member: Member) -> Person | None:
+        """Return who `member` is here; None while it has no seat."""
+        seat = self._roster.find(member)
+        return None if seat is None else seat.person
+
+    def why_no_admin(self, member: Member) -> str:
+        """Return why `member` may not send others away or close the room; empty when it may."""
+        seat = self._roster.find(member)
+        if seat is not None and seat.person.role is Role.ADMIN:
+            return ""
+        return "only an admin of this room may do that"
+
+    def send_away(self, member: Member, code: FaultCode, message: str) -> None:
+        """End the session of `member` for good; what it had sent is kept."""
+        seat = self._roster.find(member)
+        if seat is not None and not self._is_over:
+            self._flush_all_of(seat.device_hash)
+            if seat in self._roster:
+                self._dismiss(seat, code, message)
+
+    def resync(self, member: Member, state_vector: bytes, from_seq: int = 0) -> None:
+        """Owe `member`, which stands at `from_seq`, all that it lacks against `state_vector`.
+
+        Once at a time, as honest clients ask.
 
         Raises:
             UpdateError: it is malformed.
@@ -369,7 +412,7 @@ class Room:
         if seat is None or self._is_over or seat.is_sync_due:
             return
         self._flush()
-        sync = self._sync_from(state_vector)
+        sync = self._sync_since(from_seq, state_vector) or self._sync_from(state_vector)
         seat.is_sync_due = True
         self._when_on_disk(self._seq, lambda: self._resynced(seat, sync))
 
@@ -387,6 +430,8 @@ class Room:
         seat = self._roster.find(member)
         if seat is None or self._is_over or seq != self._seq or not self.is_settled:
             return
+        if not seat.checks.take(self._clock()):
+            return  # each costs O(document); honest clients say one in 30 s
         if self._digest is None or self._digest[0] != seq:
             self._digest = (seq, hashlib.sha256(self._replica.text().encode()).digest())
         if self._digest[1] == sha256:
@@ -442,12 +487,16 @@ class Room:
         """Hear from the log that a line of chat is on disk."""
         self._roster.tell_others(None, self._chat.committed(line))
 
-    def fail(self, reason: str) -> None:
+    def fail(self, reason: str, draw_retry_ms: Callable[[], int] | None = None) -> None:
         """Give this room object up: it may be ahead of the disk. Everyone is sent away to come back."""
-        self._is_over = True
-        self._waiting.clear()
-        for seat in self._roster.clear():
-            seat.member.deliver(Bye(reason, self._draw_retry_ms()))
+        draw_retry_ms = draw_retry_ms or self._draw_retry_ms
+        for seat in self._give_up():
+            seat.member.deliver(Bye(reason, draw_retry_ms()))
+
+    def end(self, code: FaultCode, message: str) -> None:
+        """Give this room object up for good: nobody is to come back by themselves."""
+        for seat in self._give_up():
+            seat.member.deliver(Fault(code, message, None))
 
     def flush(self) -> None:
         """Apply and log now all that has arrived, instead of at the end of the turn."""
@@ -458,7 +507,13 @@ class Room:
     def close(self) -> None:
         """Free the document. Nobody may be here any more."""
         self._is_over = True
+        self._settings.close()
         self._replica.close()
+
+    def _give_up(self) -> list[Seat]:
+        self._is_over = True
+        self._waiting.clear()
+        return self._roster.clear()
 
     def _judging(self, seat: Seat, data: bytes) -> Generator[None, None, Judgement]:
         while True:
@@ -474,7 +529,7 @@ class Room:
     def _flush_all_of(self, device: bytes, *, but: Seat | None = None) -> None:
         """Apply all that waits of a device's seats, or of its other seats."""
         while not self._is_over and any(
-            each.pending and each is not but and each.device_hash == device for each in self._roster
+            each.pending and each is not but for each in self._roster.of_device(device)
         ):
             self._flush()
 
@@ -538,6 +593,10 @@ class Room:
             return
         self._seq += 1
         self._encoded_most += len(data)
+        if len(data) > _SMALL_ROW_BYTES:
+            self._newest_rows.clear()
+        else:
+            self._newest_rows.append(data)
         self._last_row_of[seat.nonce] = self._seq
         person = seat.person
         self._log.append(
@@ -682,9 +741,24 @@ class Room:
 
     def _sync_from(self, state_vector: bytes) -> Sync:
         state_vector = self._intake.state_vector_of(state_vector)
-        is_empty = state_vector == EMPTY_STATE_VECTOR
-        update = self.whole_update() if is_empty else self._replica.update_since(state_vector)
-        return Sync(self._seq, self._replica.state_vector(), update)
+        if state_vector != EMPTY_STATE_VECTOR:
+            return Sync(self._seq, self._replica.state_vector(), self._replica.update_since(state_vector))
+        if self._whole_sync is None or self._whole_sync.seq != self._seq:
+            # One for all who join now: it is encoded once, too.
+            self._whole_sync = Sync(self._seq, self._replica.state_vector(), self.whole_update())
+        return self._whole_sync
+
+    def _sync_since(self, from_seq: int, state_vector: bytes) -> Sync | None:
+        """Return the rows after `from_seq` as one update, where that is known to be little; else None.
+
+        Against a state vector alone, all that was ever deleted here comes with it.
+        """
+        behind = self._seq - from_seq
+        if not 0 < behind <= len(self._newest_rows):
+            return None
+        state_vector = self._intake.state_vector_of(state_vector)
+        rows = [self._newest_rows[at] for at in range(-behind, 0)]
+        return Sync(self._seq, self._replica.state_vector(), merge_rows(rows, state_vector))
 
 
 def _count_for_a_turn(pending: list[Pending]) -> int:

@@ -44,6 +44,8 @@ class Joiner:
 
     principal: str
     role: Role
+    name: str = ""
+    """The name that was given to them; empty where they choose their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,9 @@ class Seat:
     is_waiting_to_show: bool = False
     shown_at: float = float("-inf")
     lines: Allowance = field(default_factory=lambda: Allowance(burst=5, every_s=1.0))
+    checks: Allowance = field(default_factory=lambda: Allowance(burst=3, every_s=10.0))
+    pulses: Allowance = field(default_factory=lambda: Allowance(burst=4, every_s=0.5))
+    wishes: Allowance = field(default_factory=lambda: Allowance(burst=limits.SETTINGS, every_s=0.5))
     looks: Allowance = field(default_factory=lambda: Allowance(burst=1, every_s=2.0))
 
 
@@ -102,6 +107,7 @@ class Roster:
         """`seq`: where the room's log stands."""
         self._seats: dict[Member, Seat] = {}
         self._claims: dict[int, tuple[bytes, int]] = {}
+        self._of_device: dict[bytes, list[Seat]] = {}
         self._newest_row = self._newest_by_another = (0, seq)
 
     def __iter__(self) -> Iterator[Seat]:
@@ -114,6 +120,10 @@ class Roster:
     def __contains__(self, seat: object) -> bool:
         return isinstance(seat, Seat) and self._seats.get(seat.member) is seat
 
+    def of_device(self, device_hash: bytes) -> list[Seat]:
+        """Return the seats of one device, as they are now: a person may have several windows."""
+        return self._of_device.get(device_hash, [])
+
     def find(self, member: Member) -> Seat | None:
         """Return the seat of `member`, or None."""
         return self._seats.get(member)
@@ -123,7 +133,7 @@ class Roster:
         person = Person(
             session=member.session,
             principal=joiner.principal,
-            name=clean_person_name(hello.name, limits.NAME_CELLS),
+            name=clean_person_name(joiner.name or hello.name, limits.NAME_CELLS),
             role=joiner.role,
             colour=self._colour(joiner.principal, hello.colour),
         )
@@ -135,6 +145,7 @@ class Roster:
             client_ids=frozenset(hello.client_ids),
             presence=Presence(person, (), seq, Activity.ACTIVE),
         )
+        self._of_device.setdefault(seat.device_hash, []).append(seat)
         for client_id in seat.client_ids:
             _, seats = self._claims.get(client_id, (seat.device_hash, 0))
             self._claims[client_id] = (seat.device_hash, seats + 1)
@@ -148,6 +159,9 @@ class Roster:
     def remove(self, seat: Seat, seq: int, activity: Activity = Activity.GONE) -> None:
         """Take a seat away and tell the others: GONE, or LOST when its connection broke."""
         del self._seats[seat.member]
+        others = [other for other in self._of_device.pop(seat.device_hash) if other is not seat]
+        if others:
+            self._of_device[seat.device_hash] = others
         for client_id in seat.client_ids:
             device, seats = self._claims.pop(client_id)
             if seats > 1:
@@ -159,6 +173,7 @@ class Roster:
         """Take every seat away, telling nobody; returns them."""
         seats, self._seats = list(self._seats.values()), {}
         self._claims.clear()
+        self._of_device.clear()
         return seats
 
     def tell(self, seat: Seat, message: Message) -> None:

@@ -19,10 +19,10 @@ class Settings:
         self._under_way: dict[str, str | None] = {}
         self._put_off: dict[str, str] = {}
 
-    def set(self, key: str, value: str, *, is_put_off: bool) -> None:
-        """Take a value, now or with `resume`; not that of one key too many."""
+    def set(self, key: str, value: str, *, is_put_off: bool) -> str:
+        """Take a value, now or with `resume`; returns why not, for people, and nothing when it is taken."""
         if key not in self._keys and len(self._keys) >= limits.SETTINGS:
-            return
+            return f"a room has {limits.SETTINGS} settings at most"
         self._keys.add(key)
         if is_put_off:
             self._put_off[key] = value
@@ -31,6 +31,7 @@ class Settings:
         else:
             self._under_way[key] = None
             self._store(key, value)
+        return ""
 
     def resume(self) -> None:
         """Bring to disk what was put off."""
@@ -44,3 +45,11 @@ class Settings:
         self.values[key] = value
         if newer is not None:
             self.set(key, newer, is_put_off=False)
+
+    def close(self) -> None:
+        """Let go of whoever brings them to disk: a room that they hold is freed by the collector alone."""
+        self._store = _nowhere
+
+
+def _nowhere(_key: str, _value: str) -> None:
+    """Stand in when the room is over."""

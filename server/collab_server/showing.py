@@ -74,7 +74,8 @@ class Showing:
         seat.next_presence = None
         seat.on_the_way.clear()
         seat.is_shown = True
-        seat.presence = replace(seat.presence, carets=(), view=None, seen=seq)
+        if seat.presence.carets or seat.presence.view is not None:
+            seat.presence = replace(seat.presence, carets=(), view=None, seen=seq)
 
     def _turn_of(self, seat: Seat) -> None:
         seat.is_waiting_to_show = False

@@ -18,7 +18,7 @@ from collab_protocol.messages import (
     Sync,
     Update,
 )
-from collab_protocol.peer_sync import PeerSync
+from collab_protocol.peer_sync import PeerSync, Request
 from collab_protocol.presence import Role
 from collab_server.outbox import BatchEncoder, Outbox
 from collab_server.room import Room
@@ -99,8 +99,8 @@ class Peer:
                 room.present(self, request)
             case Setting(key, value):
                 room.set(self, key, value)
-            case Resync(_, state_vector):
-                room.resync(self, state_vector)
+            case Resync(from_seq, state_vector):
+                room.resync(self, state_vector, from_seq)
             case Sync():
                 room.sends_again(self)
             case Check(seq, sha256):
@@ -111,4 +111,9 @@ class Peer:
                 self.is_closed = True
             case None:
                 pass
+            case _:
+                self.ask(room, request)
         self.flush()
+
+    def ask(self, room: Room, request: Request) -> None:
+        """Take what has nothing to do with the text: nobody in a simulation asks for it."""

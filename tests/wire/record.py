@@ -5,7 +5,8 @@ Run once, on a checkout of the last commit that spoke the version, and never aga
     git archive 1b5831d | tar -x -C /tmp/v1
     cd /tmp/v1 && PYTHONPATH=protocol:server:tui python /path/to/tests/wire/record.py /path/to/tests/wire/v1
 
-Version 2 was recorded from e32fa16. What it adds to the session is done from that version on only.
+Version 2 was recorded from e32fa16, version 3 from c2cf1c9. What a version adds to the session is done from
+that version on only.
 
 `codec.json` is the version's table of messages: tags, fields, their types, and the values of enums.
 `session.jsonl` is a session of two people, one step a line, in the order in which it happened:
@@ -15,6 +16,7 @@ Version 2 was recorded from e32fa16. What it adds to the session is done from th
     {"down": frame, "who": …, "link": …}     a frame of the server arrives at the client
     {"do": "turn" | "commit" | "ask" | "stop"}  the server: end of a loop turn, all on disk, Resync, Bye
     {"do": "trouble" | "recover"}            the server's disk takes nothing, or takes it again
+    {"do": "show" | "say" | "look" | "ask-authors" | "ask-pulse", "who": …}   a person, since version 3
     {"text": …, "receipts": {who: [[n, seq, alone], …]}}   the end
 
 Frames are hexadecimal. `link` counts the links, and is the session's number at the server too.
@@ -65,6 +67,7 @@ class Peer:
         self.sync = PeerSync(session=link)
         self.outbox = Outbox(BatchEncoder(), lambda: None, lag_bytes=LAG_BYTES)
         self.assembler, self.splitter = Assembler(), Splitter()
+        self.round_trip_ms = 12
         self._recorder = recorder
 
     @property
@@ -84,7 +87,7 @@ class Peer:
         room = self._recorder.room
         match None if message is None else self.sync.receive(message):
             case Hello() as hello:
-                room.join(self, hello, Joiner(principal=f"device:{self.who}", role=Role.WRITE))
+                room.join(self, hello, Joiner(principal=principal_of(self.who), role=Role.WRITE))
             case Update(n, data):
                 room.update(self, n, data)
             case Presence() as shown:
@@ -96,12 +99,39 @@ class Peer:
             case Sync():
                 room.sends_again(self)
             case Bye():
-                room.leave(self)
+                room.leave(self, **({"is_bye": True} if VERSION >= 3 else {}))
             case messages.Check(seq, sha256):
                 room.check(self, seq, sha256)
+            case request if VERSION >= 3:
+                answer(room, self, request)
             case _:
                 pass
         self.flush()
+
+
+def principal_of(who: str) -> str:
+    """Return who that is by the machine, as a server has it."""
+    return f"device:{who.encode().ljust(32, b'.').hex()[:12]}"
+
+
+def answer(room: Any, peer: Any, request: Any) -> None:
+    """Let `room` do what a client of version 3 asks for beside the text; `peer` is the server's end of it.
+
+    Who wrote is in the log; here it is everybody, whatever was asked.
+    """
+    match request:
+        case messages.Say(text):
+            room.say(peer, text)
+        case messages.Look():
+            room.look(peer)
+        case messages.AskPulse():
+            room.pulse(peer)
+        case messages.AskAuthors(since):
+            people = room.authors([(principal_of(who), who) for who in IDS])
+            ids = b"".join(IDS[who].to_bytes(8, "big") + i.to_bytes(2, "big") for i, who in enumerate(IDS))
+            peer.deliver(messages.Authors(since, people, b"" if since is not None else ids))
+        case _:
+            pass
 
 
 class Client:
@@ -142,6 +172,7 @@ class Recorder:
         self.lines: list[dict[str, Any]] = []
         self.rows: list[Any] = []
         self.settings: list[tuple[str, str]] = []
+        self.chat: list[Any] = []
         self.deferred: list[Callable[[], None]] = []
         self.links = 100
         self.peers: list[Peer] = []
@@ -168,6 +199,9 @@ class Recorder:
 
     def set_setting(self, room: str, key: str, value: str, seq: int) -> None:
         self.settings.append((key, value))
+
+    def say(self, line: Any) -> None:
+        self.chat.append(line)
 
     # What people do
 
@@ -202,6 +236,31 @@ class Recorder:
         client = self.clients[who]
         assert client.sync.may_check
         client.sync.check(hashlib.sha256(client.replica.text().encode()).digest())
+
+    def show(self, who: str, head: int, whom: str, top: int, bottom: int) -> None:
+        """Say where one is, whose view one follows, and what one sees."""
+        peer = self.clients[whom].peer
+        assert peer is not None
+        following = peer.session
+        self._note(do="show", who=who, head=head, following=following, top=top, bottom=bottom)
+        view = presence.View(top, bottom)
+        self.clients[who].sync.present((Caret(head, head),), Activity.IDLE, following, view)
+
+    def chats(self, who: str, text: str) -> None:
+        self._note(do="say", who=who, text=text)
+        assert self.clients[who].sync.ask(messages.Say(text))
+
+    def looks(self, who: str) -> None:
+        self._note(do="look", who=who)
+        assert self.clients[who].sync.ask(messages.Look(None))
+
+    def ask_authors(self, who: str, since: int | None) -> None:
+        self._note(do="ask-authors", who=who, since=since)
+        assert self.clients[who].sync.ask(messages.AskAuthors(since))
+
+    def ask_pulse(self, who: str) -> None:
+        self._note(do="ask-pulse", who=who)
+        assert self.clients[who].sync.ask(messages.AskPulse())
 
     def leave(self, who: str) -> None:
         self._note(do="leave", who=who)
@@ -250,6 +309,9 @@ class Recorder:
         settings, self.settings = self.settings, []
         for key, value in settings:
             self.room.setting_committed(key, value)
+        chat, self.chat = self.chat, []
+        for line in chat:
+            self.room.said(line)
 
     def ask(self, who: str) -> None:
         """Ask a client for its rows, and whether it is there."""
@@ -341,6 +403,20 @@ def session() -> list[dict[str, Any]]:
         r.check("ana")
         r.check("bo")
         r.all()
+    if VERSION >= 3:
+        r.show("bo", 3, "ana", 0, 40)  # bo follows ana
+        r.chats("ana", "look at what é日🙂 looks like")
+        r.all()
+        r.looks("ana")
+        r.chats("bo", "x" * 501)  # Declined
+        r.ask_pulse("bo")
+        r.all()
+        r.ask_authors("bo", None)
+        r.ask_authors("ana", 1)
+        r.all()
+        r.lose("ana")
+        r.connect("ana")  # who is lost is back, and gets the chat with the text
+        r.all()
     r.leave("bo")
     r.all()
     r.stop()
@@ -365,14 +441,17 @@ def table() -> dict[str, Any]:
             str(tag): {"name": kind.__name__, "fields": fields(kind)}
             for kind, tag in sorted(codec._TAGS.items(), key=lambda item: item[1])
         },
-        "records": {
-            kind.__name__: fields(kind) for kind in (messages.RoomLimits, presence.Person, presence.Caret)
-        },
+        "records": {kind.__name__: fields(kind) for kind in _records()},
         "choices": {
             kind.__name__: [choice.value for choice in kind]
             for kind in (errors.FaultCode, presence.Role, presence.Activity)
         },
     }
+
+
+def _records() -> tuple[Any, ...]:
+    since_version_3 = (presence.View, presence.Author) if VERSION >= 3 else ()
+    return messages.RoomLimits, presence.Person, presence.Caret, *since_version_3
 
 
 def main() -> None:

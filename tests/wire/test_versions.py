@@ -15,30 +15,39 @@ import pytest
 
 from collab_protocol.codec import Assembler, Splitter, decode, encode
 from collab_protocol.errors import FaultCode
-from collab_protocol.events import RowsArrived, Synced
+from collab_protocol.events import RowsArrived, Synced, Told
 from collab_protocol.limits import RoomLimits
 from collab_protocol.messages import (
+    AskAuthors,
+    AskPulse,
+    Authors,
     Batch,
+    CloseRoom,
+    Declined,
     Fault,
     Hello,
+    Kick,
+    Look,
     Message,
     Presence,
+    Pulse,
     Receipt,
     Resync,
+    Said,
     Say,
     Sync,
     Update,
     Welcome,
 )
-from collab_protocol.peer_sync import PeerSync
-from collab_protocol.presence import Activity, Caret
+from collab_protocol.peer_sync import PeerSync, Request
+from collab_protocol.presence import Activity, Caret, View
 from collab_protocol.sync import ClientSync, Identity
 from collab_protocol.text import Replica
 from collab_protocol.versions import VERSIONS, negotiate
 from collab_server.room import Room, RoomState
 from collab_server.store.base import ChatLine, Row
 from tests.simulation.links import Link, Peer
-from tests.wire.record import EPOCH, IDS, LINEAGE
+from tests.wire.record import EPOCH, IDS, LINEAGE, answer
 
 OLDER = VERSIONS[:-1]
 
@@ -147,12 +156,22 @@ class Rules:
         return type(value).__name__ == kind
 
 
+class OldPeer(Peer):
+    """Today's server's end of a link to an old client, who may ask for what nobody does in a simulation."""
+
+    round_trip_ms = 12
+
+    def ask(self, room: Room, request: Request) -> None:
+        answer(room, self, request)
+
+
 class Bench:
     """Today's room, worked by the steps of a session; its peers are those of the simulation."""
 
     def __init__(self) -> None:
         self.rows: list[Row] = []
         self.settings: list[tuple[str, str]] = []
+        self.chat: list[ChatLine] = []
         self.deferred: list[Callable[[], None]] = []
         self.room = Room(
             RoomState("notes", LINEAGE, EPOCH, 0, Replica(2), {}, True),
@@ -173,7 +192,7 @@ class Bench:
         self.settings.append((key, value))
 
     def say(self, line: ChatLine) -> None:
-        raise AssertionError("nobody chats here")
+        self.chat.append(line)
 
     def turn(self) -> None:
         deferred, self.deferred[:] = list(self.deferred), []
@@ -187,6 +206,9 @@ class Bench:
         settings, self.settings = self.settings, []
         for key, value in settings:
             self.room.setting_committed(key, value)
+        chat, self.chat = self.chat, []
+        for line in chat:
+            self.room.said(line)
 
 
 class OldClients:
@@ -220,7 +242,7 @@ class OldClients:
     def _do(self, step: dict[str, Any]) -> None:
         match step["do"]:
             case "connect":
-                self.peers[step["link"]] = Peer(Link(), step["link"])
+                self.peers[step["link"]] = OldPeer(Link(), step["link"])
                 self.names[step["link"]] = step["who"]
             case "turn":
                 self.bench.turn()
@@ -259,6 +281,7 @@ class TodaysClient:
         )
         self.replica.on_update = self._typed
         self.sent: list[bytes] = []
+        self.told: list[Message] = []
         self.link = 0
         self._who = who
         self._assembler, self._splitter = Assembler(), Splitter()
@@ -287,6 +310,16 @@ class TodaysClient:
                 self.sync.set(key, value)
             case {"do": "check"}:
                 self.sync.check(hashlib.sha256(self.replica.text().encode()).digest())
+            case {"do": "show", "head": int(head), "following": int(whom), "top": int(top)}:
+                self.sync.present((Caret(head, head),), Activity.IDLE, whom, View(top, step["bottom"]))
+            case {"do": "say", "text": str(text)}:
+                assert self.sync.ask(Say(text))
+            case {"do": "look"}:
+                assert self.sync.ask(Look(None))
+            case {"do": "ask-authors", "since": since}:
+                assert self.sync.ask(AskAuthors(since))
+            case {"do": "ask-pulse"}:
+                assert self.sync.ask(AskPulse())
             case {"do": "leave"}:
                 self.sync.leave()
             case {"do": "lose"}:
@@ -311,6 +344,8 @@ class TodaysClient:
         for event in self.sync.events():
             if isinstance(event, RowsArrived | Synced):
                 self.replica.apply(event.data)
+            elif isinstance(event, Told):
+                self.told.append(event.message)
 
 
 @pytest.fixture(scope="module", params=OLDER)
@@ -373,7 +408,17 @@ def test_a_fault_reaches_an_old_client_as_one_that_it_knows(record: Record, code
     assert [record.rules().read(encode(message)) for message in peer.to_send()] == ["Fault"]
 
 
-def test_who_is_lost_is_gone_for_an_old_client(record: Record) -> None:
+def test_todays_server_tells_old_clients_all_that_their_own_did(record: Record) -> None:
+    kinds = (Said, Look, Authors, Pulse, Declined)
+    for who in IDS:
+        told = [each for each in record.old_clients.received(who) if isinstance(each, kinds)]
+        then = [each for each in _messages(record.frames("down", who)) if isinstance(each, kinds)]
+        # What is declined is said in today's words.
+        assert [_without_words(each) for each in told] == [_without_words(each) for each in then]
+        assert bool(told) == (record.version >= 3)
+
+
+def test_who_is_lost_is_gone_for_a_client_that_knows_no_better(record: Record) -> None:
     bench = Bench()
     old, lost = Peer(Link(), 1), Peer(Link(), 2)
     old.feed(bench.room, encode(_hello((record.version,))))
@@ -383,7 +428,7 @@ def test_who_is_lost_is_gone_for_an_old_client(record: Record) -> None:
     assert [record.rules().read(frame) for frame in old.link.down] == ["Welcome", "Sync", "Presence"]
     gone = decode(old.link.down[-1])
     assert isinstance(gone, Presence)
-    assert gone.activity is Activity.GONE
+    assert gone.activity is (Activity.GONE if record.version < 3 else Activity.LOST)
 
 
 @pytest.mark.parametrize("who", IDS)
@@ -395,6 +440,13 @@ def test_a_client_of_today_comes_to_the_same_text_with_an_old_server(record: Rec
 
 
 @pytest.mark.parametrize("who", IDS)
+def test_a_client_of_today_hears_all_that_an_old_server_tells(record: Record, who: str) -> None:
+    kinds = (Said, Look, Authors, Pulse, Declined)
+    then = [each for each in _messages(record.frames("down", who)) if isinstance(each, kinds)]
+    assert record.todays_client(who).told == then
+
+
+@pytest.mark.parametrize("who", IDS)
 def test_a_client_of_today_says_only_what_an_old_server_knows(record: Record, who: str) -> None:
     client = record.todays_client(who)
     rules = record.rules()
@@ -403,7 +455,10 @@ def test_a_client_of_today_says_only_what_an_old_server_knows(record: Record, wh
     if record.version < 2:
         assert "Sync" not in names, "a version 1 server takes a Sync from a client for a breach"
         assert not client.sync.may_check, "there is no Check in version 1"
-    assert not client.sync.ask(Say("hello")), "there is no chat before version 3"
+    if record.version < 3:
+        assert not client.sync.ask(Say("hello")), "there is no chat before version 3"
+    for message in (Kick(7, 0), CloseRoom(True)):
+        assert not client.sync.ask(message), "nobody is sent away before version 4"
 
 
 @pytest.mark.parametrize("who", IDS)
@@ -424,7 +479,7 @@ def test_two_ends_of_today_agree_on_the_newest_version() -> None:
     peer.write()
     welcome = decode(peer.link.down[0])
     assert isinstance(welcome, Welcome)
-    assert (peer.sync.version, welcome.version, negotiate(VERSIONS)) == (3, 3, 3)
+    assert (peer.sync.version, welcome.version, negotiate(VERSIONS)) == (4, 4, 4)
     for frame in peer.link.down:
         client._hear(frame)
     assert client.sync.may_check
@@ -470,6 +525,10 @@ def _without_versions(message: Message) -> Message:
     if isinstance(message, Hello):
         return Hello((), *(getattr(message, name) for name in message.__slots__[1:]))
     return message
+
+
+def _without_words(message: Message) -> Message:
+    return Declined("") if isinstance(message, Declined) else message
 
 
 def _messages(frames: list[bytes]) -> list[Message]:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from collab_cli.key_names import arrives_as, parse_key
-from collab_cli.settings_table import SETTINGS, short_repr
+from collab_cli.setting_values import short_repr
+from collab_cli.settings_table import SETTINGS
 
 KEYS_TABLE: Final = "keys"
 _ESCAPE_ROUTES: Final = ("quit", "commands")

@@ -6,7 +6,7 @@ import os
 import time
 from pathlib import Path
 
-from collab_cli.paths import make_folder
+from collab_cli.paths import make_folder, sync_folder
 from collab_protocol.errors import CollabError, StoreError
 
 
@@ -31,7 +31,7 @@ def keep_copy(folder: Path, room: str, text: str) -> str:
                 file.write(text)
                 file.flush()
                 os.fsync(descriptor)
-            _sync_folder(folder)
+            sync_folder(folder)
         except OSError:
             path.unlink(missing_ok=True)  # half a text is no copy
             raise
@@ -42,12 +42,3 @@ def keep_copy(folder: Path, room: str, text: str) -> str:
     except CollabError as error:
         raise StoreError(str(error)) from error
     return str(path)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Bring the names in `folder` to disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -8,6 +8,7 @@ from enum import IntEnum
 from signal import SIGINT
 from typing import Final
 
+from collab_cli.redaction import redact
 from collab_protocol.errors import CollabError
 
 SIGNAL: Final = 128
@@ -67,9 +68,12 @@ def printable(text: str) -> str:
 
 
 def say(line: str) -> None:
-    """Write one line to stderr, with nothing that a terminal would obey; nobody may be there to read it."""
+    """Write one line to stderr, with nothing that a terminal would obey, and no token.
+
+    Nobody may be there to read it.
+    """
     try:
-        sys.stderr.write(f"collab: {printable(' '.join(line.split()))}\n")
+        sys.stderr.write(f"collab: {printable(redact(' '.join(line.split())))}\n")
         sys.stderr.flush()
     except OSError:
         sys.stderr = None  # what it holds cannot be written at exit either, and would change the exit code

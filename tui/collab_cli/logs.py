@@ -1,4 +1,4 @@
-"""Log files: rotating, three of 1 MiB, for us alone. The screen is never logged to."""
+"""Log files: rotating, three of 1 MiB, for us alone. The screen is never logged to; tokens never are."""
 
 from __future__ import annotations
 
@@ -11,10 +11,18 @@ from typing import Final
 
 from collab_cli.exits import UsageError
 from collab_cli.paths import make_folder
+from collab_cli.redaction import redact
 
 _FILE_BYTES: Final = 1024 * 1024
 _OLDER_FILES: Final = 2
 _FORMAT: Final = "%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"
+
+
+class _Redacting(logging.Formatter):
+    """Takes tokens out of the whole entry: its message, whatever went into it, and its traceback."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return redact(super().format(record))
 
 
 def log_to_file(file: Path) -> None:
@@ -40,7 +48,7 @@ def log_to_stderr() -> None:
 
 
 def _use(handler: logging.Handler) -> None:
-    handler.setFormatter(logging.Formatter(_FORMAT))
+    handler.setFormatter(_Redacting(_FORMAT))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     # Each connection that a browser or a port scanner opens and drops would be an ERROR with traceback.
     logging.getLogger("websockets").setLevel(logging.CRITICAL)

@@ -9,8 +9,21 @@ from typing import Annotated, Final
 import typer
 
 from collab_cli import __version__
+from collab_cli.admin_commands import ADMIN, add_commands
 from collab_cli.exits import ExitCode, run_command, say
-from collab_cli.flags import COLOURS, DEFAULT_HOST, DEFAULT_PORT, JoinFlags, ServeFlags, Theme
+from collab_cli.flags import (
+    COLOURS,
+    DEFAULT_ACCEPT_RATE,
+    DEFAULT_CONNECTIONS,
+    DEFAULT_CONNECTIONS_PER_ADDRESS,
+    DEFAULT_CONNECTIONS_PER_ROOM,
+    DEFAULT_HOST,
+    DEFAULT_PORT,
+    DEFAULT_ROOMS,
+    JoinFlags,
+    ServeFlags,
+    Theme,
+)
 
 app: Final = typer.Typer(
     name="collab",
@@ -38,7 +51,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _command(arguments: Sequence[str]) -> str:
-    known = {command.name or "" for command in app.registered_commands} | {_CONFIG}
+    known = {command.name or "" for command in app.registered_commands} | {_CONFIG, ADMIN}
     return f"{arguments[0]} " if arguments and arguments[0] in known else ""
 
 
@@ -63,7 +76,7 @@ def _join(
         str | None,
         typer.Argument(
             metavar="ROOM|URL",
-            help="A room on this machine, ws://HOST[:PORT]/ROOM, wss://HOST[:PORT]/ROOM or "
+            help="A room on this machine, ws://HOST[:PORT]/ROOM, wss://HOST[:PORT]/ROOM, an invite link or "
             "unix:///PATH.sock?room=ROOM. Without it: the room joined last.",
             show_default=False,
         ),
@@ -84,6 +97,10 @@ def _join(
     insecure: Annotated[
         bool, typer.Option("--insecure", help="Allow ws:// to another machine, readable on the way.")
     ] = False,
+    token_file: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Where the token is that the server asks for; - for a prompt."),
+    ] = None,
     follow: Annotated[
         str | None, typer.Option(metavar="NAME", help="Follow NAME from the start: what they see.")
     ] = None,
@@ -108,6 +125,7 @@ def _join(
         offline=offline,
         follow=follow,
         announce=announce,
+        token_file=token_file,
     )
 
     def join() -> int:
@@ -141,7 +159,8 @@ def _serve(
         ),
     ] = None,
     host: Annotated[
-        str | None, typer.Option(help=f"Serve TCP on this loopback address ({DEFAULT_HOST}).")
+        str | None,
+        typer.Option(help=f"Serve TCP on this address ({DEFAULT_HOST}); needs --auth or --insecure."),
     ] = None,
     port: Annotated[
         int | None,
@@ -150,8 +169,43 @@ def _serve(
     unix: Annotated[Path | None, typer.Option(help="Where the Unix socket is; it is always served.")] = None,
     insecure: Annotated[
         bool,
-        typer.Option("--insecure", help="Serve TCP though every account of this machine can join over it."),
+        typer.Option(
+            "--insecure", help="Serve TCP, and let in whoever comes: every account of this machine."
+        ),
     ] = False,
+    auth: Annotated[
+        bool, typer.Option("--auth", help="Who comes over TCP needs a token: see `collab invite`.")
+    ] = False,
+    tls_cert: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Certificate with its chain, in PEM: serve wss://.")
+    ] = None,
+    tls_key: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Its key, when that is in another file.")
+    ] = None,
+    trusted_proxy: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ADDRESS", help="A proxy that has the certificate; once for each."),
+    ] = None,
+    origin: Annotated[
+        list[str] | None,
+        typer.Option(metavar="URL", help="A web page that may connect; once for each."),
+    ] = None,
+    url: Annotated[
+        str | None, typer.Option(metavar="URL", help="How people reach it: what invite links begin with.")
+    ] = None,
+    accept_rate: Annotated[
+        int | None, typer.Option(help=f"Connections taken in a second at most ({DEFAULT_ACCEPT_RATE}).")
+    ] = None,
+    connections: Annotated[
+        int | None, typer.Option(help=f"Connections at most ({DEFAULT_CONNECTIONS}).")
+    ] = None,
+    connections_per_address: Annotated[
+        int | None, typer.Option(help=f"The same, from one address ({DEFAULT_CONNECTIONS_PER_ADDRESS}).")
+    ] = None,
+    connections_per_room: Annotated[
+        int | None, typer.Option(help=f"The same, in one room ({DEFAULT_CONNECTIONS_PER_ROOM}).")
+    ] = None,
+    rooms: Annotated[int | None, typer.Option(help=f"Rooms kept at most ({DEFAULT_ROOMS}).")] = None,
     memory: Annotated[
         bool, typer.Option("--memory", help="Keep nothing on disk: all is gone when the server stops.")
     ] = False,
@@ -165,6 +219,17 @@ def _serve(
         port=port,
         unix=unix,
         insecure=insecure,
+        auth=auth,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
+        trusted_proxies=tuple(trusted_proxy or ()),
+        origins=tuple(origin or ()),
+        url=url,
+        accept_rate=accept_rate,
+        connections=connections,
+        connections_per_address=connections_per_address,
+        connections_per_room=connections_per_room,
+        rooms=rooms,
         memory=memory,
         private=private,
         idle_exit_s=idle_exit,
@@ -176,6 +241,9 @@ def _serve(
         return serve.run(flags)
 
     return run_command(serve)
+
+
+add_commands(app)
 
 
 @config_app.command("path")

@@ -2,7 +2,7 @@
 
     data     the server's rooms, server.lock, server.json
     state    device secret, journals, copies, recent rooms, lines read, logs
-    config   config.toml
+    config   config.toml, credentials
     run      Unix sockets: 0700, ours, short
 
 With COLLAB_HOME=DIR all four lie under DIR, so that a test or a demo touches nothing else.
@@ -49,6 +49,10 @@ class Folders:
     @property
     def config_file(self) -> Path:
         return self.config / "config.toml"
+
+    @property
+    def credentials_file(self) -> Path:
+        return self.config / "credentials.json"
 
     @property
     def logs(self) -> Path:
@@ -156,6 +160,15 @@ def make_folder(folder: Path) -> Path:
     except OSError as error:
         raise UsageError(f"cannot keep anything in {folder}: {error.strerror or error}") from error
     return folder
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring the names in `folder` to disk. Raises: OSError."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _is_made_ours(folder: Path) -> bool:

@@ -5,29 +5,27 @@
 
 from __future__ import annotations
 
-import re
-import reprlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
-from collab_cli.exits import UsageError
-from collab_cli.flags import COLOURS, DEFAULT_HOST, DEFAULT_PORT, Theme
-from collab_cli.paths import full_path
-from collab_cli.targets import parse_server
+from collab_cli import setting_values as values
+from collab_cli.flags import (
+    COLOURS,
+    DEFAULT_ACCEPT_RATE,
+    DEFAULT_CONNECTIONS,
+    DEFAULT_CONNECTIONS_PER_ADDRESS,
+    DEFAULT_CONNECTIONS_PER_ROOM,
+    DEFAULT_HOST,
+    DEFAULT_PORT,
+    DEFAULT_ROOMS,
+    Theme,
+)
+from collab_cli.setting_values import DEFAULT_RULER
 
 T = TypeVar("T")
 
-DEFAULT_RULER: Final = 80
-"""For `ruler = true`."""
-
-_MOST_RULER: Final = 1000
-_MOST_INDENT: Final = 16
-_MOST_PORT: Final = 65535
-_MOST_SHOWN_BITS: Final = 128
-_TRUE: Final = ("1", "true", "yes", "on")
-_FALSE: Final = ("", "0", "false", "no", "off")
+_MOST_CAP: Final = 10_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,119 +61,25 @@ class Setting(Generic[T]):
         return f"--{self.name.replace('_', '-')}"
 
 
-class _ShortRepr(reprlib.Repr):
-    """Like repr, with little of what is long or nested deeply: an int of 5,000 digits has no repr at all."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.maxstring = self.maxother = 100
-
-    def repr_int(self, x: int, level: int) -> str:
-        return repr(x) if x.bit_length() <= _MOST_SHOWN_BITS else "a very long number"
+def _cap(name: str, default: int, about: str) -> Setting[int]:
+    return Setting(
+        f"serve.{name}", values.within(1, _MOST_CAP), default, str(default), about, is_needed_right=True
+    )
 
 
-def short_repr(value: object) -> str:
-    """Return how a value is shown in a message, whatever it is; a path as its text."""
-    return _ShortRepr().repr(str(value) if isinstance(value, Path) else value)
-
-
-def _text(value: object) -> str:
-    if isinstance(value, (str, Path)) and str(value).strip():
-        return str(value)
-    raise ValueError("a text")
-
-
-def _number(value: object) -> int:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    if isinstance(value, str) and re.fullmatch(r"\s*[0-9]{1,9}\s*", value, re.ASCII):
-        return int(value)
-    raise ValueError("a whole number")
-
-
-def _within(least: int, most: int) -> Callable[[object], int]:
-    def parse(value: object) -> int:
-        number = _number(value)
-        if not least <= number <= most:
-            raise ValueError(f"one of {least} to {most}")
-        return number
-
-    return parse
-
-
-def _seconds(value: object) -> float:
-    try:
-        seconds = float(str(value))
-    except ValueError:
-        seconds = 0.0
-    if 0 < seconds < float("inf"):
-        return seconds
-    raise ValueError("a number of seconds")
-
-
-def _is_on(value: object) -> bool:
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, str) and value.lower() in _TRUE + _FALSE:
-        return value.lower() in _TRUE
-    raise ValueError("true or false")
-
-
-def _theme(value: object) -> Theme:
-    try:
-        return Theme(_text(value).replace("color", "colour"))
-    except ValueError as error:
-        raise ValueError(f"one of {', '.join(Theme)}") from error
-
-
-def _name(value: object) -> str:
-    name = _text(value)
-    if not any(c.isprintable() and not c.isspace() for c in name):
-        raise ValueError("a name that others can read")
-    return name
-
-
-def _server(value: object) -> str:
-    server = _text(value)
-    try:
-        parsed = parse_server(server, is_insecure=True)  # if it is too open is for the command to say
-        if parsed.unix_path is not None:
-            full_path(parsed.unix_path)
-    except (UsageError, ValueError) as error:
-        raise ValueError(f"a server: {error}") from error
-    return server
-
-
-def _ruler(value: object) -> int:
-    try:
-        return _within(0, _MOST_RULER)(value)
-    except ValueError as error:
-        try:
-            return DEFAULT_RULER if _is_on(value) else 0
-        except ValueError:
-            raise ValueError(f"a column from 1 to {_MOST_RULER}, true or false") from error
-
-
-def _indent(value: object) -> str:
-    if value in ("auto", "tabs"):
-        return str(value)
-    try:
-        return str(_within(1, _MOST_INDENT)(value))
-    except ValueError as error:
-        raise ValueError(f'"auto", "tabs" or 1 to {_MOST_INDENT}') from error
-
-
-def _path(value: object) -> Path:
-    return full_path(Path(_text(value)))
-
-
-NAME: Final = Setting("name", _name, None, '"ana"', "The name that others see; without it, your account's.")
+NAME: Final = Setting(
+    "name", values.person_name, None, '"ana"', "The name that others see; without it, your account's."
+)
 COLOUR: Final = Setting(
-    "colour", _within(1, COLOURS), None, "3", f"Your colour, 1 to {COLOURS}; given to you if it is free."
+    "colour",
+    values.within(1, COLOURS),
+    None,
+    "3",
+    f"Your colour, 1 to {COLOURS}; given to you if it is free.",
 )
 SERVER: Final = Setting(
     "server",
-    _server,
+    values.server,
     None,
     '"wss://example.org"',
     "Where `collab join ROOM` looks, instead of this machine.",
@@ -183,57 +87,117 @@ SERVER: Final = Setting(
 )
 THEME: Final = Setting(
     "theme",
-    _theme,
+    values.theme,
     Theme.AUTO,
     '"auto"',
     f"{', '.join(Theme)}. auto asks the terminal for its background.",
 )
-ASCII: Final = Setting("ascii", _is_on, False, "true", "Draw with ASCII signs only.")
-WRAP: Final = Setting("wrap", _is_on, True, "false", "Show long lines on several rows.")
-WHITESPACE: Final = Setting("whitespace", _is_on, False, "true", "Show blanks and tabs.")
-LINE_NUMBERS: Final = Setting("line_numbers", _is_on, True, "false", "Number the lines.")
-HINTS: Final = Setting("hints", _is_on, True, "false", "Show the most used keys in the last row.")
+ASCII: Final = Setting("ascii", values.is_on, False, "true", "Draw with ASCII signs only.")
+WRAP: Final = Setting("wrap", values.is_on, True, "false", "Show long lines on several rows.")
+WHITESPACE: Final = Setting("whitespace", values.is_on, False, "true", "Show blanks and tabs.")
+LINE_NUMBERS: Final = Setting("line_numbers", values.is_on, True, "false", "Number the lines.")
+HINTS: Final = Setting("hints", values.is_on, True, "false", "Show the most used keys in the last row.")
 RULER: Final = Setting(
-    "ruler", _ruler, 0, "true", f"A line at this column, true for {DEFAULT_RULER}; 0 or false for none."
+    "ruler", values.ruler, 0, "true", f"A line at this column, true for {DEFAULT_RULER}; 0 or false for none."
 )
 INDENT: Final = Setting(
     "indent",
-    _indent,
+    values.indent,
     "auto",
     "4",
     'What Tab inserts: "tabs", a number of blanks, or "auto", what the text has.',
 )
 
 AUTO_CLOSE: Final = Setting(
-    "auto_close", _is_on, True, "false", "Whether brackets and quotes close themselves in code."
+    "auto_close", values.is_on, True, "false", "Whether brackets and quotes close themselves in code."
 )
 
-JOIN_MESSAGES: Final = Setting("join_messages", _is_on, True, "false", "Tell who comes and goes.")
+JOIN_MESSAGES: Final = Setting("join_messages", values.is_on, True, "false", "Tell who comes and goes.")
 BELL: Final = Setting(
-    "bell", _is_on, False, "true", "Ring the terminal's bell when somebody asks you to look."
+    "bell", values.is_on, False, "true", "Ring the terminal's bell when somebody asks you to look."
 )
 
 HOST: Final = Setting(
     "serve.host",
-    _text,
+    values.text,
     None,
     f'"{DEFAULT_HOST}"',
-    "Serve TCP on this loopback address; needs --insecure.",
+    "Serve TCP on this address; needs auth, and beyond loopback a certificate or trusted_proxy.",
     is_needed_right=True,
 )
 PORT: Final = Setting(
     "serve.port",
-    _within(0, _MOST_PORT),
+    values.within(0, values.MOST_PORT),
     None,
     str(DEFAULT_PORT),
-    "Serve TCP on this port; 0 takes a free one. Needs --insecure.",
+    "Serve TCP on this port; 0 takes a free one. Needs auth, or --insecure.",
     is_needed_right=True,
 )
 UNIX: Final = Setting(
-    "serve.unix", _path, None, '"/run/collab.sock"', "Where the Unix socket is.", is_needed_right=True
+    "serve.unix", values.path, None, '"/run/collab.sock"', "Where the Unix socket is.", is_needed_right=True
 )
 
-IDLE_EXIT_S: Final = Setting("serve.idle_exit_s", _seconds, None, "", "")
+AUTH: Final = Setting(
+    "serve.auth",
+    values.is_on,
+    False,
+    "true",
+    "Whoever comes over TCP needs a token: `collab invite` makes links.",
+    is_needed_right=True,
+)
+TLS_CERT: Final = Setting(
+    "serve.tls_cert",
+    values.path,
+    None,
+    '"/etc/collab/fullchain.pem"',
+    "The certificate and those that it rests on, in PEM: TCP is encrypted.",
+    is_needed_right=True,
+)
+TLS_KEY: Final = Setting(
+    "serve.tls_key",
+    values.path,
+    None,
+    '"/etc/collab/privkey.pem"',
+    "Its key, when it is not in the same file.",
+    is_needed_right=True,
+)
+TRUSTED_PROXY: Final = Setting(
+    "serve.trusted_proxy",
+    values.networks,
+    None,
+    '["127.0.0.1"]',
+    "Addresses or networks of proxies that have the certificate: TCP is for them alone.",
+    is_needed_right=True,
+)
+ORIGIN: Final = Setting(
+    "serve.origin",
+    values.origins,
+    None,
+    '["https://example.org"]',
+    "Web pages that may connect; without it none.",
+    is_needed_right=True,
+)
+URL: Final = Setting(
+    "serve.url",
+    values.url,
+    None,
+    '"wss://example.org"',
+    "How people reach this server: invite links begin with it.",
+    is_needed_right=True,
+)
+CONNECTIONS: Final = _cap("connections", DEFAULT_CONNECTIONS, "How many may be connected.")
+CONNECTIONS_PER_ADDRESS: Final = _cap(
+    "connections_per_address", DEFAULT_CONNECTIONS_PER_ADDRESS, "How many of them from one address, over TCP."
+)
+CONNECTIONS_PER_ROOM: Final = _cap(
+    "connections_per_room", DEFAULT_CONNECTIONS_PER_ROOM, "How many of them in one room."
+)
+ACCEPT_RATE: Final = _cap(
+    "accept_rate", DEFAULT_ACCEPT_RATE, "How many may come in a second; the rest is told when to come back."
+)
+ROOMS: Final = _cap("rooms", DEFAULT_ROOMS, "How many rooms are kept.")
+
+IDLE_EXIT_S: Final = Setting("serve.idle_exit_s", values.seconds, None, "", "")
 """How long a private server stays alone: COLLAB_IDLE_EXIT_S, and not in the file."""
 
 JOIN_SETTINGS: Final[tuple[Setting[Any], ...]] = (
@@ -252,6 +216,21 @@ JOIN_SETTINGS: Final[tuple[Setting[Any], ...]] = (
     JOIN_MESSAGES,
     BELL,
 )
-SERVE_SETTINGS: Final[tuple[Setting[Any], ...]] = (HOST, PORT, UNIX)
+SERVE_SETTINGS: Final[tuple[Setting[Any], ...]] = (
+    HOST,
+    PORT,
+    UNIX,
+    AUTH,
+    TLS_CERT,
+    TLS_KEY,
+    TRUSTED_PROXY,
+    ORIGIN,
+    URL,
+    CONNECTIONS,
+    CONNECTIONS_PER_ADDRESS,
+    CONNECTIONS_PER_ROOM,
+    ACCEPT_RATE,
+    ROOMS,
+)
 SETTINGS: Final[tuple[Setting[Any], ...]] = (*JOIN_SETTINGS, *SERVE_SETTINGS)
 """In the order in which they are shown."""

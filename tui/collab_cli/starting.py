@@ -32,6 +32,7 @@ _log = logging.getLogger(__name__)
 
 SERVER_OUTPUT: Final = "server.out"
 
+_CALLER_BYTES: Final = 8
 _CLIENT_ID_BYTES: Final = 4
 """What Yjs itself draws; larger ids were mis-merged by some versions of its Rust port (y-crdt #221)."""
 
@@ -84,6 +85,7 @@ async def start_session(target: Target, settings: JoinSettings, device: bytes) -
             device=contents.origin.device,
             name=settings.name,
             colour=settings.colour,
+            token=target.token,
         ),
         journal=journal,
         make_replica=_draw_replica,
@@ -101,9 +103,23 @@ async def start_session(target: Target, settings: JoinSettings, device: bytes) -
         on_read=ReadLines(settings.folders.read_file, str(target), run=_in_a_thread).read,
         last_here=last_here,
     )
+    _keep_credentials(target, settings, session)
     if journal is not None:
         journal.begin(asyncio.get_running_loop())
     return document.buffer, session
+
+
+def _keep_credentials(target: Target, settings: JoinSettings, session: Session) -> None:
+    """Have what the server gives in exchange for an invite stored, for the next join."""
+    if target.server is None or target.server.url is None:
+        return
+    from collab_cli.credential_keeper import CredentialKeeper
+    from collab_cli.credentials import Credentials
+
+    stored = Credentials(settings.folders.credentials_file)
+    keeper = CredentialKeeper(stored, target.server.url, target.room)
+    keeper.on_trouble = lambda text: session.on_notice(text)  # noqa: PLW0108  # the screen sets it later
+    session.on_granted = keeper.granted
 
 
 def _open_journal(
@@ -191,6 +207,7 @@ class Connector:
         self._target = target
         self._recent_file = settings.folders.recent_file
         self._is_remembered = False
+        self._caller = os.urandom(_CALLER_BYTES).hex()
         self._local: LocalServer | None = None
         if target.server is None:
             folders = settings.folders
@@ -215,5 +232,5 @@ class Connector:
         if self._local is not None:
             return await self._local.reach(lambda path: open_link(Address(room, unix_path=path)))
         if server is not None and server.url is not None:
-            return await open_link(Address(room, url=server.url))
+            return await open_link(Address(room, url=server.url), caller=self._caller)
         return await open_link(Address(room, unix_path=server.unix_path if server else None))

@@ -1,18 +1,23 @@
-"""What people type to name a room, as a value: ROOM, ws://HOST/ROOM, wss://…, unix:///PATH?room=ROOM."""
+"""What people type to name a room, as a value: ROOM, ws://HOST/ROOM, wss://…, unix:///PATH?room=ROOM.
+
+An address of a network server may end in #TOKEN, which lets its bearer in: it is kept out of every message.
+"""
 
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from collab_cli.exits import UsageError
 from collab_protocol.errors import NameRefused
-from collab_protocol.names import check_room_name
+from collab_protocol.names import check_room_name, is_token
 
 _FORMS: Final = "ROOM, ws://HOST[:PORT]/ROOM, wss://HOST[:PORT]/ROOM or unix:///PATH.sock?room=ROOM"
+_SERVER_FORMS: Final = "ws://HOST[:PORT], wss://HOST[:PORT] or unix:///PATH.sock"
+_WITHOUT: Final = "leave it and the '#' out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +34,17 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A room, and the server that has it; without one it is this machine's own."""
+    """A room, and the server that has it; without one it is this machine's own.
+
+    `token` is an invite or a credential for it: whoever sees it can come in.
+    """
 
     room: str
     server: Server | None = None
+    token: str | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
-        """Return what to type to come here again."""
+        """Return what to type to come here again; the token is never part of it."""
         if self.server is None:
             return self.room
         if self.server.unix_path is not None:
@@ -51,6 +60,23 @@ def parse_target(typed: str, server: Server | None = None, *, is_insecure: bool 
     Raises:
         UsageError: it names none; the text says what would.
     """
+    typed, hash_, fragment = typed.partition("#")  # what follows may be a token, and is never repeated
+    target = _parse_target(typed, server, is_insecure)
+    if not hash_:
+        return target
+    if not is_token(fragment):
+        raise UsageError(
+            f"what follows '#' in the address of {target.room} is no token: "
+            f"copy the whole link, or {_WITHOUT}"
+        )
+    if target.server is None or target.server.url is None:
+        raise UsageError(
+            f"a token is for a server's address, as in wss://HOST/{target.room}#TOKEN: here {_WITHOUT}"
+        )
+    return replace(target, token=fragment)
+
+
+def _parse_target(typed: str, server: Server | None, is_insecure: bool) -> Target:
     if "://" not in typed:
         return Target(_room(typed), server)
     parts = _split(typed)
@@ -70,6 +96,8 @@ def parse_server(typed: str, *, is_insecure: bool = False) -> Server:
     Raises:
         UsageError: it names none.
     """
+    if "#" in typed:
+        raise UsageError(f"a server's address holds no '#': write {_SERVER_FORMS}, without what follows it")
     parts = _split(typed)
     if parts.scheme == "unix":
         if parts.query:
@@ -105,8 +133,8 @@ def _split(typed: str) -> SplitResult:
         raise UsageError(f"{typed!r} is no address: {error}") from error
     if parts.scheme not in ("ws", "wss", "unix"):
         raise UsageError(f"{typed!r} is no address of a collab server: write {_FORMS}")
-    if parts.fragment or parts.username is not None or parts.password is not None:
-        raise UsageError(f"{parts.scheme}://… may hold no user, password or '#': write {_FORMS}")
+    if parts.username is not None or parts.password is not None:
+        raise UsageError(f"{parts.scheme}://… may hold no user or password: write {_FORMS}")
     return parts
 
 

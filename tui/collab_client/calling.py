@@ -77,8 +77,18 @@ class Caller:
     async def stay(self) -> None:
         """Wait for `leave`."""
         while not self._is_leaving:
-            self._retry.clear()
+            await self.until_asked()
+
+    async def until_asked(self) -> None:
+        """Wait for "retry now", unless it was said since `forget`; or for `leave`."""
+        if not self._is_leaving:
             await self._retry.wait()
+            self._retry.clear()
+
+    def forget(self) -> None:
+        """Take nothing that was asked for so far for an answer to what happens now."""
+        if not self._is_leaving:
+            self._retry.clear()
 
     async def _asked_again(self) -> None:
         """Wait for "retry now", or for the person to leave; an attempt gets a moment first."""

@@ -23,7 +23,9 @@ from collab_protocol.messages import (
     AskAuthors,
     AskPulse,
     Authors,
+    CloseRoom,
     Declined,
+    Kick,
     Look,
     Pulse,
     Said,
@@ -31,6 +33,7 @@ from collab_protocol.messages import (
     Welcome,
 )
 from collab_protocol.names import clean_line
+from collab_protocol.presence import Role
 from collab_protocol.sync import Phase
 
 
@@ -134,12 +137,28 @@ class Company:
         """Ask who wrote in the room."""
         return self._ask(AskAuthors(None), "cannot tell who wrote what")
 
+    def kick(self, session: int, ban_s: int) -> str:
+        """Send `session` away, and keep it out for `ban_s` seconds."""
+        return self._if_admin() or self._ask(Kick(session, ban_s), "can send nobody away")
+
+    def close_room(self, is_closed: bool) -> str:
+        """Close the room to all but admins, or open it again."""
+        return self._if_admin() or self._ask(CloseRoom(is_closed), "can close no rooms")
+
+    @property
+    def role(self) -> Role | None:
+        """What the person may do here, as far as the server has said it."""
+        return None if self._document.welcome is None else self._document.welcome.role
+
+    def _if_admin(self) -> str:
+        return "only admins of the room can do that" if self.role not in (None, Role.ADMIN) else ""
+
     def _refusal(self, what: str) -> str:
         welcome = self._document.welcome
         may = welcome is None or welcome.role.may_write or self._settings.get(READERS_CHAT) == "on"
         return "" if may else f"readers may not {what} here; someone who may write can allow readers to chat"
 
-    def _ask(self, message: Say | Look | AskAuthors | AskPulse, lacks: str) -> str:
+    def _ask(self, message: Say | Look | AskAuthors | AskPulse | Kick | CloseRoom, lacks: str) -> str:
         if self._sync.ask(message):
             self.on_ask()
             return ""

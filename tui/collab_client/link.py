@@ -30,6 +30,12 @@ _OPEN_TIMEOUT_S: Final = limits.DEAD_AFTER_S
 _CLOSE_TIMEOUT_S: Final = 1.0
 _RETRY_AFTER_MOST_S: Final = 3600.0
 
+CALLER_HEADER: Final = "Collab-Client"
+"""The header of a request for a link that has the caller's number."""
+
+_UNKNOWN_ISSUERS: Final = (18, 19, 20, 21)
+"""X509_V_ERR of OpenSSL (x509_vfy.h) for a certificate whose issuer is not known here."""
+
 
 class Link(Protocol):
     """A stream of frames: a WebSocket, or in tests whatever stands in for one."""
@@ -83,8 +89,11 @@ class WebSocketLink:
         self._websocket.transport.abort()
 
 
-async def open_link(address: Address) -> WebSocketLink:
+async def open_link(address: Address, *, caller: str = "") -> WebSocketLink:
     """Open a link to the room at `address`.
+
+    `caller` is a number in hexadecimal by which a server tells clients at one address from each other; it
+    names nobody, and each process draws its own.
 
     Raises:
         LinkError: nothing answers there, or it does not want us; the text says what to do.
@@ -97,6 +106,7 @@ async def open_link(address: Address) -> WebSocketLink:
         "close_timeout": _CLOSE_TIMEOUT_S,
         "ping_interval": None,
         "user_agent_header": None,
+        "additional_headers": {CALLER_HEADER: caller} if caller else None,
     }
     url = address.url.rstrip("/") + ROOM_PATH + address.room
     try:
@@ -106,19 +116,27 @@ async def open_link(address: Address) -> WebSocketLink:
             websocket = await connect(url, **options)
     except InvalidStatus as error:
         raise _refused(address, error) from error
-    except (InvalidMessage, EOFError) as error:
+    except (InvalidMessage, EOFError, ConnectionResetError, ssl.SSLEOFError) as error:
         raise LinkError(f"{address} closed the connection before it answered") from error
+    # Before ValueError: a certificate that is not trusted is one, too.
+    except ssl.SSLCertVerificationError as error:
+        raise LinkError(f"{address}: {_distrust(error)}", is_final=True) from error
+    except ssl.SSLError as error:
+        raise LinkError(f"{address} speaks no TLS of ours: {error.reason}", is_final=True) from error
     except (InvalidHandshake, InvalidURI, ValueError) as error:
         raise LinkError(f"{address} is no collab server: {error}", is_final=True) from error
-    except ssl.SSLCertVerificationError as error:
-        raise LinkError(
-            f"{address}: certificate not trusted: {error.verify_message}", is_final=True
-        ) from error
     except TimeoutError as error:
         raise LinkError(f"{address} does not answer") from error
     except OSError as error:
         raise LinkError(f"nothing answers at {address}: {error.strerror or error}") from error
     return WebSocketLink(websocket)
+
+
+def _distrust(error: ssl.SSLCertVerificationError) -> str:
+    """Say what is wrong with a certificate, and what may be done about it."""
+    remedy = "; if its CA is your own, name the CA's file in SSL_CERT_FILE"
+    is_unknown = error.verify_code in _UNKNOWN_ISSUERS
+    return f"certificate not trusted: {error.verify_message}{remedy if is_unknown else ''}"
 
 
 def _refused(address: Address, error: InvalidStatus) -> LinkError:

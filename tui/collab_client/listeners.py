@@ -7,7 +7,7 @@ from collections.abc import Callable
 from collab_client.away import Digest
 from collab_client.people import News
 from collab_client.status import Status
-from collab_protocol.messages import Authors
+from collab_protocol.messages import Authors, Credential
 from collab_protocol.presence import Person
 
 
@@ -30,3 +30,5 @@ class Listeners:
         """This has changed while the person was away."""
         self.on_authors: Callable[[Authors], None] = lambda authors: None
         """The answer to `ask_authors`."""
+        self.on_granted: Callable[[Credential], None] = lambda credential: None
+        """The server gave a credential, to be kept: what was said as the token may be spent now."""

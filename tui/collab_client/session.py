@@ -51,6 +51,7 @@ from collab_protocol.events import (
     Dismissed,
     Displaced,
     Event,
+    Granted,
     Ponged,
     Receipted,
     Refused,
@@ -60,7 +61,7 @@ from collab_protocol.events import (
     Synced,
     Told,
 )
-from collab_protocol.presence import Activity
+from collab_protocol.presence import Activity, Role
 from collab_protocol.sync import Phase
 
 _log = logging.getLogger(__name__)
@@ -128,6 +129,8 @@ class Session(Listeners):
         self._greeting = greeting
         self._displaced_in_a_row = 0
         self._begins_again = False
+        self._was_demoted = False
+        """Whether we were sent away for writing, and nothing that we wrote has been taken since."""
         self._began_alone = document.sync.lineage is None
         self._is_closing = False
         self._last_heard = 0.0
@@ -206,6 +209,19 @@ class Session(Listeners):
         """Ask who wrote in this room; `on_authors` has the answer. Returns as `say`."""
         return self._company.ask_authors()
 
+    @property
+    def role(self) -> Role | None:
+        """What the person may do here by the server's last word; None before its first."""
+        return self._company.role
+
+    def kick(self, session: int, ban_s: int) -> str:
+        """Send `session` away, as an admin, and keep it out for `ban_s` seconds. Returns as `say`."""
+        return self._company.kick(session, ban_s)
+
+    def close_room(self, is_closed: bool) -> str:
+        """Send everybody but admins away, as one, and let nobody in until it is opened again. As `say`."""
+        return self._company.close_room(is_closed)
+
     def retry_now(self) -> None:
         """Try to connect at once instead of waiting."""
         self._caller.retry_now()
@@ -223,7 +239,7 @@ class Session(Listeners):
         return self.unsaved == 0
 
     def _is_settled(self) -> bool:
-        if self._sync.phase is Phase.LIVE and not self._document.trouble:
+        if self._sync.phase is Phase.LIVE and not self._document.trouble and not self._truth.is_held_back:
             return self._sync.unsaved == 0
         return self.kept == self.unsaved or bool(self.journal_trouble)
 
@@ -247,12 +263,14 @@ class Session(Listeners):
         try:
             while not self._is_closing and self._connect is not None:
                 hint_s = await self._one_link(self._connect)
-                if self._truth.refusal is not None or self._is_closing:
+                if self._is_closing:
                     break
+                if self._truth.refusal is not None:
+                    await self._until_asked()
+                    continue
                 if self._begins_again and self._displaced_in_a_row < _DISPLACED_MOST:
                     continue
                 await self._caller.rest(hint_s, self._publish)
-            # Keep the window, and what is typed in it, until the person leaves.
             self._publish()
             await self._caller.stay()
         finally:
@@ -260,6 +278,18 @@ class Session(Listeners):
             self._attention.end()
             self._company.close()
             await self._close_journal()
+
+    def _refuse(self, refusal: Refused) -> None:
+        self._truth.refusal = refusal
+        self._caller.forget()
+
+    async def _until_asked(self) -> None:
+        """Keep the window, and what is typed in it, until the person tries again or leaves."""
+        self._publish()
+        await self._caller.until_asked()
+        if not self._is_closing:
+            self._truth.refusal = None
+            self._displaced_in_a_row = 0
 
     async def _close_journal(self) -> None:
         self._document.give_up_unplaced()
@@ -293,7 +323,7 @@ class Session(Listeners):
                 raise
             # Once it has worked, a proxy's 404 or a bad answer is a server that is being restarted.
             if error.is_final and not truth.has_connected:
-                truth.refusal = Refused(FaultCode.BROKEN, str(error))
+                self._refuse(Refused(FaultCode.BROKEN, str(error)))
             if error.retry_after_s is not None:
                 truth.dismissal = Dismissed(str(error), True, error.retry_after_s)
             return error.retry_after_s
@@ -341,17 +371,17 @@ class Session(Listeners):
             _log.info("link ended: %s", broken.exceptions[0])
             for error in broken.exceptions:
                 if isinstance(error, LinkError) and error.is_final:
-                    self._truth.refusal = Refused(FaultCode.BROKEN, str(error))
+                    self._refuse(Refused(FaultCode.BROKEN, str(error)))
         except* UpdateError as hostile:
             # It was not applied. Nobody goes back to a server that sends such things.
             _log.error("%s", hostile.exceptions[0])
-            self._truth.refusal = Refused(FaultCode.BROKEN, str(hostile.exceptions[0]))
+            self._refuse(Refused(FaultCode.BROKEN, str(hostile.exceptions[0])))
             await link.close(CloseCode.HOSTILE, "what you sent is no text")
         except* ProtocolError as broken:
             _log.warning("the server broke the protocol: %s", broken.exceptions[0])
         except* StoreError as error:
             _log.error("%s", error.exceptions[0])
-            self._truth.refusal = Refused(FaultCode.STORE, str(error.exceptions[0]))
+            self._refuse(Refused(FaultCode.STORE, str(error.exceptions[0])))
 
     async def _read(self, link: Link) -> None:
         assembler = Assembler()
@@ -427,6 +457,7 @@ class Session(Listeners):
             case AskedAgain():
                 self._told.moved()
             case Receipted():
+                self._was_demoted = False
                 self._settled.set()
             case Seen(presence):
                 self._document.buffer.place(presence, self._clock())
@@ -435,15 +466,21 @@ class Session(Listeners):
                 self._company.told(message)
             case Synced():
                 self._synced(event, had_own=had_own, begins_again=begins_again)
+            case Refused(FaultCode.READ_ONLY, message) if not self._was_demoted:
+                # What we may do here was changed meanwhile; the next Welcome says it, and we read on.
+                self._was_demoted = True
+                self._truth.dismissal = Dismissed(message, False, 0.0)
             case Refused():
-                self._truth.refusal = event
+                self._refuse(event)
             case Displaced(_, message):
                 self._begins_again = True
                 self._displaced_in_a_row += 1
                 if self._displaced_in_a_row > _DISPLACED_MOST:
-                    self._truth.refusal = Refused(FaultCode.BROKEN, message)
+                    self._refuse(Refused(FaultCode.BROKEN, message))
             case Dismissed():
                 self._truth.dismissal = event
+            case Granted(credential):
+                self.on_granted(credential)
             case SettingChanged(key, value):
                 self.settings.changed(key, value)
             case Ponged(number):

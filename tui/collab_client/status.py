@@ -23,11 +23,18 @@ class StatusKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """One state of the status line: the words, and how many rows have no receipt."""
+    """One state of the status line: the words, and how many rows have no receipt.
+
+    Where there is no room for all of a refusal, `reason` is what may be cut of it, and `brief` says behind it
+    in fewer words where changes are. `is_over`: nothing is tried again until the person asks for it.
+    """
 
     kind: StatusKind
     text: str
     unsaved: int = 0
+    reason: str = ""
+    brief: str = ""
+    is_over: bool = False
 
 
 _ASCII: Final = str.maketrans({"…": "..", "✓": "ok:", "↑": "^", "⧗": "~", "✗": "error:", "–": "-", "·": "|"})
@@ -92,9 +99,18 @@ def busy(unsaved: int, retry_in_s: float | None, kept: int = 0) -> Status:
     )
 
 
-def refused(unsaved: int, reason: str, kept: int = 0) -> Status:
-    """The server does not take what is typed here, for `reason`."""
-    return Status(StatusKind.REFUSED, f"✗ {reason}" + _kept(unsaved, kept, " – "), unsaved)
+def refused(unsaved: int, reason: str, kept: int = 0, *, is_over: bool = False) -> Status:
+    """The server does not take what is typed here, for `reason`; `is_over`: nor does it let us in again."""
+    words = f"✗ {reason}" + _kept(unsaved, kept, " – ")
+    return Status(StatusKind.REFUSED, words, unsaved, reason, _briefly(unsaved, kept), is_over)
+
+
+def _briefly(unsaved: int, kept: int) -> str:
+    if not unsaved:
+        return ""
+    if not kept:
+        return f" – {unsaved} only here"
+    return f" – {kept} kept" if kept == unsaved else f" – {kept} kept, {unsaved - kept} only here"
 
 
 def _kept(unsaved: int, kept: int, joint: str) -> str:

@@ -54,6 +54,13 @@ class Truth:
         if self._held_timer is not None:
             self._held_timer.cancel()
 
+    @property
+    def is_held_back(self) -> bool:
+        """Whether there are changes that are not sent, because the person may only read here."""
+        document = self._document
+        may_write = document.welcome is None or document.welcome.role.may_write
+        return document.sync.phase is Phase.LIVE and not may_write and document.unsaved > 0
+
     def _may_wait(self, status: Status) -> bool:
         """Return whether what is shown may stand one frame more: a receipt or the journal is on its way."""
         document = self._document
@@ -75,10 +82,12 @@ class Truth:
         document, caller = self._document, self._caller
         unsaved, kept = document.unsaved, document.kept
         if self.refusal is not None:
-            return say.refused(unsaved, self.refusal.message, kept)
+            return say.refused(unsaved, self.refusal.message, kept, is_over=True)
         match document.sync.phase:
             case Phase.LIVE if document.is_applying and not self.has_connected:
                 return say.loading(unsaved)
+            case Phase.LIVE if self.is_held_back:
+                return say.refused(unsaved, "you may only read here", kept)
             case Phase.LIVE if document.trouble:
                 return say.refused(unsaved, document.trouble, kept)
             case Phase.LIVE if document.unplaced:

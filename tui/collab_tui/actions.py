@@ -72,6 +72,8 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action("save", "What is saved where", "ctrl+s", Group.ROOM),
     Action("quit", "Leave", "ctrl+q,f10", Group.ROOM),
     Action("retry", "Try to connect now", "f5,alt+r", Group.ROOM),
+    Action("close_room", "Close the room …", "", Group.ROOM),
+    Action("open_room", "Open the room", "", Group.ROOM),
     Action("commands", "All commands", "ctrl+p,ctrl+e", Group.ROOM),
     Action("help", "Help", "f1", Group.ROOM),
     Action("people", "Who is here …", "f8", Group.PEOPLE),
@@ -82,6 +84,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action("look_here", "Ask the others to look here", "ctrl+t", Group.PEOPLE),
     Action("chat", "Chat …", "f2,alt+c", Group.PEOPLE),
     Action("readers_chat", "Let who may only read chat, or not", "", Group.PEOPLE),
+    Action("send_away", "Send away …", "", Group.PEOPLE),
     Action("next_change", "Next change of when I was away", "f4", Group.PEOPLE),
     Action("previous_change", "The change before", "shift+f4,f16", Group.PEOPLE),
     Action("list_changes", "Changes of when I was away …", "", Group.PEOPLE),
@@ -163,6 +166,9 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action("next_theme", "Next theme", "", Group.VIEW),
 )
 """In the order in which the help shows them."""
+
+FOR_ADMINS: Final = frozenset({"send_away", "close_room", "open_room"})
+"""What only admins of a room may do, and only they are shown."""
 
 
 class Keymap:

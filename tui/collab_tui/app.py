@@ -68,6 +68,9 @@ _SETTLE_S: Final = 1.0
 """How long Ctrl-S waits for the receipt of what was just typed, before it says how things stand."""
 
 _NARROW_CELLS: Final = 40
+_NARROW_REFUSED_CELLS: Final = 60
+"""Below, where the caret is gives way: always, and when it has to be said why the server refuses."""
+
 _LANGUAGE_LEAST_CELLS: Final = 90
 """Below, the status line needs the room."""
 
@@ -104,6 +107,7 @@ class CollabApp(App[Outcome], inherit_bindings=False):
         self._coding: Coding | None = None
         self._company: Company | None = None
         self._room_life: RoomLife | None = None
+        self._is_refused = False  # what is typed here, or the person
         self._toasts = Toasts(
             show=lambda text: self._line.show(notice=text), later=self.set_timer, clock=config.clock
         )
@@ -186,9 +190,13 @@ class CollabApp(App[Outcome], inherit_bindings=False):
         self.call_after_refresh(self._begin)
 
     def on_resize(self, event: events.Resize) -> None:
-        self.query_one(Bar).set_class(event.size.width < _NARROW_CELLS, "-narrow")
+        self._fit_bar(event.size.width)
         self._hints.display = self._has_hints(event.size.height)
         self._chat_bar.fit(event.size.height)
+
+    def _fit_bar(self, width: int) -> None:
+        least = _NARROW_REFUSED_CELLS if self._is_refused else _NARROW_CELLS
+        self.query_one(Bar).set_class(width < least, "-narrow")
 
     # -- the terminal
 
@@ -358,6 +366,12 @@ class CollabApp(App[Outcome], inherit_bindings=False):
     def _status_changed(self, status: Status) -> None:
         read_only = self._config.is_read_only or (self._buffer is not None and self._buffer.read_only)
         self._line.show(status=status, is_read_only=read_only)
+        if bool(status.reason) != self._is_refused:
+            self._is_refused = bool(status.reason)
+            self._fit_bar(self.size.width)
+        if status.is_over != self._bars.is_over:
+            self._bars.is_over = status.is_over
+            self._hints.show(self._bars.hints)
         if self._room_life is not None:
             self._room_life.status_changed(status)
         if self._session is not None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collab_client.people import News, People
     from collab_client.room_settings import RoomSettings
     from collab_protocol.messages import Authors
-    from collab_protocol.presence import Person
+    from collab_protocol.presence import Person, Role
 
 
 class Session(Protocol):
@@ -77,6 +77,13 @@ class Session(Protocol):
     def say(self, text: str) -> str: ...
 
     def ask_authors(self) -> str: ...
+
+    @property
+    def role(self) -> Role | None: ...
+
+    def kick(self, session: int, ban_s: int) -> str: ...
+
+    def close_room(self, is_closed: bool) -> str: ...
 
     def retry_now(self) -> None: ...
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
-from collab_tui.actions import ACTIONS, Keymap, shown_key
+from collab_tui.actions import ACTIONS, FOR_ADMINS, Action, Keymap, shown_key
 from collab_tui.widgets.command_list import CommandList, Entry
 from collab_tui.widgets.editor import Editor
 from collab_tui.widgets.field_widget import FieldWidget
@@ -28,6 +28,7 @@ _PLACE: Final = re.compile(r"\s*(\d{1,9})?\s*(?:[:,]\s*(\d{1,9})\s*)?")
 
 _HINTS: Final = ("help", "commands", "quit", "find", "save", "undo", "go_to_line", "cut", "paste")
 _HINTS_FINDING: Final = ("find_next", "find_previous", "replace", "unselect")
+_HINTS_OVER: Final = ("retry", "quit", "save", "select_all", "copy", "help")
 _HINTS_PEOPLE: Final = ("unselect", "look_here", "commands", "help", "quit")
 
 _HELP: Final = (
@@ -73,6 +74,8 @@ class Bars:
         self._changed = changed
         self.finding: Finding | None = None
         self.company: Company | None = None
+        self.is_over = False
+        """Whether the session has ended for good, unless the person tries again."""
         self._open: FieldWidget | PeoplePanel | None = None
         for bar in (find_bar, prompt, commands):
             self.add(bar)
@@ -105,7 +108,9 @@ class Bars:
         """The actions that matter most now."""
         if self._open is self._panel:
             return _HINTS_PEOPLE
-        return _HINTS_FINDING if self._open is self._find_bar else _HINTS
+        if self._open is self._find_bar:
+            return _HINTS_FINDING
+        return _HINTS_OVER if self.is_over else _HINTS
 
     def find(self, *, with_replace: bool) -> None:
         """Open the find bar."""
@@ -138,7 +143,9 @@ class Bars:
         self._begin(self._commands)
         self._commands.on_choose = self._chosen
         entries = [
-            Entry(a.id, a.title, self._keymap.shown(a.id), a.group) for a in ACTIONS if a.id != "commands"
+            Entry(a.id, a.title, self._keymap.shown(a.id), a.group)
+            for a in self._shown_actions()
+            if a.id != "commands"
         ]
         self._commands.open(entries, title="Commands", is_help=False)
 
@@ -164,7 +171,7 @@ class Bars:
         """Open the help: every action with all of its keys."""
         self._begin(self._commands)
         self._commands.on_choose = self._chosen
-        entries = [Entry(a.id, a.title, self._all_keys(a.id), a.group) for a in ACTIONS]
+        entries = [Entry(a.id, a.title, self._all_keys(a.id), a.group) for a in self._shown_actions()]
         self._commands.open(entries, title="Help", is_help=True, intro=_HELP)
 
     def close(self) -> None:
@@ -184,6 +191,10 @@ class Bars:
             self._open = bar
         self._editor.keys_to = bar.typed
         self._changed()
+
+    def _shown_actions(self) -> list[Action]:
+        is_admin = self.company is not None and self.company.is_admin
+        return [action for action in ACTIONS if is_admin or action.id not in FOR_ADMINS]
 
     def _chosen(self, action: str) -> None:
         self.close()

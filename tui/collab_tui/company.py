@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Final
 
 from collab_client.people import Doing, Someone
 from collab_client.status import StatusKind
-from collab_protocol.presence import Person, Role
+from collab_protocol.presence import Person
+from collab_tui.doorkeeping import Doorkeeping
 from collab_tui.following import Following, Leader
 from collab_tui.marks import Border, has_place
-from collab_tui.people import PeopleShown, signs_of
+from collab_tui.people import ROLES, PeopleShown, signs_of
 from collab_tui.safe_text import safe_name
 from collab_tui.toasts import names_text
 from collab_tui.widgets.commands import go_to
@@ -38,7 +39,6 @@ _LOOK_COUNTS_S: Final = 30.0
 
 _PULSE_S: Final = 2.0
 _NAME_CELLS: Final = 16
-_ROLES: Final = {Role.READ: "reader", Role.WRITE: "writer", Role.ADMIN: "admin"}
 _RESTING: Final = (Doing.IDLE, Doing.AWAY, Doing.OFFLINE)
 _LIVE: Final = (StatusKind.SAVED, StatusKind.SAVING, StatusKind.NOT_STORED)
 _ROUND_TRIP_CELLS: Final = 7
@@ -94,19 +94,27 @@ class Company:
         self._following = Following(
             session.people, buffer.peers, follow=session.follow, changed=self._leader_changed
         )
+        self._doorkeeping = Doorkeeping(bars, session, tell=tell)
         self._actions: dict[str, Callable[[], None]] = {
             "people": self._open_panel,
             "follow": self._follow_or_stop,
             "next_person": lambda: self._step(back=False),
             "previous_person": lambda: self._step(back=True),
             "look_here": self._look_here,
+            **self._doorkeeping.actions,
         }
         editor.sight = self._following.sight
         editor.on_own_way = self._own_way
         editor.on_unselect = self._escaped
         panel.on_go = self._go
         panel.on_follow = self._follow
+        panel.on_send_away = self._send_away
         bars.company = self
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether the person may send others away, and close the room."""
+        return self._doorkeeping.is_admin
 
     def act(self, action: str) -> bool:
         """Do `action`; False when it is not of this kind."""
@@ -137,7 +145,7 @@ class Company:
     def refresh(self) -> None:
         """Show where people are now, if that is to be seen."""
         if self._panel.is_open:
-            self._panel.show(*self._rows())
+            self._panel.show(*self._rows(), may_send_away=self._doorkeeping.may_send_away)
 
     def asked_to_look(self, person: Person) -> None:
         """Tell that somebody asks to look where they are."""
@@ -293,9 +301,10 @@ class Company:
         self._bars.show(self._panel)
         digits = len(f"line {self._buffer.lines.row_count}")
         doing = max(map(len, Doing))
-        role = max(map(len, _ROLES.values()))
+        role = max(map(len, ROLES.values()))
         chosen = next((one.principal for one in self._people.everybody() if not one.is_me), _OWN)
-        self._panel.open(*self._rows(), (digits, doing, 0, role, _ROUND_TRIP_CELLS), chosen)
+        least_cells = (digits, doing, 0, role, _ROUND_TRIP_CELLS)
+        self._panel.open(*self._rows(), least_cells, chosen, may_send_away=self._doorkeeping.may_send_away)
         if not self._is_asking_pulse:
             self._ask_pulse()
 
@@ -327,6 +336,12 @@ class Company:
             self._bars.close()
             self._begin(someone)
 
+    def _send_away(self, key: str) -> None:
+        if key == _OWN:
+            self._tell("nobody sends oneself away")
+        else:
+            self._doorkeeping.ask_how_long(key)
+
     def _rows(self) -> tuple[list[PersonRow], str]:
         """Return the rows of the list, oneself first, and what stands below them."""
         everybody = sorted(self._people.everybody(), key=lambda someone: not someone.is_me)
@@ -337,7 +352,7 @@ class Company:
             trip_s = self._session.round_trip_s
             trip = None if trip_s is None else round(trip_s * 1000)
             line = f"line {self._buffer.head.row + 1}"
-            columns = (line, "you", "", _ROLES[own.role], _round_trip(trip))
+            columns = (line, "you", "", ROLES[own.role], _round_trip(trip))
             name = safe_name(own.name)
             rows.insert(0, PersonRow(_OWN, signs[own.principal], own.colour, False, name, columns))
         if everybody:
@@ -357,7 +372,7 @@ class Company:
             f"line {someone.head.row + 1}" if someone.head is not None else "",
             str(someone.doing),
             "follows you" if someone.follows_me else "",
-            _ROLES[someone.role],
+            ROLES[someone.role],
             _round_trip(someone.round_trip_ms),
         )
         is_faint = someone.doing in _RESTING

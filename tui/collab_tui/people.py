@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
-from collab_protocol.presence import Activity, Person
+from collab_protocol.presence import Activity, Person, Role
 from collab_tui.initials import initials
 from collab_tui.widgets.status_line import PersonShown
 
 if TYPE_CHECKING:
     from collab_client.people import Someone
+
+ROLES: Final = {Role.READ: "reader", Role.WRITE: "writer", Role.ADMIN: "admin"}
 
 _LAST: Final = 1 << 62
 """A number for sessions that are none: who has no other gets the sign that is left."""

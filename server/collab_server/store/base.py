@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from collab_protocol.errors import StoreError
@@ -88,6 +88,52 @@ class StoredRoom:
     chat: tuple[ChatLine, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Invite:
+    """Leave to come into a room, that somebody was given (times in UTC seconds).
+
+    `name` is the display name of whoever uses it; "" lets them choose. `expires` is when all that came of it
+    ends, None for never; `use_by` when its first use must have been, None for a reusable one.
+    """
+
+    id: str
+    room: str
+    role: str
+    name: str
+    made_at: float
+    expires: float | None
+    use_by: float | None
+    is_reusable: bool
+    revoked_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ban:
+    """Somebody who is kept out of a room until then (UTC seconds).
+
+    `who` is "invite:ID", "device:" and the hash of its secret in hex, or an account such as "unix:ana";
+    `name` is what they were called.
+    """
+
+    room: str
+    who: str
+    name: str
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAccess:
+    """Who may come in, and who may not, as it lies on disk.
+
+    `uses` are hashes of the devices that used an invite, by its id; `closed` are rooms by name.
+    """
+
+    invites: tuple[Invite, ...] = ()
+    uses: dict[str, tuple[bytes, ...]] = field(default_factory=dict, repr=False)
+    bans: tuple[Ban, ...] = ()
+    closed: frozenset[str] = frozenset()
+
+
 class StoreTrouble(StoreError):
     """The disk fails, whatever is written; it may take writes again later.
 
@@ -146,6 +192,59 @@ class Store(Protocol):
 
     def room_names(self) -> list[str]:
         """Return the names of all rooms, in order."""
+
+    def room_count(self) -> int:
+        """Return how many rooms there are. O(rooms), without reading them."""
+
+    def delete_room(self, room: str) -> bool:
+        """Remove a room and all that belongs to it: text, chat, invites, bans; returns whether it was there.
+
+        Its bytes may lie in the file until `scrub`.
+        """
+
+    def rewrite_room(
+        self, room: str, lineage: bytes, snapshot: Snapshot, nobodys: Iterable[int] = ()
+    ) -> None:
+        """Let `snapshot`, under a new `lineage`, take the place of all that a room was; one transaction.
+
+        Rows, authors, bound client ids, older snapshots and chat go; settings, invites and bans stay. The
+        client ids `nobodys` are bound to no device that there is: whoever claimed them would appear as the
+        text's author. The next row comes at `snapshot.covered + 1`. Old bytes may lie in the file until `scrub`.
+        """
+
+    def scrub(self) -> None:
+        """Leave no byte in the store's files of what was deleted from it. O(file): it is written anew.
+
+        Copies that a migration made are not touched: `migrations.list_backups` names them.
+        """
+
+    def load_access(self) -> StoredAccess:
+        """Return who may come in and who may not."""
+
+    def add_invite(self, invite: Invite) -> None:
+        """Keep a new invite."""
+
+    def use_invite(self, invite_id: str, device_hash: bytes, at: float) -> bool:
+        """Note that a device uses an invite; returns whether it may.
+
+        False when the invite is not there or was revoked, and, unless it is reusable, when another device
+        came first. A device may use it again. This decides, whoever else asks at the same time.
+        """
+
+    def revoke_invite(self, invite_id: str, at: float) -> None:
+        """Note that an invite is good for nothing since `at`; one that was revoked before stays so."""
+
+    def put_ban(self, ban: Ban) -> None:
+        """Keep somebody out, in place of an earlier ban of the same."""
+
+    def drop_ban(self, room: str, who: str) -> None:
+        """Let somebody in again."""
+
+    def set_closed(self, room: str, is_closed: bool) -> None:
+        """Note whether only admins may come into a room."""
+
+    def prune_access(self, before: float) -> None:
+        """Remove what ended before then: bans; invites that expired, were revoked or not used in time."""
 
     def close(self) -> None:
         """Close; nothing may be written after it."""

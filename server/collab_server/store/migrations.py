@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 import sqlite3
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -19,6 +20,16 @@ _log = logging.getLogger(__name__)
 def backup_path(path: Path, version: int) -> Path:
     """Return where the copy of `path` lies that was made before it was migrated from `version`."""
     return path.with_name(f"{path.name}.v{version}-backup")
+
+
+def list_backups(path: Path) -> list[Path]:
+    """Return the copies of `path` that migrations made, the oldest first: what is erased is still in them."""
+    pattern = re.compile(re.escape(path.name) + r"\.v([0-9]+)-backup")
+    try:
+        found = [(match, file) for file in path.parent.iterdir() if (match := pattern.fullmatch(file.name))]
+    except OSError:
+        return []
+    return [file for match, file in sorted(found, key=lambda each: int(each[0][1]))]
 
 
 def migrate(db: sqlite3.Connection, path: Path, version: int) -> int:
@@ -121,5 +132,27 @@ def _from_2_to_3(db: sqlite3.Connection) -> None:
     )
 
 
-_STEPS: Final[Mapping[int, Callable[[sqlite3.Connection], None]]] = {1: _from_1_to_2, 2: _from_2_to_3}
+def _from_3_to_4(db: sqlite3.Connection) -> None:
+    """Make room for who may come in: invites, the devices that used them, bans, closed rooms."""
+    db.execute(
+        "CREATE TABLE invite (id TEXT PRIMARY KEY, room TEXT NOT NULL, role TEXT NOT NULL,"
+        " name TEXT NOT NULL, made_at REAL NOT NULL, expires REAL, use_by REAL,"
+        " is_reusable INTEGER NOT NULL, revoked_at REAL) WITHOUT ROWID"
+    )
+    db.execute(
+        "CREATE TABLE invite_use (invite TEXT NOT NULL, device_hash BLOB NOT NULL, at REAL NOT NULL,"
+        " PRIMARY KEY (invite, device_hash)) WITHOUT ROWID"
+    )
+    db.execute(
+        "CREATE TABLE ban (room TEXT NOT NULL, who TEXT NOT NULL, name TEXT NOT NULL, until REAL NOT NULL,"
+        " PRIMARY KEY (room, who)) WITHOUT ROWID"
+    )
+    db.execute("CREATE TABLE closed (room TEXT PRIMARY KEY) WITHOUT ROWID")
+
+
+_STEPS: Final[Mapping[int, Callable[[sqlite3.Connection], None]]] = {
+    1: _from_1_to_2,
+    2: _from_2_to_3,
+    3: _from_3_to_4,
+}
 """For each version, what makes the next one of it."""

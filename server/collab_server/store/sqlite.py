@@ -7,62 +7,27 @@ import hashlib
 import os
 import secrets
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 from collab_protocol import limits
 from collab_protocol.errors import StoreError
+from collab_server.store import access_tables
 from collab_server.store.base import (
+    Ban,
     ChatLine,
+    Invite,
     Row,
     SettingRow,
     Snapshot,
+    StoredAccess,
     StoredRoom,
     StoreTrouble,
     Writers,
 )
 from collab_server.store.migrations import migrate
-
-VERSION: Final = 3
-"""`user_version` of the files that this code writes."""
-
-_SCHEMA: Final = """
-CREATE TABLE store (epoch BLOB NOT NULL);
-CREATE TABLE room (name TEXT PRIMARY KEY, lineage BLOB NOT NULL, created REAL NOT NULL) WITHOUT ROWID;
-CREATE TABLE row (
-    room TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
-    author INTEGER NOT NULL, at REAL NOT NULL, data BLOB NOT NULL,
-    PRIMARY KEY (room, first)
-) WITHOUT ROWID;
-CREATE TABLE author (
-    id INTEGER PRIMARY KEY, room TEXT NOT NULL, session INTEGER NOT NULL,
-    device_hash BLOB NOT NULL, principal TEXT NOT NULL, name TEXT NOT NULL,
-    newest_row INTEGER NOT NULL DEFAULT 0,
-    UNIQUE (room, session, device_hash, principal, name)
-);
-CREATE TABLE snapshot (
-    room TEXT NOT NULL, covered INTEGER NOT NULL, data BLOB NOT NULL, sha256 BLOB NOT NULL,
-    PRIMARY KEY (room, covered)
-) WITHOUT ROWID;
-CREATE TABLE setting (
-    room TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, seq INTEGER NOT NULL,
-    PRIMARY KEY (room, key)
-) WITHOUT ROWID;
-CREATE TABLE binding (
-    room TEXT NOT NULL, client_id INTEGER NOT NULL, device_hash BLOB NOT NULL,
-    principal TEXT, name TEXT,
-    PRIMARY KEY (room, client_id)
-) WITHOUT ROWID;
-CREATE TABLE probe (data BLOB NOT NULL);
-CREATE TABLE chat (
-    room TEXT NOT NULL, n INTEGER NOT NULL, at REAL NOT NULL,
-    principal TEXT NOT NULL, name TEXT NOT NULL, colour INTEGER NOT NULL, text TEXT NOT NULL,
-    PRIMARY KEY (room, n)
-) WITHOUT ROWID;
-"""
-"""`author.newest_row` is the last one that they wrote; `binding.principal` and `name` say who wrote under the
-id first, and are NULL where an older collab had not noted it."""
+from collab_server.store.schema import SCHEMA, VERSION
 
 _SNAPSHOTS_KEPT: Final = 2
 
@@ -235,13 +200,8 @@ class SqliteStore:
         return Writers(tuple(people), tuple((client_id, at) for client_id, at in found if at is not None))
 
     def save_snapshot(self, room: str, snapshot: Snapshot) -> None:
-        digest = hashlib.sha256(snapshot.data).digest()
         with self._transaction() as db:
-            db.execute(
-                "INSERT INTO snapshot VALUES (?, ?, ?, ?)"
-                " ON CONFLICT DO UPDATE SET data = excluded.data, sha256 = excluded.sha256",
-                (room, snapshot.covered, snapshot.data, digest),
-            )
+            _insert_snapshot(db, room, snapshot)
             db.execute(
                 "DELETE FROM snapshot WHERE room = ? AND covered NOT IN"
                 " (SELECT covered FROM snapshot WHERE room = ? ORDER BY covered DESC LIMIT ?)",
@@ -251,6 +211,78 @@ class SqliteStore:
     def room_names(self) -> list[str]:
         with self._transaction("DEFERRED") as db:
             return [name for (name,) in db.execute("SELECT name FROM room ORDER BY name")]
+
+    def room_count(self) -> int:
+        with self._transaction("DEFERRED") as db:
+            count: int = db.execute("SELECT count(*) FROM room").fetchone()[0]
+            return count
+
+    def delete_room(self, room: str) -> bool:
+        with self._transaction() as db:
+            _delete_history(db, room)
+            access_tables.delete_room(db, room)
+            db.execute("DELETE FROM setting WHERE room = ?", (room,))
+            return db.execute("DELETE FROM room WHERE name = ?", (room,)).rowcount == 1
+
+    def rewrite_room(
+        self, room: str, lineage: bytes, snapshot: Snapshot, nobodys: Iterable[int] = ()
+    ) -> None:
+        with self._transaction() as db:
+            if db.execute("UPDATE room SET lineage = ? WHERE name = ?", (lineage, room)).rowcount != 1:
+                raise StoreError(f"there is no room {room}")
+            _delete_history(db, room)
+            _insert_snapshot(db, room, snapshot)
+            for client_id in nobodys:
+                db.execute(
+                    "INSERT INTO binding VALUES (?, ?, ?, NULL, NULL)",
+                    (room, client_id, secrets.token_bytes(32)),
+                )
+            # Where a setting was made does not outlive the log that it was made in.
+            db.execute("UPDATE setting SET seq = min(seq, ?) WHERE room = ?", (snapshot.covered, room))
+
+    def scrub(self) -> None:
+        with self._errors():
+            # What is deleted is overwritten (`secure_delete`), but older collabs left bytes in free pages,
+            # and pages that were rearranged may have some: a new file has none. The log has all of them
+            # until it is cut.
+            self._db.execute("VACUUM")
+            is_busy, *_ = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if is_busy:
+            raise StoreTrouble(
+                f"{self._name}-wal cannot be emptied while another program reads the store", _BUSY
+            )
+
+    def load_access(self) -> StoredAccess:
+        with self._transaction("DEFERRED") as db:
+            return access_tables.load(db)
+
+    def add_invite(self, invite: Invite) -> None:
+        with self._transaction() as db:
+            access_tables.add_invite(db, invite)
+
+    def use_invite(self, invite_id: str, device_hash: bytes, at: float) -> bool:
+        with self._transaction() as db:
+            return access_tables.use_invite(db, invite_id, device_hash, at)
+
+    def revoke_invite(self, invite_id: str, at: float) -> None:
+        with self._transaction() as db:
+            access_tables.revoke_invite(db, invite_id, at)
+
+    def put_ban(self, ban: Ban) -> None:
+        with self._transaction() as db:
+            access_tables.put_ban(db, ban)
+
+    def drop_ban(self, room: str, who: str) -> None:
+        with self._transaction() as db:
+            access_tables.drop_ban(db, room, who)
+
+    def set_closed(self, room: str, is_closed: bool) -> None:
+        with self._transaction() as db:
+            access_tables.set_closed(db, room, is_closed)
+
+    def prune_access(self, before: float) -> None:
+        with self._transaction() as db:
+            access_tables.prune(db, before)
 
     def close(self) -> None:
         with self._errors():
@@ -265,15 +297,19 @@ class SqliteStore:
             )
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")
+        self._db.execute("PRAGMA secure_delete = ON")
         if version == 0:
             # All in one transaction: a crash in the first start must leave a file that opens.
             self._db.executescript(
-                f"BEGIN; {_SCHEMA} INSERT INTO store VALUES (x'{secrets.token_hex(16)}');"  # noqa: S608  # our digits
+                f"BEGIN; {SCHEMA} INSERT INTO store VALUES (x'{secrets.token_hex(16)}');"  # noqa: S608  # our digits
                 f" PRAGMA user_version = {VERSION}; COMMIT;"
             )
         elif version < VERSION and self._path is not None:
             migrate(self._db, self._path, version)
         self._epoch: bytes = self._db.execute("SELECT epoch FROM store").fetchone()[0]
+        # A crash between erasing and `scrub` leaves in the log what was erased. A full disk is read anyhow.
+        with contextlib.suppress(sqlite3.Error):
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
     def _newest_snapshot(self, room: str, before: int | None) -> Snapshot | None:
         """Return the newest snapshot that is whole; one that is not is passed over for the one before."""
@@ -330,6 +366,20 @@ def list_rooms(path: Path) -> list[str]:
             return [name for (name,) in db.execute("SELECT name FROM room ORDER BY name")]
     except sqlite3.Error as error:
         raise _told(error, str(path)) from error
+
+
+def _insert_snapshot(db: sqlite3.Connection, room: str, snapshot: Snapshot) -> None:
+    db.execute(
+        "INSERT INTO snapshot VALUES (?, ?, ?, ?)"
+        " ON CONFLICT DO UPDATE SET data = excluded.data, sha256 = excluded.sha256",
+        (room, snapshot.covered, snapshot.data, hashlib.sha256(snapshot.data).digest()),
+    )
+
+
+def _delete_history(db: sqlite3.Connection, room: str) -> None:
+    """Remove a room's log and what rests on it: authors, bound client ids, snapshots, chat."""
+    for table in ("row", "author", "binding", "snapshot", "chat"):
+        db.execute(f"DELETE FROM {table} WHERE room = ?", (room,))  # noqa: S608  # names from the line above
 
 
 def _check_no_hole(room: str, covered: int, rows: Sequence[Sequence[int]], newest: int) -> None:

@@ -1,6 +1,6 @@
 """Tests of `collab_cli.config`: flags over variables over the file over defaults; what ends a command.
 
-What the file may say is in test_config_file.
+What the file may say is in test_config_file, how to serve in test_serving.
 """
 
 from __future__ import annotations
@@ -11,16 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from collab_cli.config import (
-    DEFAULT_IDLE_EXIT_S,
-    JoinSettings,
-    ServeSettings,
-    join_settings,
-    serve_settings,
-)
+from collab_cli.config import JoinSettings, join_settings
 from collab_cli.exits import UsageError
-from collab_cli.flags import DEFAULT_PORT, JoinFlags, ServeFlags, Theme
+from collab_cli.flags import JoinFlags, ServeFlags, Theme
 from collab_cli.identity import account_name
+from collab_cli.serving import ServeSettings, serve_settings
 from collab_cli.targets import Server
 from collab_tui.options import Options
 
@@ -196,104 +191,15 @@ def test_a_file_that_cannot_be_read_may_name_a_server(
         join()
 
 
-def test_a_wrong_value_of_serving_ends_it(serve: Callable[..., ServeSettings], configure: Configure) -> None:
-    configure('colour = 99\n[serve]\nport = "x"\n')
-    with pytest.raises(UsageError, match=r"config\.toml:3: 'x' is not a whole number"):
-        serve(ServeFlags(insecure=True))
-    assert serve(ServeFlags(insecure=True, port=1)).port == 1
-    configure("[serve]\nunix = 3\n")
-    with pytest.raises(UsageError, match=r"config\.toml:2: 3 is not a text"):
-        serve()
-    configure("[serve]\nport = = 3\n")
-    with pytest.raises(UsageError, match=r"config\.toml:2: "):
-        serve()
-
-
-@pytest.mark.parametrize("text", ["[serve]\nport = = 3\n", '[serve]\nport = "x"\n', "\x00"])
-def test_the_private_server_starts_whatever_the_file_says(
-    serve: Callable[..., ServeSettings], configure: Configure, text: str
-) -> None:
-    configure(text)
-    settings = serve(ServeFlags(private=True))
-    assert settings.port is None
-    assert len(settings.complaints) == 1
-
-
-def test_serving_needs_no_tcp(serve: Callable[..., ServeSettings], tmp_path: Path) -> None:
-    settings = serve()
-    assert settings.host is settings.port is settings.idle_exit_s is None
-    assert settings.data_dir == tmp_path / "data"
-    assert settings.unix_path.parent == tmp_path / "run"
-    assert not settings.is_private
-
-
-def test_tcp_is_loopback_and_asked_for(serve: Callable[..., ServeSettings]) -> None:
-    with pytest.raises(UsageError, match="--insecure"):
-        serve(ServeFlags(port=0))
-    with pytest.raises(UsageError, match="--insecure"):
-        serve(ServeFlags(host="127.0.0.1"))
-    with pytest.raises(UsageError, match="other machines"):
-        serve(ServeFlags(host="0.0.0.0", insecure=True))
-    with pytest.raises(UsageError, match="not one of 0 to 65535"):
-        serve(ServeFlags(port=70000, insecure=True))
-    with pytest.raises(UsageError, match="--port"):
-        serve(ServeFlags(insecure=True))
-    settings = serve(ServeFlags(host="::1", insecure=True))
-    assert (settings.host, settings.port) == ("::1", DEFAULT_PORT)
-    settings = serve(ServeFlags(port=0, insecure=True))
-    assert (settings.host, settings.port) == ("127.0.0.1", 0)
-
-
-def test_serving_is_layered_too(
-    serve: Callable[..., ServeSettings], configure: Configure, tmp_path: Path
-) -> None:
-    configure('[serve]\nport = 1\nunix = "/file.sock"\n')
-    flags = ServeFlags(insecure=True)
-    assert serve(flags).port == 1
-    assert serve(flags).unix_path == Path("/file.sock")
-    assert serve(flags, COLLAB_PORT="2", COLLAB_UNIX="/variable.sock").port == 2
-    typed = ServeFlags(insecure=True, port=3, unix=Path("/flag.sock"), data_dir=tmp_path / "rooms")
-    assert serve(typed, COLLAB_PORT="2").port == 3
-    assert serve(typed, COLLAB_UNIX="/variable.sock").unix_path == Path("/flag.sock")
-    assert serve(typed).data_dir == tmp_path / "rooms"
-
-
 def test_nothing_but_the_command_line_gives_up_protection(
     serve: Callable[..., ServeSettings], join: Callable[..., JoinSettings], configure: Configure
 ) -> None:
     configure("insecure = true\nmemory = true\n[serve]\ninsecure = true\nmemory = true\n")
     settings = serve(COLLAB_INSECURE="1", COLLAB_MEMORY="1")
-    assert not settings.is_insecure
+    assert not settings.doors.is_insecure
     assert not settings.is_memory
     assert len(settings.complaints) == 4
     assert not join(COLLAB_INSECURE="1").is_insecure
-
-
-def test_a_private_server_serves_only_its_socket(
-    serve: Callable[..., ServeSettings], configure: Configure
-) -> None:
-    configure('[serve]\nport = 1\nunix = "/file.sock"\n')
-    settings = serve(ServeFlags(private=True), COLLAB_PORT="2")
-    assert settings.host is settings.port is None
-    assert settings.unix_path.name.startswith("private-")
-    assert settings.idle_exit_s == DEFAULT_IDLE_EXIT_S
-    assert serve(ServeFlags(private=True), COLLAB_IDLE_EXIT_S="1.5").idle_exit_s == 1.5
-    assert serve(ServeFlags(private=True, idle_exit_s=2), COLLAB_IDLE_EXIT_S="1.5").idle_exit_s == 2
-    with pytest.raises(UsageError, match="COLLAB_IDLE_EXIT_S"):
-        serve(ServeFlags(private=True), COLLAB_IDLE_EXIT_S="never")
-
-
-@pytest.mark.parametrize("written", ["~no-such-account/x", "/a\0b"])
-def test_what_is_no_path_is_told_with_its_place(
-    serve: Callable[..., ServeSettings], configure: Configure, written: str
-) -> None:
-    with pytest.raises(UsageError, match=r"^--data-dir: .* is not a path: "):
-        serve(ServeFlags(data_dir=Path(written)))
-    with pytest.raises(UsageError, match=r"^--unix: .* is not a path: "):
-        serve(ServeFlags(unix=Path(written)))
-    configure('[serve]\nunix = "' + written.replace("\0", "\\u0000") + '"\n')
-    with pytest.raises(UsageError, match=r"config\.toml:2: .* is not a path: "):
-        serve()
 
 
 def test_a_server_behind_no_path_ends_it(join: Callable[..., JoinSettings], configure: Configure) -> None:
@@ -310,11 +216,3 @@ def test_a_pipe_in_place_of_the_file_is_not_waited_for(
     for start in (join, serve):
         with pytest.raises(UsageError, match=r"cannot read .*config\.toml: it is not a file"):
             start()
-
-
-def test_a_port_of_5000_digits_ends_it_in_one_line(
-    serve: Callable[..., ServeSettings], configure: Configure
-) -> None:
-    configure(f"[serve]\nport = 0x{'f' * 5000}\n")
-    with pytest.raises(UsageError, match=r"config.toml:2: a very long number is not one of 0 to 65535"):
-        serve(ServeFlags(insecure=True))

@@ -99,6 +99,17 @@ def test_edit_makes_the_file_for_us_alone(path: Path, editor: Callable[..., None
     assert capsys.readouterr().err == ""
 
 
+def test_the_editor_does_not_inherit_a_token(
+    path: Path, tmp_path: Path, editor: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    editor(f"env > {tmp_path}/seen")
+    monkeypatch.setenv("COLLAB_TOKEN", "ci1.k1.YQ.c2lnbmF0dXJl")
+    assert run(["config", "edit"]) == 0
+    seen = (tmp_path / "seen").read_text()
+    assert "COLLAB_HOME=" in seen
+    assert "k1" not in seen
+
+
 def test_edit_keeps_what_is_there_and_says_what_is_wrong(
     path: Path, editor: Callable[..., None], capsys: Output
 ) -> None:

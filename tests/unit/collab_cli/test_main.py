@@ -59,7 +59,17 @@ def test_what_is_simple_loads_little(arguments: list[str], tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["-h"], ["join", "--help"], ["serve", "-h"], ["config", "--help"]]
+    "arguments",
+    [
+        ["--help"],
+        ["-h"],
+        ["join", "--help"],
+        ["serve", "-h"],
+        ["config", "--help"],
+        ["invite", "--help"],
+        ["admin", "--help"],
+        ["admin", "ban", "-h"],
+    ],
 )
 def test_help_is_on_stdout(arguments: list[str], tmp_path: Path) -> None:
     done = collab(*arguments, home=tmp_path)
@@ -86,8 +96,20 @@ def test_help_is_on_stdout(arguments: list[str], tmp_path: Path) -> None:
         (["config", "show", "--wat"], 2, "collab config --help"),
         (["join", "notes"], 2, "needs a terminal"),
         (["join"], 2, "which room?"),
-        (["serve", "--port", "8765"], 2, "--insecure"),
+        (["serve", "--port", "8765"], 2, "--auth"),
         (["serve", "--host", "0.0.0.0", "--insecure"], 2, "other machines"),
+        (["invite"], 2, "collab invite --help"),
+        (["invite", "no/tes"], 3, "cannot name a room"),
+        (["invite", "notes", "--role", "boss"], 2, "read, write, admin"),
+        (["invite", "notes", "--expires", "soon"], 2, "2h"),
+        (["invite", "notes", "--reusable", "--name", "ana"], 2, "leave one of them out"),
+        (["invites"], 3, "no server has kept anything"),
+        (["delete", "notes"], 2, "--yes"),
+        (["forget", "notes"], 2, "--yes"),
+        (["revoke"], 2, "collab revoke --help"),
+        (["admin", "kick", "notes"], 2, "collab admin --help"),
+        (["admin", "ban", "notes", "ana", "--for", "ever"], 2, "30m"),
+        (["admin", "sessions", "--data-dir", "/nonexistent"], 2, "/nonexistent"),
         (["serve", "/dev/null/x"], 2, "cannot keep anything in"),
         (["serve", "--unix", "/nonexistent/x.sock"], 3, "/nonexistent/x.sock"),
     ],
@@ -112,6 +134,10 @@ def test_help_loads_no_command(tmp_path: Path) -> None:
     assert not loaded & {
         "collab_cli.commands.config",
         "collab_cli.config",
+        "collab_cli.office",
+        "collab_server",
+        "websockets",
+        "asyncio",
         "collab_tui",
         "textual",
         "tomllib",
@@ -127,7 +153,8 @@ def test_join_flags(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[JoinFlags] = []
     monkeypatch.setattr(join, "run", lambda flags: seen.append(flags) or 4)
     everything = "--server ws://localhost --name ana --colour 3 --theme light --read-only --ascii --insecure"
-    assert run(["join", "notes", *everything.split(), "--follow", "bo", "--announce", "region"]) == 4
+    more = ["--follow", "bo", "--announce", "region", "--token-file", "-"]
+    assert run(["join", "notes", *everything.split(), *more]) == 4
     assert run(["join"]) == 4
     assert seen == [
         JoinFlags(
@@ -141,6 +168,7 @@ def test_join_flags(monkeypatch: pytest.MonkeyPatch) -> None:
             insecure=True,
             follow="bo",
             announce="region",
+            token_file="-",
         ),
         JoinFlags(),
     ]
@@ -149,15 +177,62 @@ def test_join_flags(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_serve_flags(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[ServeFlags] = []
     monkeypatch.setattr(serve, "run", lambda flags: seen.append(flags) or 0)
-    everything = "--host ::1 --port 1 --unix u.sock --insecure --memory --private --idle-exit 2.5"
+    everything = (
+        "--host ::1 --port 1 --unix u.sock --insecure --memory --private --idle-exit 2.5 --auth --tls-cert c "
+        "--tls-key k --trusted-proxy ::1 --trusted-proxy ::2 --origin http://a --origin http://b "
+        "--url wss://h --accept-rate 1 --connections 2 --connections-per-address 3 "
+        "--connections-per-room 4 --rooms 5"
+    )
     assert run(["serve", "rooms", *everything.split()]) == 0
     assert run(["serve"]) == 0
     assert seen == [
         ServeFlags(
-            Path("rooms"), "::1", 1, Path("u.sock"), insecure=True, memory=True, private=True, idle_exit_s=2.5
+            Path("rooms"),
+            "::1",
+            1,
+            Path("u.sock"),
+            insecure=True,
+            auth=True,
+            tls_cert=Path("c"),
+            tls_key=Path("k"),
+            trusted_proxies=("::1", "::2"),
+            origins=("http://a", "http://b"),
+            url="wss://h",
+            accept_rate=1,
+            connections=2,
+            connections_per_address=3,
+            connections_per_room=4,
+            rooms=5,
+            memory=True,
+            private=True,
+            idle_exit_s=2.5,
         ),
         ServeFlags(),
     ]
+
+
+TOKEN = "ci1.k1.cGF5bG9hZA.c2lnbmF0dXJl"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [f"wss://localhost/notes#{TOKEN}"],
+        ["join", "notes", f"wss://localhost/notes#{TOKEN}"],
+        ["join", f"https://localhost/notes#{TOKEN}"],
+        ["join", f"wss://localhost/notes#{TOKEN}", "--server", "wss://localhost"],
+        ["join", "notes", "--server", f"wss://localhost#{TOKEN}"],
+        ["join", "wss://localhost/notes", "--token-file", TOKEN],
+        ["join", f"--token={TOKEN}"],
+        ["revoke", TOKEN],
+        ["admin", TOKEN],
+    ],
+)
+def test_a_token_is_never_repeated(arguments: list[str], tmp_path: Path) -> None:
+    done = collab(*arguments, home=tmp_path)
+    assert done.returncode in (2, 3)
+    assert done.stderr.startswith("collab: ")
+    assert "k1" not in done.stderr + done.stdout
 
 
 @pytest.mark.parametrize("arguments", [["join"], ["join", "notes"]])

@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import socket
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -53,7 +54,7 @@ def refused(home: Path, *arguments: str) -> str:
     return line
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_says_how_to_join_and_ends_by_signal(tmp_path: Path, number: signal.Signals) -> None:
     with serving(tmp_path) as (program, lines):
         assert lines == [f"serving {tmp_path / 'data'}\n", "  collab join ROOM\n"]
@@ -72,6 +73,30 @@ def test_another_folder_is_joined_by_its_socket(tmp_path: Path) -> None:
         assert found is not None
         with socket.create_connection(("127.0.0.1", int(found[1])), DEADLINE_S):
             pass
+
+
+def test_with_tokens_it_says_how_to_invite(tmp_path: Path) -> None:
+    with serving(tmp_path, "--port", "0", "--auth") as (_, lines):
+        assert lines[1:] == ["  collab join ROOM\n", "  collab invite ROOM\n"]
+        assert stat.S_IMODE((tmp_path / "data" / "keys").stat().st_mode) == 0o600
+    with serving(tmp_path, str(tmp_path / "my rooms"), "--port", "0", "--auth", "--trusted-proxy", "::1") as (
+        _,
+        lines,
+    ):
+        assert lines[2] == f"  collab invite ROOM --data-dir '{tmp_path / 'my rooms'}' --url wss://HOST\n"
+
+
+def test_tokens_without_tcp_are_told_to_be_for_nobody(tmp_path: Path) -> None:
+    with serving(tmp_path, "--auth") as (program, lines):
+        assert lines[1] == "  collab join ROOM\n"
+        program.terminate()
+        _, errors = program.communicate(timeout=DEADLINE_S)
+        assert "collab: --auth is for TCP, which --port PORT adds" in errors
+
+
+def test_a_certificate_that_cannot_be_used_is_said(tmp_path: Path) -> None:
+    missing = tmp_path / "cert.pem"
+    assert str(missing) in refused(tmp_path, "--port", "0", "--auth", "--tls-cert", str(missing))
 
 
 def test_a_folder_has_one_server(tmp_path: Path) -> None:

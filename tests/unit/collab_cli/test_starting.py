@@ -13,13 +13,14 @@ from pathlib import Path
 import pytest
 
 from collab_cli.config import JoinSettings, join_settings
+from collab_cli.credentials import Credentials
 from collab_cli.flags import JoinFlags
 from collab_cli.starting import _last_here, start_session
 from collab_cli.targets import parse_target
 from collab_client.buffer import Buffer
 from collab_client.journal_steps import JournalNewer
 from collab_client.session import Session
-from collab_protocol.messages import Said
+from collab_protocol.messages import Credential, Said
 from collab_protocol.presence import Author
 
 DEVICE = b"d" * 32
@@ -148,3 +149,32 @@ async def test_how_far_the_chat_was_read_is_known_the_next_time(tmp_path: Path) 
                 await asyncio.sleep(0)
     async with offline(tmp_path) as (_, session):
         assert session.chat.read_n == 7
+
+
+async def test_a_token_is_said_once_connected_and_what_it_is_exchanged_for_is_kept(tmp_path: Path) -> None:
+    invite, credential = "ci1.k1.YQ.c2lnbmF0dXJl", "cc1.k1.Yg.c2lnbmF0dXJl"
+    target = parse_target(f"wss://example.org/notes#{invite}")
+    settings = settings_in(tmp_path)
+    _, session = await start_session(target, settings, DEVICE)
+    session._sync.connected()
+    [said] = session._sync.to_send()
+    assert said.token == invite  # type: ignore[union-attr]  # a Hello
+    session._sync.disconnected()
+    session.on_granted(Credential(credential, None))
+    async with asyncio.timeout(DEADLINE_S):
+        while (
+            stored := Credentials(settings.folders.credentials_file).find("wss://example.org", "notes")
+        ) is None:
+            await asyncio.sleep(0)  # a thread writes it
+    assert stored.token == credential
+    session.leave()
+    async with asyncio.timeout(DEADLINE_S):
+        await session.run()
+    written = b"".join(path.read_bytes() for path in settings.folders.state.rglob("*") if path.is_file())
+    assert b"k1" not in written, "journals hold no token"
+
+
+async def test_a_server_on_this_machine_gives_nothing_to_keep(tmp_path: Path) -> None:
+    async with offline(tmp_path) as (_, session):
+        session.on_granted(Credential("cc1.k1.Yg.c2lnbmF0dXJl", None))
+    assert not settings_in(tmp_path).folders.credentials_file.exists()

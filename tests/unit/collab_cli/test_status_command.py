@@ -42,7 +42,7 @@ def test_nothing_unsent_is_said_so(home: Path, capsys: pytest.CaptureFixture[str
 def test_rooms_with_unsent_changes_are_listed_with_what_to_type(
     home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(status, "_local_time", lambda at: f"<{at:.0f}>")
+    monkeypatch.setattr(status, "local_time", lambda at: f"<{at:.0f}>")
     leave(home, "notes", rows=3, receipted=1)
     leave(home, "agenda", "ws://host:1")
     leave(home, "saved", rows=1, receipted=1)
@@ -53,16 +53,6 @@ def test_rooms_with_unsent_changes_are_listed_with_what_to_type(
         "notes: 2 changes not saved since <1700000001>; to send: collab join notes",
         "zoo: 1 change not saved since <1700000000>; to send: collab join zoo --server 'unix:///a d/s.sock'",
     ]
-
-
-def test_times_are_local(monkeypatch: pytest.MonkeyPatch) -> None:
-    import time
-
-    with monkeypatch.context() as patch:
-        patch.setenv("TZ", "Etc/GMT-2")
-        time.tzset()
-        assert status._local_time(AT) == "2023-11-15 00:13"
-    time.tzset()
 
 
 def test_for_programs_it_is_json(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

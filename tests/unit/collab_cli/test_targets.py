@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from collab_cli.exits import UsageError
 from collab_cli.targets import Server, Target, is_loopback, parse_server, parse_target
 
+TOKEN = "ci1.k1.cGF5bG9hZA.c2lnbmF0dXJl"
 ROOMS = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", fullmatch=True)
 
 
@@ -42,8 +43,14 @@ def test_what_is_typed_names_a_room(typed: str, expected: Target) -> None:
         ("ws:///notes", "names no host"),
         ("ws://localhost/rooms/notes", "cannot name a room"),
         ("ws://localhost/notes?x=1", "has a '?'"),
-        ("ws://localhost/notes#token", "no user, password or '#'"),
-        ("ws://ana:secret@localhost/notes", "no user, password or '#'"),
+        ("ws://localhost/notes#secret", "is no token: copy the whole link"),
+        ("ws://localhost/notes#", "is no token: copy the whole link"),
+        (f"ws://localhost/notes#{TOKEN}x/", "is no token: copy the whole link"),
+        (f"notes#{TOKEN}", "as in wss://HOST/notes#TOKEN"),
+        (f"unix:///run/a.sock?room=notes#{TOKEN}", "as in wss://HOST/notes#TOKEN"),
+        (f"wss://localhost/no/tes#{TOKEN}", "cannot name a room"),
+        (f"https://localhost/notes#{TOKEN}", "write ROOM, ws://"),
+        ("ws://ana:secret@localhost/notes", "no user or password"),
         ("ws://localhost:99999/notes", "is no address"),
         ("ws://[::1/notes", "is no address"),
         ("unix:///run/a.sock", "names no room"),
@@ -57,12 +64,20 @@ def test_anything_else_is_refused_with_what_to_write(typed: str, help_given: str
         parse_target(typed)
     assert help_given in str(refusal.value)
     assert "\n" not in str(refusal.value)
-
-
-def test_a_password_is_not_repeated() -> None:
-    with pytest.raises(UsageError) as refusal:
-        parse_target("ws://ana:secret@localhost/notes")
     assert "secret" not in str(refusal.value)
+    assert "ci1." not in str(refusal.value)
+
+
+def test_a_link_holds_a_token_which_is_shown_nowhere() -> None:
+    link = f"wss://example.org:444/notes#{TOKEN}"
+    target = parse_target(link)
+    assert target == Target("notes", Server(url="wss://example.org:444"), TOKEN)
+    assert str(target) == "wss://example.org:444/notes"
+    assert "ci1." not in repr(target)
+    assert parse_target(f"notes#{TOKEN}", parse_server("wss://example.org")).token == TOKEN
+    with pytest.raises(UsageError) as refusal:
+        parse_server(f"wss://example.org#{TOKEN}")
+    assert "ci1." not in str(refusal.value)
 
 
 def test_plain_text_to_another_machine_must_be_asked_for() -> None:

@@ -57,6 +57,16 @@ def test_the_words(status: Status, words: str, in_ascii: str | None) -> None:
     assert status_line(status, ascii=True).isascii()
 
 
+@pytest.mark.parametrize(
+    ("unsaved", "kept", "brief"),
+    [(0, 0, ""), (2, 0, " – 2 only here"), (2, 2, " – 2 kept"), (3, 2, " – 2 kept, 1 only here")],
+)
+def test_a_refusal_has_fewer_words_for_narrow_screens(unsaved: int, kept: int, brief: str) -> None:
+    status = say.refused(unsaved, "too old", kept)
+    assert (status.reason, status.brief, status.is_over) == ("too old", brief, False)
+    assert say.refused(unsaved, "too old", kept, is_over=True).is_over
+
+
 def test_what_is_at_stake_is_there_to_be_counted() -> None:
     kept = (say.offline(3, None, 1), say.busy(3, None, 1), say.refused(3, "", 1))
     assert [each.unsaved for each in (*kept, say.saving(3), say.loading(3), say.connecting(3))] == [3] * 6

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from collab_protocol import limits
 from collab_protocol.errors import FaultCode, SequenceError, VersionRefused
@@ -36,7 +38,7 @@ from collab_protocol.messages import (
     Welcome,
 )
 from collab_protocol.peer_sync import PeerPhase, PeerSync
-from collab_protocol.presence import Activity, Caret, Role
+from collab_protocol.presence import Activity, Caret, Role, View
 from collab_protocol.sync import ClientSync, Identity, Phase
 from collab_protocol.text import EMPTY_STATE_VECTOR, EMPTY_UPDATE, Replica
 from collab_protocol.versions import VERSIONS
@@ -52,8 +54,9 @@ def welcome(
     epoch: bytes = EPOCH,
     sv: bytes = b"\x00",
     version: int = 1,
+    role: Role = Role.WRITE,
 ) -> Welcome:
-    return Welcome(version, 5, lineage, epoch, seq, Role.WRITE, RoomLimits(), True, False, (), (), sv)
+    return Welcome(version, 5, lineage, epoch, seq, role, RoomLimits(), True, False, (), (), sv)
 
 
 def client() -> tuple[ClientSync, Replica]:
@@ -63,10 +66,10 @@ def client() -> tuple[ClientSync, Replica]:
     return sync, replica
 
 
-def live(seq: int = 0, *, version: int = 1) -> tuple[ClientSync, Replica]:
+def live(seq: int = 0, *, version: int = 1, role: Role = Role.WRITE) -> tuple[ClientSync, Replica]:
     sync, replica = client()
     sync.connected()
-    sync.receive(welcome(seq, version=version))
+    sync.receive(welcome(seq, version=version, role=role))
     sync.receive(Sync(seq, EMPTY_STATE_VECTOR, EMPTY_UPDATE))
     sync.to_send()
     sync.events()
@@ -174,6 +177,61 @@ def test_a_goodbye_goes_behind_what_was_typed_before_it() -> None:
     while messages := sync.to_send():
         sent += messages
     assert [type(message) for message in sent] == [Update, Update, Bye]
+
+
+def test_who_may_only_read_keeps_its_rows_and_tells_no_place_in_them() -> None:
+    sync, replica = live(version=4, role=Role.READ)
+    replica.edit(0, 0, "typed when I might")
+    sync.present((Caret(3, 3),), Activity.IDLE, 8, View(0, 5))
+    assert sync.to_send() == [Presence(None, (), 0, Activity.IDLE, 8, None)]
+    assert sync.to_send() == []
+    assert (sync.unsaved, sync.may_check) == (1, False)
+    sync.receive(Resync(0, EMPTY_STATE_VECTOR))
+    assert [type(message) for message in sync.to_send()] == [Sync]
+    sync.leave()
+    assert sync.to_send() == [Bye("left", None)]
+
+
+def test_who_reads_and_holds_nothing_back_tells_where_it_is() -> None:
+    sync, _ = live(version=4, role=Role.READ)
+    sync.present((Caret(0, 0),), Activity.ACTIVE)
+    assert sync.to_send() == [Presence(None, (Caret(0, 0),), 0, Activity.ACTIVE)]
+    assert sync.may_check
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(Role), st.integers(0, 3), st.integers(0, 3), st.booleans()), max_size=8
+    )
+)
+def test_rows_wait_for_a_welcome_that_lets_one_write(links: list[tuple[Role, int, int, bool]]) -> None:
+    """Each link has a role, rows made before and while it is there, and whether its receipts arrive."""
+    sync, replica = client()
+    server = Replica(99)
+    typed = ""
+    for role, before, within, arrives in [*links, (Role.WRITE, 0, 0, True)]:
+        for _ in range(before):
+            typed += "x"
+            replica.edit(replica.size_utf8, 0, "x")
+        sync.connected()
+        sync.to_send()
+        sync.receive(welcome(sv=server.state_vector(), role=role))
+        sync.receive(Sync(0, server.state_vector(), server.update_since(replica.state_vector())))
+        for _ in range(within):
+            typed += "y"
+            replica.edit(replica.size_utf8, 0, "y")
+        held = sync.unsaved
+        while messages := sync.to_send():
+            for message in messages:
+                assert isinstance(message, Update)
+                assert role.may_write
+                server.apply(message.data)
+                if arrives:
+                    sync.receive(Receipt(message.n, 0, alone=False))
+        assert sync.unsaved == (0 if role.may_write and arrives else held)
+        sync.events()
+        sync.disconnected()
+    assert server.text() == typed
 
 
 def test_a_batch_moves_the_position_and_a_gap_asks_for_resync() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import pwd
@@ -10,20 +11,24 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import connect, unix_connect
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
-from collab_protocol.errors import CollabError, StoreError
-from collab_protocol.messages import Batch, Bye, Presence, Receipt, Update
+from collab_protocol.errors import CollabError, FaultCode, StoreError
+from collab_protocol.messages import Batch, Bye, Credential, Fault, Hello, Presence, Receipt, Update
 from collab_protocol.presence import Activity, Caret
 from collab_protocol.versions import SUBPROTOCOL
 from collab_server import app
+from collab_server.admin import ADMIN_PATH, ADMIN_SUBPROTOCOL
 from collab_server.app import FolderTaken, NotAllowed, PortTaken
-from collab_server.config import ServerConfig
+from collab_server.config import Caps, ServerConfig
+from collab_server.keys import rotate_keys
 from collab_server.lock import Endpoints
 from collab_server.store.sqlite import SqliteStore
 
@@ -314,6 +319,114 @@ class TestHandshake:
         store = SqliteStore(folder / "data" / "rooms.sqlite3")
         assert store.room_names() == []
         store.close()
+
+
+async def ask(endpoints: Endpoints, **request: Any) -> dict[str, Any]:
+    """Ask the server's office for something."""
+    async with unix_connect(
+        endpoints.unix, f"ws://localhost{ADMIN_PATH}", subprotocols=[Subprotocol(ADMIN_SUBPROTOCOL)]
+    ) as office:
+        await office.send(json.dumps(request))
+        async with asyncio.timeout(DEADLINE_S):
+            answer: dict[str, Any] = json.loads(await office.recv())
+    assert "ok" in answer, answer
+    made: dict[str, Any] = answer["ok"]
+    return made
+
+
+def with_token(name: str, token: str) -> Hello:
+    return replace(hello(name), token=token)
+
+
+class TestAccess:
+    @pytest.fixture
+    def settings(self, folder: Path) -> ServerConfig:
+        return config(folder, port=0, auth=True)
+
+    async def test_nobody_comes_in_over_tcp_without_a_token(self, settings: ServerConfig) -> None:
+        async with running(settings) as endpoints, dial(endpoints, tcp=True) as ana:
+            await ana.send(hello("ana"))
+            fault = await ana.wait_for(Fault)
+            assert (fault.code, fault.retry_ms) == (FaultCode.DENIED, None)
+            assert stat.S_IMODE(settings.keys_file.stat().st_mode) == 0o600
+
+    async def test_an_invite_is_exchanged_for_a_credential(self, settings: ServerConfig) -> None:
+        async with running(settings) as endpoints:
+            token = (await ask(endpoints, do="invite", room="notes"))["token"]
+            async with dial(endpoints, tcp=True) as ana:
+                await ana.enter(with_token("ana", token))
+                (credential,) = [each for each in ana.heard if isinstance(each, Credential)]
+            async with dial(endpoints, tcp=True) as ana:
+                await ana.enter(with_token("ana", credential.token))
+        # The key outlives the server.
+        async with running(settings) as endpoints, dial(endpoints, tcp=True) as ana:
+            await ana.enter(with_token("ana", credential.token))
+
+    async def test_a_session_ends_when_its_token_does(self, settings: ServerConfig) -> None:
+        async with running(settings) as endpoints:
+            token = (await ask(endpoints, do="invite", room="notes", expires_s=1.0))["token"]
+            async with dial(endpoints, tcp=True) as ana:
+                await ana.enter(with_token("ana", token))
+                assert (await ana.wait_for(Fault)).code is FaultCode.DENIED
+
+    async def test_a_session_ends_when_its_access_is_taken_back(self, settings: ServerConfig) -> None:
+        async with running(settings) as endpoints:
+            made = await ask(endpoints, do="invite", room="notes")
+            async with dial(endpoints, tcp=True) as ana, joined(endpoints, "bo") as bo:
+                await ana.enter(with_token("ana", made["token"]))
+                assert await ask(endpoints, do="revoke", id=made["id"]) == {"ended": 1}
+                assert (await ana.wait_for(Fault)).code is FaultCode.DENIED
+                await bo.type("x")
+                await bo.wait_for(Receipt)
+
+    async def test_keys_are_read_again_when_asked_for(
+        self, settings: ServerConfig, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        reload = asyncio.Event()
+
+        async def read_again() -> None:
+            reload.set()
+            async with asyncio.timeout(DEADLINE_S):
+                while reload.is_set():
+                    await asyncio.sleep(0.01)
+
+        async with running(settings, reload=reload) as endpoints:
+            before = (await ask(endpoints, do="invite", room="notes"))["token"]
+            rotate_keys(settings.keys_file)
+            rotate_keys(settings.keys_file)
+            await read_again()
+            after = (await ask(endpoints, do="invite", room="notes"))["token"]
+            async with dial(endpoints, tcp=True) as ana:
+                await ana.send(with_token("ana", before))
+                assert (await ana.wait_for(Fault)).code is FaultCode.DENIED
+            settings.keys_file.write_text("junk")
+            await read_again()
+            assert "keys of before stay in use" in caplog.text
+            async with dial(endpoints, tcp=True) as ana:
+                await ana.enter(with_token("ana", after))
+
+
+@pytest.mark.parametrize(("accepts_per_s", "over_ms"), [(200.0, 2_000), (0.001, 6_000_000)])
+async def test_those_who_are_sent_away_come_back_as_fast_as_is_taken(
+    folder: Path, accepts_per_s: float, over_ms: int
+) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        settings = config(folder, caps=Caps(accepts_per_s=accepts_per_s))
+        clients = []
+        async with running(settings) as endpoints:
+            for name in ("ana", "bo", "cy"):
+                clients.append(await stack.enter_async_context(joined(endpoints, name)))
+        hints = [(await each.wait_for(Bye)).retry_ms for each in clients]
+    drawn = [hint for hint in hints if hint is not None]
+    assert len(set(drawn)) == 3
+    assert all(0 <= hint <= over_ms for hint in drawn)
+    assert max(drawn) > over_ms / 1000, "one in a thousand million draws three below this"
+
+
+async def test_a_certificate_that_cannot_be_read_is_told_before_anything_is_made(folder: Path) -> None:
+    with pytest.raises(StoreError, match=r"no\.pem cannot be read"):
+        await serve_in_time(config(folder, port=0, insecure=True, tls_cert=folder / "no.pem"))
+    assert not (folder / "data").exists()
 
 
 async def test_a_reader_that_stalls_holds_up_neither_the_others_nor_the_end(

@@ -15,15 +15,16 @@ import pytest
 from collab_protocol.errors import StoreError
 from collab_protocol.text import Replica
 from collab_server.store import migrations
-from collab_server.store.base import StoredRoom
-from collab_server.store.migrations import backup_path
-from collab_server.store.sqlite import VERSION, SqliteStore, list_rooms
+from collab_server.store.base import StoredAccess, StoredRoom
+from collab_server.store.migrations import backup_path, list_backups
+from collab_server.store.schema import VERSION
+from collab_server.store.sqlite import SqliteStore, list_rooms
 
 SAMPLES = Path(__file__).parent / "samples"
 
-ANA, BO, CY, DI = (
+ANA, BO, CY, DI, EVE = (
     hashlib.sha256(who.encode()).digest()
-    for who in ("ana's laptop", "bo's laptop", "cy's phone", "di's tablet")
+    for who in ("ana's laptop", "bo's laptop", "cy's phone", "di's tablet", "eve's desktop")
 )
 
 
@@ -115,6 +116,38 @@ def test_who_wrote_is_known_of_what_version_2_had(tmp_path: Path) -> None:
     }, "the newest name that was used on the machine that each id belongs to"
     assert since_6.people == (("unix:ana/Änna", "Änna"), ("device:cc", "cy"))
     assert there.people == (("device:dd", "di"), ("unix:ana", "ana"))
+
+
+def test_what_version_3_had_is_there_and_nobody_is_kept_out(tmp_path: Path) -> None:
+    path = made_from(3, tmp_path)
+    store = SqliteStore(path)
+    notes, other, empty = load(store, "notes"), load(store, "ubung-less"), load(store, "leer")
+    writers, access = store.writers("notes", None), store.load_access()
+    store.close()
+    assert text_of(notes) == "» » !# Ziele für 2027\n日本語 🙂\n✓ geheim\n"
+    assert text_of(other).endswith("\ndrei\nvier\n")
+    assert (empty.lineage, text_of(empty)) == (b"k" * 16, "")
+    assert notes.settings == {"title": "Pläne ✓", "language": "markdown", "tab_width": "4"}
+    assert [(line.n, line.name, line.text) for line in notes.chat] == [
+        (1, "eve", "Grüße 🙂"),
+        (2, "ana", "da bin ich"),
+        (3, "Eva", "!"),
+    ]
+    assert notes.bindings == {11: ANA, 12: ANA, 13: ANA, 2**32 - 1: BO, 41: EVE}
+    assert writers.people[:2] == (("unix:eve/Eva", "Eva"), ("unix:eve", "eve"))
+    assert writers.people[dict(writers.ids)[41]] == ("unix:eve", "eve")
+    assert access == StoredAccess()
+
+
+def test_copies_are_listed_until_they_are_removed(tmp_path: Path) -> None:
+    path = made_from(1, tmp_path)
+    assert list_backups(path) == []
+    SqliteStore(path).close()
+    ten = backup_path(path, 10)
+    for other in (ten, path.with_name("rooms.sqlite3.v2-backup.part"), path.with_name("other.v1-backup")):
+        other.touch()
+    assert list_backups(path) == [backup_path(path, 1), ten]
+    assert list_backups(tmp_path / "none" / "rooms.sqlite3") == []
 
 
 def test_a_copy_of_the_older_file_is_beside_it_for_its_owner_alone(older: tuple[int, Path]) -> None:

@@ -21,7 +21,7 @@ from collab_protocol.messages import (
 from collab_protocol.presence import Activity, Caret, Person, Role
 from collab_protocol.sync import ClientSync, Identity
 from collab_protocol.text import EMPTY_STATE_VECTOR, EMPTY_UPDATE, Replica
-from collab_server.outbox import LAG_BYTES, OWED_BYTES, BatchEncoder, Outbox
+from collab_server.outbox import LAG_BYTES, LAG_S, OWED_BYTES, BatchEncoder, Outbox
 
 from .rooms import Bench
 from .test_room import welcome_of
@@ -144,6 +144,55 @@ def test_a_presence_is_encoded_once_for_all() -> None:
     shared = presence(5, 1)
     for box in boxes:
         box.put(shared)
+    first, second, third = (box.take() for box in boxes)
+    assert first is second is third
+
+
+def test_a_reader_that_is_two_seconds_behind_lags_however_little_waits() -> None:
+    now = 100.0
+    box = Outbox(BatchEncoder(), lambda: None, clock=lambda: now)
+    box.put(batch(1))
+    now += LAG_S - 0.1
+    box.put(batch(2))
+    assert not box.is_lagging
+    now += 0.2
+    box.put(batch(3))
+    assert box.is_lagging
+    assert drain(box) == [Batch(3, 3, ())]
+
+
+def test_what_waits_behind_a_large_text_is_no_lag() -> None:
+    now = 100.0
+    box = Outbox(BatchEncoder(), lambda: None, clock=lambda: now)
+    sync = Sync(7, EMPTY_STATE_VECTOR, b"x" * 100)
+    box.put(sync)
+    box.put(batch(8))
+    now += 60
+    box.put(batch(9))
+    assert drain(box) == [sync, batch(8), batch(9)]
+
+
+def test_carets_that_were_replaced_leave_nothing_behind() -> None:
+    box = outbox()
+    box.put(Receipt(1, 1, True))
+    for at in range(5000):
+        box.put(presence(5, at))
+        box.put(presence(6, at))
+    assert len(box._queue) < 1000
+    assert drain(box) == [Receipt(1, 1, True), presence(5, 4999), presence(6, 4999)]
+    assert box.is_empty
+    assert box.size_bytes == 0
+
+
+def test_a_sync_is_encoded_once_for_all_who_join() -> None:
+    encoder = BatchEncoder()
+    boxes = [Outbox(encoder, lambda: None) for _ in range(3)]
+    sync = Sync(7, EMPTY_STATE_VECTOR, b"x" * 100)
+    for box in boxes:
+        box.put(Receipt(1, 1, True))
+        box.put(sync)
+    for box in boxes:
+        box.take()
     first, second, third = (box.take() for box in boxes)
     assert first is second is third
 

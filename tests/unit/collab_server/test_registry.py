@@ -1,9 +1,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
 import threading
+import weakref
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +17,8 @@ from collab_protocol.presence import Role
 from collab_protocol.text import Replica
 from collab_server import registry as registry_module
 from collab_server.committer import Committer
-from collab_server.registry import Registry
+from collab_server.config import Caps
+from collab_server.registry import Refused, Registry
 from collab_server.room import Room
 from collab_server.roster import Joiner
 from collab_server.store.base import Snapshot, StoredRoom
@@ -28,11 +33,17 @@ WRITER = Joiner("device:ana", Role.WRITE)
 class Bench:
     """A registry over a real file."""
 
-    def __init__(self, folder: Path, room_idle_s: float, probe_s: tuple[float, float] = (1.0, 5.0)) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        room_idle_s: float,
+        probe_s: tuple[float, float] = (1.0, 5.0),
+        caps: Caps | None = None,
+    ) -> None:
         self.store = SqliteStore(folder / "rooms.sqlite3")
         self.committer = Committer(self.store, asyncio.get_running_loop())
         self.registry = Registry(
-            config(folder, room_idle_s=room_idle_s),
+            config(folder, room_idle_s=room_idle_s, caps=Caps() if caps is None else caps),
             self.committer,
             epoch=self.store.epoch,
             is_durable=True,
@@ -58,13 +69,24 @@ class Bench:
             while not holds():
                 await asyncio.sleep(0)
 
+    async def close(self) -> None:
+        await self.registry.close("over")
+        self.registry.dispose()
+        await self.committer.close()
+
 
 async def bench(folder: Path, room_idle_s: float) -> AsyncIterator[Bench]:
     made = Bench(folder, room_idle_s)
     yield made
-    await made.registry.close("over")
-    made.registry.dispose()
-    await made.committer.close()
+    await made.close()
+
+
+@contextlib.asynccontextmanager
+async def capped(folder: Path, *, room_idle_s: float = 3600, **caps: Any) -> AsyncIterator[Bench]:
+    """A registry with caps of its own."""
+    made = Bench(folder, room_idle_s, caps=Caps(**caps))
+    yield made
+    await made.close()
 
 
 @pytest.fixture
@@ -297,3 +319,139 @@ async def test_a_room_whose_text_parts_from_what_joiners_read_goes_on_with_what_
     again = await keeping.registry.open("notes")
     assert (again.room.text(), again.room.seq) == ("xxx", 3)
     assert again.covered == 3, "it was loaded from what joiners read, not from its rows"
+
+
+async def test_one_makes_so_many_rooms_and_goes_into_as_many_as_there_are(tmp_path: Path) -> None:
+    async with capped(tmp_path, rooms_per_day=2) as made:
+        for name in ("one", "two", "one"):
+            await made.registry.open(name, "unix:ana")
+        with pytest.raises(Refused, match="three cannot be made: one may make 2 new rooms a day here"):
+            await made.registry.open("three", "unix:ana")
+        assert await made.committer.run(lambda store: store.room_names()) == ["one", "two"]
+        await made.registry.open("three", "unix:bo")
+        assert (await made.registry.open("three", "unix:ana")).room.name == "three"
+
+
+async def test_one_who_may_make_a_room_is_not_refused_with_another_who_may_not(tmp_path: Path) -> None:
+    async with capped(tmp_path, rooms_per_day=1) as made:
+        await made.registry.open("one", "unix:ana")
+        ana, bo, ana_again = await asyncio.gather(
+            *(made.registry.open("two", maker) for maker in ("unix:ana", "unix:bo", "unix:ana/x")),
+            return_exceptions=True,
+        )
+        assert isinstance(ana, Refused)
+        assert not isinstance(bo, BaseException)
+        assert ana_again is bo
+
+
+async def test_rooms_of_earlier_lives_of_the_server_count_among_those_that_it_keeps(tmp_path: Path) -> None:
+    async with capped(tmp_path) as made:
+        await asyncio.gather(*(made.registry.open(name) for name in ("one", "two")))
+    async with capped(tmp_path, rooms=3) as made:
+        await made.registry.open("three", "unix:ana")
+        with pytest.raises(Refused, match="four cannot be made: this server keeps 3 rooms at most"):
+            await made.registry.open("four", "unix:ana")
+        await made.registry.open("one", "unix:ana")
+        assert await made.registry.delete("two")
+        await made.registry.open("four", "unix:ana")
+        assert not await made.registry.delete("two"), "one that is not there makes no place for another"
+        with pytest.raises(Refused):
+            await made.registry.open("five", "unix:ana")
+
+
+async def test_the_room_that_nobody_was_in_for_longest_makes_place_for_another(tmp_path: Path) -> None:
+    async with capped(tmp_path, loaded_rooms=3) as made:
+        opened = {name: await made.registry.open(name) for name in ("one", "two", "three")}
+        enter(opened["one"].room)
+        for name in ("two", "three", "one"):
+            made.registry.left(opened[name])
+        await made.registry.open("two")
+        made.registry.left(opened["two"])
+        await made.registry.open("four")
+        assert sorted(made.registry._rooms) == ["four", "one", "two"]
+        assert opened["three"].room.is_over
+        await made.registry.open("five")
+        assert sorted(made.registry._rooms) == ["five", "four", "one"]
+        with pytest.raises(Refused, match="six cannot be opened: this server has 3 rooms open at most"):
+            await made.registry.open("six")
+        assert sorted(made.registry._rooms) == ["five", "four", "one"]
+        assert not made.registry._loads
+        assert await made.registry.open("one") is opened["one"]
+
+
+async def test_a_room_that_makes_place_has_its_rows_on_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = threading.Event()
+    write = SqliteStore.write
+
+    def slow(store: SqliteStore, *entries: object) -> None:
+        assert gate.wait(DEADLINE_S)
+        write(store, *entries)  # type: ignore[arg-type]
+
+    async with capped(tmp_path, loaded_rooms=1) as made:
+        opened = await made.registry.open("one")
+        guest = enter(opened.room)
+        monkeypatch.setattr(SqliteStore, "write", slow)
+        opened.room.update(guest, 1, Writer(11).type("kept"))
+        opened.room.leave(guest)
+        made.registry.left(opened)
+        other = asyncio.ensure_future(made.registry.open("two"))
+        await asyncio.sleep(0)
+        assert not opened.room.is_over
+        gate.set()
+        made.registry.left(await other)
+        assert (await made.registry.open("one")).room.text() == "kept"
+
+
+async def test_many_who_come_at_once_get_no_more_rooms_than_may_be_open(tmp_path: Path) -> None:
+    async with capped(tmp_path, loaded_rooms=5) as made:
+        came = await asyncio.gather(
+            *(made.registry.open(f"r{number}") for number in range(8)), return_exceptions=True
+        )
+        refused = [each for each in came if isinstance(each, Refused)]
+        assert len(made.registry._rooms) <= 5
+        assert len(refused) + len(made.registry._rooms) >= 8
+        assert all(
+            isinstance(each, Refused) or each.room.name for each in came if not isinstance(each, Exception)
+        )
+
+
+async def test_a_room_that_broke_down_and_that_nobody_comes_back_to_is_let_go(unloading: Bench) -> None:
+    opened = await unloading.registry.open("notes")
+    guest = enter(opened.room)
+    opened.room.fail("broken")
+    opened.room.leave(guest)
+    unloading.registry.left(opened)
+    await unloading.until(lambda: not unloading.registry._rooms)
+    assert (await unloading.registry.open("notes")) is not opened
+
+
+async def test_a_parted_room_that_nobody_comes_back_to_keeps_what_joiners_read(
+    unloading: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = await unloading.registry.open("notes")
+    guest, writer = enter(opened.room), Writer(11)
+    await unloading.write(opened.room, guest, writer, 3)
+    monkeypatch.setattr(Room, "_reads_back", lambda room: False)
+    opened.room.check(guest, 3, b"?" * 32)
+    assert opened.room.is_parted
+    unloading.registry.left(opened)
+    await unloading.until(lambda: not unloading.registry._rooms)
+    assert (await unloading.registry.open("notes")).covered == 3
+
+
+async def test_rooms_that_were_opened_and_left_leave_nothing_behind(unloading: Bench) -> None:
+    freed: list[weakref.ref[Replica]] = []
+    rooms: list[weakref.ref[Room]] = []
+    for number in range(200):
+        opened = await unloading.registry.open(f"r{number % 100}", f"unix:u{number}")
+        freed.append(weakref.ref(opened.replica))
+        rooms.append(weakref.ref(opened.room))
+        unloading.registry.left(opened)
+    del opened
+    registry = unloading.registry
+    await unloading.until(lambda: not (registry._rooms or registry._chores))
+    assert not (registry._idle or registry._loads or registry._callers)
+    gc.collect()
+    assert [ref() for ref in (*freed, *rooms) if ref() is not None] == []

@@ -161,13 +161,13 @@ class TestJoin:
         bench.commit()
         assert receipts(bo) == [Receipt(1, 1, alone=True)]
 
-    def test_a_room_that_is_full_says_when_to_come_back(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(limits, "PEOPLE", 1)
-        bench = Bench()
+    def test_a_room_that_is_full_says_so_and_when_to_come_back(self) -> None:
+        bench = Bench(limits=RoomLimits(people=1))
         bench.join("ana")
         fault = bench.knock("bo").told[0]
         assert isinstance(fault, Fault)
         assert fault.code is FaultCode.BUSY
+        assert fault.message == "notes is full: 1 connections may be in a room"
         assert fault.retry_ms
 
 
@@ -643,6 +643,7 @@ class TestSettings:
         ana = bench.join("ana")
         for number in range(limits.SETTINGS):
             bench.room.set(ana, f"key{number}", "x")
+        bench.wait(60.0)
         bench.room.set(ana, "key1", "y")
         bench.room.set(ana, "key1", "z")
         assert bench.settings[-1] == (f"key{limits.SETTINGS - 1}", "x"), "the one before is not on disk yet"
@@ -650,10 +651,24 @@ class TestSettings:
         assert bench.settings[-1] == ("key1", "z"), "only the newest goes on"
         assert bench.room.settings["key1"] == "x"
 
-    def test_a_reader_changes_nothing(self) -> None:
+    def test_a_reader_changes_nothing_and_is_told_so(self) -> None:
         bench = Bench()
-        bench.room.set(bench.join("ana", role=Role.READ), "title", "x")
+        ana = bench.join("ana", role=Role.READ)
+        bench.room.set(ana, "title", "x")
         assert bench.settings == []
+        assert ana.take() == [Declined("you may read here, not write")]
+
+    def test_one_key_too_many_and_too_many_at_once_are_told(self) -> None:
+        bench = Bench()
+        ana = bench.join("ana")
+        for number in range(limits.SETTINGS):
+            bench.room.set(ana, f"key{number}", "x")
+        assert ana.take() == []
+        bench.room.set(ana, "key1", "y")
+        assert ana.take() == [Declined("too many settings at once: wait a moment")]
+        bench.wait(60.0)
+        bench.room.set(ana, "one more", "y")
+        assert ana.take() == [Declined(f"a room has {limits.SETTINGS} settings at most")]
 
     def test_none_goes_to_a_disk_that_fails_and_the_newest_does_when_it_is_well_again(self) -> None:
         bench = Bench()
@@ -681,6 +696,59 @@ class TestResync:
         copy.apply(sync.update)
         assert (sync.seq, copy.text()) == (1, "x")
 
+    def test_who_fell_a_little_behind_gets_the_rows_after_its_own(self) -> None:
+        bench = Bench()
+        ana, bo = bench.join("ana"), bench.join("bo")
+        writer, copy = Writer(11), Replica(13)
+        n = 0
+        # A long history of what was deleted here and there.
+        for make in (
+            lambda: writer.type("ab" * 300),
+            *[lambda at=at: writer.delete(at, 1) for at in range(300)],
+        ):
+            n += 1
+            bench.room.update(ana, n, make())
+            bench.commit()
+        copy.apply(bench.room.whole_update())
+        behind = bench.room.seq
+        for _ in range(20):
+            n += 1
+            bench.room.update(ana, n, writer.type("x"))
+            bench.commit()
+        bo.take()
+        state_vector = copy.state_vector()
+        bench.room.resync(bo, state_vector, behind)
+        [sync] = [message for message in bo.told if isinstance(message, Sync)]
+        copy.apply(sync.update)
+        assert (sync.seq, copy.text()) == (bench.room.seq, "b" * 300 + "x" * 20)
+        assert len(sync.update) < len(bench.replica.update_since(state_vector)) / 2
+
+    def test_who_fell_far_behind_gets_the_difference(self) -> None:
+        bench = Bench()
+        ana, bo = bench.join("ana"), bench.join("bo")
+        writer = Writer(11)
+        for n in range(1, limits.MERGED_ROWS + 10):
+            bench.room.update(ana, n, writer.type("x"))
+            bench.commit()
+        bo.take()
+        bench.room.resync(bo, EMPTY_STATE_VECTOR, 1)
+        [sync] = [message for message in bo.told if isinstance(message, Sync)]
+        copy = Replica(13)
+        copy.apply(sync.update)
+        assert copy.text() == bench.room.text()
+
+    def test_a_position_that_is_yet_to_come_is_no_position(self) -> None:
+        bench = Bench()
+        ana, bo = bench.join("ana"), bench.join("bo")
+        bench.room.update(ana, 1, Writer(11).type("x"))
+        bench.commit()
+        bo.take()
+        bench.room.resync(bo, EMPTY_STATE_VECTOR, 2**50)
+        [sync] = [message for message in bo.told if isinstance(message, Sync)]
+        copy = Replica(13)
+        copy.apply(sync.update)
+        assert copy.text() == "x"
+
     def test_a_broken_state_vector_is_refused(self) -> None:
         bench = Bench()
         with pytest.raises(UpdateError):
@@ -688,6 +756,34 @@ class TestResync:
 
 
 class TestEndings:
+    def test_who_is_sent_away_keeps_what_was_sent_and_is_gone_at_once(self) -> None:
+        bench = Bench()
+        ana, bo = bench.join("ana"), bench.join("bo")
+        bench.room.update(ana, 1, Writer(11).type("x"))
+        bench.room.send_away(ana, FaultCode.KICKED, "bo sent you away")
+        assert bench.room.person(ana) is None
+        assert ana.told == [Fault(FaultCode.KICKED, "bo sent you away", None)]
+        bench.commit()
+        assert bench.room.text() == "x"
+        over = [message.activity for message in bo.told if isinstance(message, Presence)]
+        assert over == [Activity.GONE]
+        bench.room.send_away(ana, FaultCode.KICKED, "again")
+        assert len(ana.told) == 1
+
+    def test_only_an_admin_may_administer(self) -> None:
+        bench = Bench()
+        why = [bench.room.why_no_admin(bench.join(role, role=role)) for role in Role]
+        assert [bool(each) for each in why] == [True, True, False]
+        assert bench.room.why_no_admin(bench.guest()), "nor who has no seat"
+
+    def test_a_name_that_was_given_is_not_chosen(self) -> None:
+        bench = Bench()
+        guest = bench.guest()
+        bench.room.join(guest, hello("bo"), Joiner("token:ana", Role.WRITE, "ana"))
+        person = bench.room.person(guest)
+        assert person is not None
+        assert person.name == "ana"
+
     def test_a_failed_commit_sends_everyone_away_to_come_back(self) -> None:
         bench = Bench()
         ana, bo = bench.join("ana"), bench.join("bo")

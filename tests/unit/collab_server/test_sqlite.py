@@ -7,13 +7,23 @@ import stat
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, Final
 
 import pytest
 
 from collab_protocol import limits
 from collab_protocol.errors import StoreError
-from collab_server.store.base import ChatLine, Row, SettingRow, Snapshot, StoreTrouble
-from collab_server.store.sqlite import VERSION, SqliteStore
+from collab_server.store.base import (
+    Ban,
+    ChatLine,
+    Invite,
+    Row,
+    SettingRow,
+    Snapshot,
+    StoreTrouble,
+)
+from collab_server.store.schema import VERSION
+from collab_server.store.sqlite import SqliteStore
 
 LINEAGE = b"l" * 16
 
@@ -432,3 +442,200 @@ class TestWriters:
         writers = written.writers("notes", None)
         assert [name for _, name in writers.people] == ["ana", "Ann"]
         assert dict(writers.ids) == {11: 0, 14: 1}
+
+
+INVITE = Invite("0" * 16, "notes", "write", "Änna", 1000.25, 2000.5, 1500.5, False)
+
+
+def filled(store: SqliteStore, room: str, text: bytes) -> None:
+    """Make a room with something in every table, all of which has `text`."""
+    store.create(room, LINEAGE, 1.0)
+    told = text.decode()
+    rows = [replace(row(seq, room, text * 40), name=told, new_ids=(seq,)) for seq in (1, 2, 3)]
+    store.write(rows, [SettingRow(room, "title", told, 3)], [replace(line(1, room), text=told)])
+    store.save_snapshot(room, Snapshot(2, text * 4000))
+    store.save_snapshot(room, Snapshot(3, text * 4000))
+    store.add_invite(replace(INVITE, id=f"{room}-1", room=room, name=told))
+    store.use_invite(f"{room}-1", b"m" * 32, 1.0)
+    store.put_ban(Ban(room, "unix:ana", told, 9.0))
+    store.set_closed(room, True)
+
+
+def traces(path: Path, text: bytes) -> list[str]:
+    """Return the files beside `path` in which `text` can be found, in either byte of a page."""
+    return sorted(file.name for file in path.parent.iterdir() if text in file.read_bytes())
+
+
+ABOUT: Final = {
+    **dict.fromkeys(
+        ("row", "author", "binding", "snapshot", "chat", "setting", "invite", "ban", "closed"), "room = ?"
+    ),
+    "room": "name = ?",
+    "invite_use": "invite LIKE ? || '-%'",
+}
+"""For each table with something about rooms, what finds that of one room."""
+
+
+def rows_about(store: SqliteStore, room: str) -> dict[str, int]:
+    """Count the rows of every table that are about a room."""
+    return {
+        table: store._db.execute(f"SELECT count(*) FROM {table} WHERE {where}", (room,)).fetchone()[0]
+        for table, where in ABOUT.items()
+    }
+
+
+SECRET = b"correct horse battery"
+
+
+class TestErasing:
+    def test_a_deleted_room_is_gone_from_every_table_and_the_others_are_not(self, store: SqliteStore) -> None:
+        filled(store, "notes", b"x")
+        filled(store, "other", b"y")
+        tables = {
+            name for (name,) in store._db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        }
+        assert tables == {*ABOUT, "store", "probe"}, "a new table has to be thought of here"
+        before = rows_about(store, "other")
+        assert min(before.values()) > 0
+        assert store.room_count() == 2
+        assert store.delete_room("notes")
+        assert rows_about(store, "notes") == dict.fromkeys(ABOUT, 0)
+        assert rows_about(store, "other") == before
+        assert (store.room_count(), store.room_names(), store.load("notes")) == (1, ["other"], None)
+        assert not store.delete_room("notes")
+
+    def test_invites_into_a_room_that_never_was_go_too(self, store: SqliteStore) -> None:
+        store.add_invite(INVITE)
+        assert not store.delete_room("notes")
+        assert store.load_access().invites == ()
+
+    def test_a_room_can_be_made_again(self, store: SqliteStore) -> None:
+        filled(store, "notes", b"x")
+        store.delete_room("notes")
+        assert store.create("notes", b"n" * 16, 2.0)
+        store.write([row(1)], [])
+        stored = store.load("notes")
+        assert stored is not None
+        assert (len(stored.rows), stored.snapshot, stored.chat, stored.bindings) == (1, None, (), {})
+
+    def test_a_rewritten_room_has_its_text_and_settings_alone(self, store: SqliteStore) -> None:
+        filled(store, "notes", b"x")
+        filled(store, "other", b"y")
+        before = rows_about(store, "other")
+        store.rewrite_room("notes", b"n" * 16, Snapshot(1, b"text"))
+        stored = store.load("notes")
+        assert stored is not None
+        assert (stored.lineage, stored.snapshot, stored.rows) == (b"n" * 16, Snapshot(1, b"text"), ())
+        assert (stored.settings, stored.bindings, stored.chat) == ({"title": "x"}, {}, ())
+        assert store.writers("notes", None).people == ()
+        assert store._db.execute("SELECT seq FROM setting WHERE room = 'notes'").fetchone() == (1,)
+        access = store.load_access()
+        assert [invite.room for invite in access.invites] == ["notes", "other"]
+        assert access.closed == {"notes", "other"}
+        assert rows_about(store, "other") == before
+        store.write([row(2)], [])
+        stored = store.load("notes")
+        assert stored is not None
+        assert [each.first for each in stored.rows] == [2]
+
+    def test_a_room_that_never_was_is_not_rewritten(self, store: SqliteStore) -> None:
+        with pytest.raises(StoreError, match="no room notes"):
+            store.rewrite_room("notes", LINEAGE, Snapshot(1, b"text"))
+        assert store.room_count() == 0
+        assert rows_about(store, "notes")["snapshot"] == 0
+
+    def test_a_rewrite_is_all_or_nothing(self, store: SqliteStore) -> None:
+        filled(store, "notes", b"x")
+        before = store.load("notes")
+        pages = store._db.execute("PRAGMA page_count").fetchone()[0]
+        store._db.execute(f"PRAGMA max_page_count = {pages}")
+        with pytest.raises(StoreTrouble):
+            store.rewrite_room("notes", b"n" * 16, Snapshot(1, b"x" * 1_000_000))
+        assert store.load("notes") == before
+
+    @pytest.mark.parametrize("how", ["delete", "rewrite"])
+    def test_no_byte_is_left_in_any_file(self, store: SqliteStore, path: Path, how: str) -> None:
+        filled(store, "notes", SECRET)
+        filled(store, "other", b"of others")
+        assert traces(path, SECRET)
+        if how == "delete":
+            store.delete_room("notes")
+        else:
+            store.write([], [SettingRow("notes", "title", "plain", 3)])
+            store.delete_room("notes")
+            store.create("notes", LINEAGE, 1.0)
+            store.write([row(1, data=SECRET)], [])
+            store.rewrite_room("notes", b"n" * 16, Snapshot(1, b"text"))
+        assert traces(path, SECRET), "the write-ahead log has it still"
+        store.scrub()
+        assert traces(path, SECRET) == []
+        assert traces(path, b"of others")
+        other = store.load("other")
+        assert other is not None
+        assert other.snapshot == Snapshot(3, b"of others" * 4000)
+        store.write([row(4, "other")], [])
+        assert store._db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+    def test_no_byte_is_left_that_an_older_collab_let_lie(self, path: Path) -> None:
+        store = SqliteStore(path)
+        filled(store, "notes", SECRET)
+        store.close()
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
+            db.execute("PRAGMA secure_delete = OFF")
+            for table in ("snapshot", "row"):
+                db.execute(f"DELETE FROM {table}")
+        store = SqliteStore(path)
+        store.delete_room("notes")
+        store._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        assert traces(path, SECRET) == [path.name], "free pages have it"
+        store.scrub()
+        assert traces(path, SECRET) == []
+        store.close()
+
+    def test_what_is_deleted_is_overwritten_from_the_start(
+        self, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        connect = sqlite3.connect
+
+        def connect_without(*arguments: Any, **options: Any) -> sqlite3.Connection:
+            """Connect as an SQLite does that was built without it; many have it on."""
+            db = connect(*arguments, **options)
+            db.execute("PRAGMA secure_delete = OFF")
+            return db
+
+        monkeypatch.setattr(sqlite3, "connect", connect_without)
+        store = SqliteStore(path)
+        store.create("notes", LINEAGE, 1.0)
+        store.save_snapshot("notes", Snapshot(1, SECRET * 4000))
+        store.delete_room("notes")
+        store._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        assert traces(path, SECRET) == []
+        store.close()
+
+    def test_a_reader_that_holds_the_log_is_told_of(self, store: SqliteStore, path: Path) -> None:
+        filled(store, "notes", SECRET)
+        store._db.execute("PRAGMA busy_timeout = 0")
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM row").fetchone()
+            store.delete_room("notes")
+            with pytest.raises(StoreTrouble, match="another program"):
+                store.scrub()
+            assert traces(path, SECRET)
+            reader.execute("COMMIT")
+        store.scrub()
+        assert traces(path, SECRET) == []
+
+    def test_a_full_disk_is_told(self, store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+        filled(store, "notes", b"x")
+        store._db.execute("PRAGMA query_only = ON")
+        with pytest.raises(StoreTrouble):
+            store.scrub()
+
+    def test_a_store_in_memory_can_be_scrubbed(self) -> None:
+        store = SqliteStore(None)
+        filled(store, "notes", b"x")
+        assert store.delete_room("notes")
+        store.scrub()
+        assert store.room_count() == 0
+        store.close()

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from websockets.asyncio.client import ClientConnection, connect, unix_connect
 from websockets.exceptions import ConnectionClosed
@@ -57,11 +57,11 @@ def config(folder: Path, **changes: Any) -> ServerConfig:
 
 
 @contextlib.asynccontextmanager
-async def running(settings: ServerConfig) -> AsyncIterator[Endpoints]:
+async def running(settings: ServerConfig, *, reload: asyncio.Event | None = None) -> AsyncIterator[Endpoints]:
     """Serve until the block ends; then the server has stopped by itself, in order."""
     stop = asyncio.Event()
     ready: asyncio.Future[Endpoints] = asyncio.get_running_loop().create_future()
-    serving = asyncio.create_task(serve(settings, ready=ready.set_result, stop=stop))
+    serving = asyncio.create_task(serve(settings, ready=ready.set_result, stop=stop, reload=reload))
     try:
         async with asyncio.timeout(DEADLINE_S):
             await asyncio.wait([serving, ready], return_when=asyncio.FIRST_COMPLETED)
@@ -107,6 +107,22 @@ class Client:
                     self.heard.append(message)
                     return message
 
+    def feed(self, frame: bytes) -> Message | None:
+        """Take a frame that was received past `receive`; returns the message that it completes."""
+        return self._assembler.feed(frame)
+
+    @contextlib.contextmanager
+    def corked(self) -> Iterator[None]:
+        """Let all that is sent in the block leave at its end, in one piece."""
+        transport = self.websocket.transport
+        cork = _Cork(transport)
+        self.websocket.transport = cast(asyncio.Transport, cork)
+        try:
+            yield
+        finally:
+            self.websocket.transport = transport
+            transport.write(bytes(cork.held))
+
     async def wait_for(self, kind: type[Wanted]) -> Wanted:
         """Return the next message of `kind`; passes over others."""
         while True:
@@ -136,11 +152,25 @@ class Client:
         return self.websocket.close_code or 0, self.websocket.close_reason or ""
 
 
+class _Cork:
+    """A transport that holds back what is written to it."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self.held = bytearray()
+
+    def write(self, data: bytes) -> None:
+        self.held += data
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
 @contextlib.asynccontextmanager
 async def dial(
     endpoints: Endpoints, room: str = "notes", *, tcp: bool = False, **options: Any
 ) -> AsyncIterator[Client]:
-    """Open a link; nothing has been said on it yet."""
+    """Open a link, over TLS if `ssl` is given; nothing has been said on it yet."""
     options = {
         "subprotocols": [Subprotocol(SUBPROTOCOL)],
         "compression": None,
@@ -152,7 +182,8 @@ async def dial(
     if tcp:
         assert endpoints.tcp is not None
         host, port = endpoints.tcp
-        websocket = await connect(f"ws://{host}:{port}{ROOM_PATH}{room}", **options)
+        scheme = "wss" if options.get("ssl") else "ws"
+        websocket = await connect(f"{scheme}://{host}:{port}{ROOM_PATH}{room}", **options)
     else:
         websocket = await unix_connect(endpoints.unix, f"ws://localhost{ROOM_PATH}{room}", **options)
     client = Client(websocket)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.unit.collab_tui.scene import Scene, drawing, press
+from tests.unit.collab_tui.scenes_access import ACCESS_SCENES
 from tests.unit.collab_tui.scenes_people import PEOPLE_SCENES
 from tests.unit.collab_tui.scenes_room import ROOM_SCENES
 from tests.unit.collab_tui.scenes_text import TEXT_SCENES
@@ -25,7 +26,7 @@ __all__ = ["REWRITE", "SCENES", "Scene", "difference", "drawing", "leftovers", "
 FOLDER: Final = Path(__file__).with_suffix("")
 REWRITE: Final = "python -m tests.unit.collab_tui.snapshots --write"
 
-SCENES: Final[Sequence[Scene]] = (*TEXT_SCENES, *PEOPLE_SCENES, *ROOM_SCENES)
+SCENES: Final[Sequence[Scene]] = (*TEXT_SCENES, *PEOPLE_SCENES, *ROOM_SCENES, *ACCESS_SCENES)
 
 
 def difference(name: str, drawn: str, folder: Path = FOLDER) -> str:

@@ -129,6 +129,8 @@ class PlayedSession:
         self.away = Away(buffer)
         self.touches = self.looks = self.pulses = self.asks = 0
         self.followed: list[int] = []
+        self.kicked: list[tuple[int, int]] = []
+        self.closed: list[bool] = []
         self.views: list[tuple[Position, Position]] = []
         self.refusal = ""
         self.round_trip_s: float | None = None
@@ -202,6 +204,18 @@ class PlayedSession:
 
     def ask_authors(self) -> str:
         self.asks += 1
+        return self.refusal
+
+    @property
+    def role(self) -> Role | None:
+        return None if self.people.own is None else self.people.own.role
+
+    def kick(self, session: int, ban_s: int) -> str:
+        self.kicked.append((session, ban_s))
+        return self.refusal
+
+    def close_room(self, is_closed: bool) -> str:
+        self.closed.append(is_closed)
         return self.refusal
 
     def retry_now(self) -> None:

@@ -11,11 +11,13 @@ from textual import events
 
 from collab_client import status as say
 from collab_protocol.errors import LinkError
+from collab_protocol.presence import Person, Role
 from collab_tui import leaving
-from collab_tui.actions import ACTIONS
+from collab_tui.actions import ACTIONS, FOR_ADMINS
 from collab_tui.options import Options
 from collab_tui.palette import Theme, palette_of
 from collab_tui.widgets.editor import Editor
+from tests.unit.collab_tui.scene import press
 from tests.unit.collab_tui.stage import Stage, until
 
 SLOW = ("pycrdt", "websockets", "msgpack", "collab_client.buffer", "collab_client.session")
@@ -128,10 +130,12 @@ async def test_any_action_can_be_run_from_the_list() -> None:
         assert stage.world.text == "text\nxytext"
 
 
-async def test_the_help_names_every_action() -> None:
+@pytest.mark.parametrize("role", Role)
+async def test_the_help_names_every_action_that_one_may_do(role: Role) -> None:
     stage = Stage("text")
     async with stage.app.run_test(size=(80, 40)) as pilot:
         await begun(stage)
+        stage.session.people.own = Person(1, "me", "dee", role, 3)
         await pilot.press("f1")
         seen = set()
         before: list[str] = []
@@ -139,7 +143,9 @@ async def test_the_help_names_every_action() -> None:
             seen |= {a.title for a in ACTIONS if any(a.title in row for row in rows)}
             before = rows
             await pilot.press("pagedown")
-        assert seen == {action.title for action in ACTIONS}
+        of_admins = {action.title for action in ACTIONS if action.id in FOR_ADMINS}
+        assert len(of_admins) == 3
+        assert seen == {action.title for action in ACTIONS} - (of_admins if role is not Role.ADMIN else set())
         await pilot.press("escape", "x")
         assert stage.world.text == "xtext"
 
@@ -351,6 +357,36 @@ async def test_an_error_of_the_session_ends_the_window_and_is_told() -> None:
         stage.session.ended.set()
         await until(lambda: stage.app.return_value is not None)
     assert isinstance(stage.app.outcome.error, LinkError)
+
+
+async def test_how_to_go_on_after_the_end_is_hinted_at_until_it_is_no_end_any_more() -> None:
+    stage = Stage("text", options=Options())
+    async with stage.app.run_test(size=(80, 24)) as pilot:
+        await begun(stage)
+        for status, is_over in (
+            (say.refused(1, "the room is closed", 1, is_over=True), True),
+            (say.offline(1, None, 1, is_connecting=True), False),
+            (say.refused(1, "the server's disk is full", 1), False),
+        ):
+            stage.session.say(status)
+            await pilot.pause()
+            assert ("F5 Try again" in stage.rows()[-1]) == is_over
+        stage.session.say(say.refused(1, "the room is closed", 1, is_over=True))
+        press(stage, "ctrl+a", "ctrl+c")
+        await pilot.pause()
+        assert stage.clipboard.text == "text"
+
+
+async def test_where_the_caret_is_gives_way_to_the_reason_of_a_refusal() -> None:
+    stage = Stage("text")
+    async with stage.app.run_test(size=(42, 10)) as pilot:
+        await begun(stage)
+        stage.session.say(say.refused(3, "this room was deleted", 3, is_over=True))
+        await pilot.pause()
+        assert stage.rows()[-1].rstrip() == " notes  ✗ this room was deleted – 3 kept"
+        stage.session.say(say.saved(is_durable=True))
+        await pilot.pause()
+        assert stage.rows()[-1].split() == ["notes", "✓", "saved", "1:1"]
 
 
 @pytest.mark.parametrize("key", ["f5", "alt+r"])

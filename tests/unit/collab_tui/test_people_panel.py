@@ -31,11 +31,14 @@ class Played:
         self.asked: list[str] = []
         self.panel.on_go = lambda key: self.asked.append(f"go {key}")
         self.panel.on_follow = lambda key: self.asked.append(f"follow {key}")
+        self.panel.on_send_away = lambda key: self.asked.append(f"send away {key}")
         self.panel.on_close = lambda: self.asked.append("close")
         self.app = Shown(self.panel, CSS)
 
-    def open(self, people: list[PersonRow] = PEOPLE, note: str = "", chosen: str = "ana") -> None:
-        self.panel.open(people, note, LEAST, chosen)
+    def open(
+        self, people: list[PersonRow] = PEOPLE, note: str = "", chosen: str = "ana", **may: bool
+    ) -> None:
+        self.panel.open(people, note, LEAST, chosen, **may)
 
 
 def chosen(panel: Widget) -> str:
@@ -236,3 +239,31 @@ async def test_what_others_are_called_is_made_safe() -> None:
         played.open([person("ana", HOSTILE)._replace(sign="A")], HOSTILE)
         await pilot.pause()
         assert len(rows(played.panel)) > 1
+
+
+@pytest.mark.parametrize("may_send_away", [True, False])
+async def test_whoever_may_sends_away_whom_they_chose(may_send_away: bool) -> None:
+    played = Played()
+    async with played.app.run_test(size=(80, 24)) as pilot:
+        played.open(chosen="bo", may_send_away=may_send_away)
+        await pilot.pause()
+        assert ("Delete sends away" in rows(played.panel)[0]) == may_send_away
+        press(played.panel, "delete")
+        assert played.asked == (["send away bo"] if may_send_away else [])
+
+
+@pytest.mark.parametrize(
+    ("width", "hint"),
+    [
+        (80, "Enter goes there  F9 follows  Delete sends away  Esc closes"),
+        (70, "F9 follows  Delete sends away  Esc closes"),
+        (52, "Delete sends away  Esc closes"),
+        (42, "F9 follows  Esc closes"),
+    ],
+)
+async def test_hints_for_admins_give_way_from_the_left(width: int, hint: str) -> None:
+    played = Played()
+    async with played.app.run_test(size=(width, 24)) as pilot:
+        played.open(may_send_away=True)
+        await pilot.pause()
+        assert rows(played.panel)[0].removeprefix(" Who is here").strip() == hint

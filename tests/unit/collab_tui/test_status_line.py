@@ -77,6 +77,31 @@ async def test_the_badge_is_always_there() -> None:
     assert "read-only" in await shown(line)
 
 
+@pytest.mark.parametrize(
+    ("width", "row"),
+    [
+        (80, " notes  ✗ you may only read here – 3 changes kept on this machine    read-only"),
+        (60, " ✗ you may only read here – 3 changes kept on this machine"),
+        (57, " notes  ✗ you may only read here – 3 kept"),
+        (35, " ✗ you may only read here – 3 kept"),
+        (30, " ✗ you may only rea… – 3 kept"),
+        (14, " ✗ … – 3 kept"),
+        (10, " ✗  – 3 ke"),
+    ],
+)
+async def test_of_a_refusal_what_is_at_stake_stays_longest(width: int, row: str) -> None:
+    line = made(say.refused(3, "you may only read here", 3), is_read_only=True)
+    assert (await shown(line, width)).rstrip() == row
+
+
+async def test_a_refusal_that_is_cut_is_ascii_and_safe() -> None:
+    status = say.refused(3, "no – such · room…\n\x1b[31m and more", 2)
+    text = await shown(made(status, is_ascii=True), 40)
+    assert text.isascii()
+    assert text.isprintable()
+    assert text.rstrip().endswith(" - 2 kept, 1 only here")
+
+
 async def test_people_who_are_away_or_twice_here_are_told_in_words() -> None:
     people = [PersonShown("ana", "A", 0, Activity.AWAY), PersonShown("bo", "B", 1, count=2)]
     assert "ana (away)   B  bo ×2" in await shown(made(people=people))

@@ -13,12 +13,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from collab_cli.config import Found, Layers
 from collab_cli.config_file import KEYS_TABLE, ConfigFile, read_config
 from collab_cli.exits import ExitCode, UsageError, printable, say
 from collab_cli.identity import account_name
+from collab_cli.layers import Found, Layers
 from collab_cli.paths import find_folders, make_folder
 from collab_cli.settings_table import NAME, SETTINGS, Setting
+from collab_cli.token_sources import take_token
 from collab_tui.actions import ACTIONS
 
 _EDITORS: Final = ("editor", "nano", "vi")
@@ -56,6 +57,7 @@ def edit() -> int:
     Raises:
         UsageError: there is no editor, it could not be run, or the file cannot be made.
     """
+    take_token(os.environ)  # the editor has no business with it
     path = find_folders(os.environ).config_file
     editor = _editor(os.environ)
     _make_file(path)

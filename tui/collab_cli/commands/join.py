@@ -16,6 +16,7 @@ from collab_cli.recent import recent_rooms
 from collab_cli.targets import Target, parse_target
 from collab_cli.terminal import can_draw_unicode, check_terminal, take_screen
 from collab_cli.terminal_traits import TerminalQuery
+from collab_cli.token_sources import take_token, with_token
 from collab_protocol.errors import LinkError, StoreError
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def run(flags: JoinFlags) -> int:
     Raises:
         CommandError: it cannot be done; the text says what to do.
     """
+    variable = take_token(os.environ)
     settings = join_settings(flags, os.environ, can_draw_unicode=can_draw_unicode())
     for complaint in settings.complaints:
         say(complaint)
@@ -42,6 +44,8 @@ def run(flags: JoinFlags) -> int:
         return _list_rooms(settings)
     check_terminal(os.environ)
     os.umask(0o077)
+    if not settings.is_offline:
+        target = with_token(target, variable, flags.token_file, settings.folders.credentials_file)
     announcements = open_announcements(settings.announce)
     log_file = settings.folders.logs / _LOG
     log_to_file(log_file)
@@ -76,7 +80,7 @@ def _target(flags: JoinFlags, settings: JoinSettings) -> Target | None:
     """
     if flags.target is not None:
         if flags.server is not None and "://" in flags.target:
-            raise UsageError(f"{flags.target} names its server: leave out --server")
+            raise UsageError(f"{flags.target.partition('#')[0]} names its server: leave out --server")
         return parse_target(flags.target, settings.server, is_insecure=settings.is_insecure)
     recent = recent_rooms(settings.folders.recent_file)
     if recent and flags.server is None:

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import gc
 import logging
 import os
-import signal
+import shlex
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from collab_cli import __version__
-from collab_cli.config import ServeSettings, serve_settings
 from collab_cli.exits import SIGNAL, CommandError, ExitCode, say
 from collab_cli.flags import ServeFlags
 from collab_cli.logs import log_to_file, log_to_stderr
 from collab_cli.paths import make_folder
+from collab_cli.server_signals import ServerSignals
+from collab_cli.serving import ServeSettings, serve_settings
 from collab_protocol.errors import CollabError
 
 if TYPE_CHECKING:
     from collab_server.app import Endpoints
+    from collab_server.config import ServerConfig
 
 PRIVATE_LOG: Final = "server.log"
 
@@ -61,53 +64,71 @@ def _is_taken(error: CollabError) -> bool:
 
 async def _serve(settings: ServeSettings) -> int:
     from collab_server.app import serve
-    from collab_server.config import ServerConfig
 
-    stop = asyncio.Event()
-    stopped_by: list[int] = []
-    loop = asyncio.get_running_loop()
+    signals = ServerSignals(asyncio.get_running_loop(), may_reload=not settings.is_private)
+    config = _config(settings)
+    ready = None if settings.is_private else functools.partial(_announce, settings, config)
+    gc.freeze()  # all that was loaded stays
+    gc.enable()
+    await serve(config, ready=ready, stop=signals.stop, reload=signals.reload)
+    return ExitCode.OK if signals.stopped_by is None else SIGNAL + signals.stopped_by
 
-    def stop_by(number: int) -> None:
-        stopped_by.append(number)
-        stop.set()
 
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        loop.add_signal_handler(number, stop_by, number)
-    config = ServerConfig(
+def _config(settings: ServeSettings) -> ServerConfig:
+    from collab_server.config import Caps, ServerConfig
+
+    doors, capacity = settings.doors, settings.capacity
+    return ServerConfig(
         data_dir=settings.data_dir,
         unix_path=settings.unix_path,
-        host=settings.host,
-        port=settings.port,
-        insecure=settings.is_insecure,
+        host=doors.host,
+        port=doors.port,
+        insecure=doors.is_insecure,
         memory=settings.is_memory,
         idle_exit_s=settings.idle_exit_s,
         version=__version__,
+        auth=doors.has_auth,
+        tls_cert=doors.tls_cert,
+        tls_key=doors.tls_key,
+        trusted_proxies=doors.trusted_proxies,
+        origins=doors.origins,
+        url=doors.url,
+        caps=Caps(
+            connections=capacity.connections,
+            connections_per_address=capacity.connections_per_address,
+            connections_per_room=capacity.connections_per_room,
+            accepts_per_s=capacity.accept_rate,
+            rooms=capacity.rooms,
+        ),
     )
-    gc.freeze()  # all that was loaded stays
-    gc.enable()
-    await serve(config, ready=_announce(settings), stop=stop)
-    return SIGNAL + stopped_by[0] if stopped_by else ExitCode.OK
 
 
-def _announce(settings: ServeSettings) -> Callable[[Endpoints], None] | None:
-    """Return what tells people how to come in."""
-    if settings.is_private:
-        return None
+def _announce(settings: ServeSettings, config: ServerConfig, endpoints: Endpoints) -> None:
+    """Tell people how to come in."""
+    lines = [f"serving {'rooms in memory only' if settings.is_memory else settings.data_dir}"]
+    lines += [f"  {line}" for line in _ways_in(settings, config, endpoints)]
+    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.flush()
+    if config.auth and endpoints.tcp is None:
+        say("--auth is for TCP, which --port PORT adds: who comes by the socket is known by their account")
 
-    def announce(endpoints: Endpoints) -> None:
-        is_found_by_name = settings.data_dir == settings.folders.data
-        lines = [f"serving {'rooms in memory only' if settings.is_memory else settings.data_dir}"]
-        lines.append(
-            "  collab join ROOM" if is_found_by_name else f"  collab join 'unix://{endpoints.unix}?room=ROOM'"
-        )
-        if endpoints.tcp is not None:
-            host, port = endpoints.tcp
-            shown = f"[{host}]" if ":" in host else host
-            lines.append(f"  collab join ws://{shown}:{port}/ROOM")
-        sys.stdout.write("\n".join(lines) + "\n")
-        sys.stdout.flush()
 
-    return announce
+def _ways_in(settings: ServeSettings, config: ServerConfig, endpoints: Endpoints) -> Iterator[str]:
+    """Yield what people type to come in, or to let others in."""
+    from collab_server.ways_in import reached_by
+
+    is_found_by_name = settings.data_dir == settings.folders.data
+    yield "collab join ROOM" if is_found_by_name else f"collab join 'unix://{endpoints.unix}?room=ROOM'"
+    if endpoints.tcp is None:
+        return
+    address = reached_by(config, *endpoints.tcp)
+    if not config.auth:
+        yield f"collab join {address or 'wss://HOST'}/ROOM"
+        return
+    invite = "collab invite ROOM"
+    if not is_found_by_name:
+        invite += f" --data-dir {shlex.quote(str(settings.data_dir))}"
+    yield f"{invite}{' --url wss://HOST' if address is None else ''}"
 
 
 def _run_loop(main: Coroutine[Any, Any, int]) -> int:

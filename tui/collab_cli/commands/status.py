@@ -9,6 +9,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+from collab_cli.durations import local_time
 from collab_cli.exits import ExitCode, say
 from collab_cli.paths import Folders, find_folders
 from collab_client.journal import unsent_journals
@@ -32,7 +33,7 @@ def run(*, as_json: bool) -> int:
 
 def _as_line(folders: Folders, unsent: Unsent) -> str:
     changes = "1 change" if unsent.rows == 1 else f"{unsent.rows} changes"
-    since = "" if unsent.since is None else f" since {_local_time(unsent.since)}"
+    since = "" if unsent.since is None else f" since {local_time(unsent.since)}"
     return f"{unsent.origin.room}: {changes} not saved{since}; to send: {_command(folders, unsent)}"
 
 
@@ -55,7 +56,3 @@ def _command(folders: Folders, unsent: Unsent) -> str:
 
 def _is_local(folders: Folders, unsent: Unsent) -> bool:
     return unsent.origin.server == str(folders.data)
-
-
-def _local_time(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).astimezone().strftime("%Y-%m-%d %H:%M")

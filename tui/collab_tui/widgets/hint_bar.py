@@ -15,11 +15,13 @@ from collab_tui.widgets.rows import RowsWidget
 
 _WORDS: Final = {
     "commands": "Commands",
+    "copy": "Copy",
     "find": "Find",
     "find_next": "Next",
     "find_previous": "Previous",
     "go_to_line": "Go to line",
     "replace": "Replace",
+    "retry": "Try again",
     "save": "Saved?",
     "unselect": "Close",
 }

@@ -36,6 +36,9 @@ _ROWS_BELOW: Final = 2
 """Of the screen, for what is said of whom one chose, and for the hints."""
 
 _LEAST_CELLS: Final = 54
+_LEAST_FOR_ADMINS_CELLS: Final = 73
+"""So much the hints take."""
+
 _NOTE_CELLS: Final = 74
 """A sentence of the note may make the list so wide: there is a command in it, better not broken."""
 
@@ -60,8 +63,8 @@ class PersonRow(NamedTuple):
 class PeoplePanel(RowsWidget):
     """Hidden until it is opened; then it gets its keys from the editor, which stays focused.
 
-    `on_go(principal)` and `on_follow(principal)` are called with who is chosen, `on_close()` when the person
-    closes it. `is_heard()` says whether clicks count.
+    `on_go`, `on_follow` and `on_send_away(principal)` are called with who is chosen, `on_close()` when the
+    person closes it. `is_heard()` says whether clicks count.
     """
 
     def __init__(self, palette: Palette, keymap: Keymap, *, is_ascii: bool = False) -> None:
@@ -75,11 +78,13 @@ class PeoplePanel(RowsWidget):
         self.on_close: Callable[[], object] = lambda: None
         self.on_go: Callable[[str], object] = lambda _: None
         self.on_follow: Callable[[str], object] = lambda _: None
+        self.on_send_away: Callable[[str], object] = lambda _: None
         self.is_heard: Callable[[], bool] = lambda: True
         self._keymap = keymap
         self._is_ascii = is_ascii
         self._styles = Styles()
-        self._given: tuple[Sequence[PersonRow], str] | None = None
+        self._given: tuple[Sequence[PersonRow], str, bool] | None = None
+        self._may_send_away = False
         self._people: Sequence[PersonRow] = ()
         self._note = ""
         self._least_cells: Sequence[int] = ()
@@ -91,7 +96,15 @@ class PeoplePanel(RowsWidget):
     def is_open(self) -> bool:
         return self.display
 
-    def open(self, people: Sequence[PersonRow], note: str, least_cells: Sequence[int], chosen: str) -> None:
+    def open(
+        self,
+        people: Sequence[PersonRow],
+        note: str,
+        least_cells: Sequence[int],
+        chosen: str,
+        *,
+        may_send_away: bool = False,
+    ) -> None:
         """Show `people`, and `note` below; begin at who is `chosen`.
 
         Columns have at least `least_cells`, so that they do not move when what people do changes.
@@ -102,13 +115,14 @@ class PeoplePanel(RowsWidget):
         self._chosen = chosen
         self._top = 0
         self.display = True
-        self.show(people, note)
+        self.show(people, note, may_send_away=may_send_away)
 
-    def show(self, people: Sequence[PersonRow], note: str) -> None:
+    def show(self, people: Sequence[PersonRow], note: str, *, may_send_away: bool = False) -> None:
         """Show what is true now; who was chosen stays so, or whoever is in their place."""
-        if (people, note) == self._given:
+        if (people, note, may_send_away) == self._given:
             return
-        self._given = people, note
+        self._given = people, note, may_send_away
+        self._may_send_away = may_send_away
         at = self._at
         self._people = [
             person._replace(name=self._safe(person.name), columns=tuple(map(self._safe, person.columns)))
@@ -133,6 +147,8 @@ class PeoplePanel(RowsWidget):
             self.on_go(self._chosen)
         elif action == "follow":
             self.on_follow(self._chosen)
+        elif action == "delete" and self._may_send_away:
+            self.on_send_away(self._chosen)
         elif action in _STEPS:
             self._choose(self._at + _STEPS[action])
         elif action in _PAGES:
@@ -193,7 +209,8 @@ class PeoplePanel(RowsWidget):
         before = self._widths or widths
         self._widths = [max(pair) for pair in zip(before, widths, strict=True)]
         columns = _SIGN_CELLS + sum(self._widths) + _GAP * sum(map(bool, self._widths[1:]))
-        cells = max(columns, _LEAST_CELLS, min(self._note_cells, _NOTE_CELLS))
+        least_cells = _LEAST_FOR_ADMINS_CELLS if self._may_send_away else _LEAST_CELLS
+        cells = max(columns, least_cells, min(self._note_cells, _NOTE_CELLS))
         self.styles.width = cells + 3
         notes = self._note_rows(min(cells, self.app.size.width - 3))
         self.styles.height = 1 + len(self._people) + len(notes) + self._has_frame
@@ -266,8 +283,15 @@ class PeoplePanel(RowsWidget):
     def _title(self, room: int) -> list[tuple[str, Ink]]:
         palette = self.palette
         title = "Who is here"
-        go, follow, close = (self._keymap.shown(id_) for id_ in ("newline", "follow", "unselect"))
+        ids = ("newline", "follow", "delete", "unselect")
+        go, follow, send, close = (self._keymap.shown(id_) for id_ in ids)
+        for_admins = (
+            f"{go} goes there  {follow} follows  {send} sends away  {close} closes",
+            f"{follow} follows  {send} sends away  {close} closes",
+            f"{send} sends away  {close} closes",
+        )
         hints = (
+            *(for_admins if self._may_send_away and send else ()),
             f"{go} goes there  {follow} follows  {close} closes",
             f"{follow} follows  {close} closes",
             f"{close} closes",

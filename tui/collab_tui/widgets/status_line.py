@@ -8,7 +8,7 @@ of its own, so that a key repaints twelve cells and not the row.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from rich.cells import cell_len
@@ -148,11 +148,15 @@ class StatusLine(RowsWidget):
         return [(f" {self._question} ", self.palette.bar_warn)]
 
     def _parts(self, width: int) -> list[tuple[str, Ink]]:
-        words = safe_text(status_line(self._status, ascii=self._is_ascii), ascii_marks=self._is_ascii)
+        words = self._said(status_line(self._status, ascii=self._is_ascii))
         notice = [(f"{_GAP}{self._notice}", self.palette.bar)] if self._notice else []
         badges = self._badges(is_short=False)
         if cell_len(f" {words} ") + _cells(badges) + _cells(notice) > width:
             badges = self._badges(is_short=True)
+        if self._status.reason and cell_len(f" {words} ") + _cells(badges) > width:
+            # That one may not write tells less than this does.
+            badges = self._badges(is_short=True, has_read_only=False)
+            words = self._cut_short(words, width - _cells(badges))
         if notice and cell_len(f" {words} ") + _cells(badges) + _cells(notice) > width:
             words = words.split(" ")[0]  # its sign and colour stay
         parts = [(f" {words} ", self._state_ink()), *badges]
@@ -166,10 +170,26 @@ class StatusLine(RowsWidget):
             return [*parts, (cropped(text, left, is_ascii=self._is_ascii), self.palette.bar)]
         return [*parts, *self._others_parts(left)]
 
-    def _badges(self, *, is_short: bool) -> list[tuple[str, Ink]]:
+    def _cut_short(self, words: str, width: int) -> str:
+        """Return what a refusal says in at most `width` cells: its reason gives way, not what is at stake."""
+        if cell_len(f" {words} ") <= width:
+            return words
+        status = self._status
+        start = words.split(" ")[0]
+        end, reason = (
+            self._said(status_line(replace(status, text=text), ascii=self._is_ascii))
+            for text in (status.brief, status.reason)
+        )
+        room = max(0, width - cell_len(f" {start} {end} "))
+        return f"{start} {cropped(reason, room, is_ascii=self._is_ascii)}{end}"
+
+    def _said(self, text: str) -> str:
+        return safe_text(text, ascii_marks=self._is_ascii)
+
+    def _badges(self, *, is_short: bool, has_read_only: bool = True) -> list[tuple[str, Ink]]:
         """Return what is always to be known: that one may not write, whose view this is, what is unread."""
         gap = (_GAP, self.palette.bar)
-        badges = [gap, (" read-only ", self.palette.badge)] if self.is_read_only else []
+        badges = [gap, (" read-only ", self.palette.badge)] if self.is_read_only and has_read_only else []
         leader = self._leader
         if leader is not None:
             does = "following" if leader.is_here else "waiting for"

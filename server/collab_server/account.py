@@ -1,0 +1,31 @@
+"""Who is behind a Unix socket, by the kernel's word."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import socket
+import struct
+import sys
+from typing import Final
+
+from websockets.asyncio.server import ServerConnection
+
+from collab_server.access import Account
+
+_LOCAL_PEERCRED: Final = 1
+"""<sys/un.h> of macOS: getsockopt(0, LOCAL_PEERCRED) gives a struct xucred."""
+
+
+def account_behind(websocket: ServerConnection) -> Account:
+    """Return the account behind a connection over a Unix socket."""
+    peer: socket.socket = websocket.transport.get_extra_info("socket")
+    if sys.platform == "linux":
+        _, uid, _ = struct.unpack("3i", peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    else:
+        _, uid = struct.unpack_from("Ii", peer.getsockopt(0, _LOCAL_PEERCRED, 76))
+    try:
+        name = pwd.getpwuid(uid).pw_name
+    except KeyError:
+        name = f"uid {uid}"
+    return Account(name, is_owner=uid in (0, os.geteuid()))

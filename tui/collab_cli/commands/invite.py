@@ -1,0 +1,150 @@
+"""`collab invite`, `invites` and `revoke`: who may come into a room of this server, and until when."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from collab_cli.durations import local_time, parse_duration_s, utc_time
+from collab_cli.exits import ExitCode, UsageError, say
+from collab_cli.flags import InviteFlags
+from collab_cli.office import ask_office
+from collab_cli.paths import find_folders
+from collab_cli.serving import find_data_dir, find_url
+from collab_cli.tables import print_table, write
+from collab_protocol.names import check_room_name
+from collab_protocol.presence import Role
+
+_DOING: Final = {Role.READ: "reading", Role.WRITE: "writing", Role.ADMIN: "writing and administering"}
+
+
+def invite(flags: InviteFlags) -> int:
+    """Print a link that lets somebody into a room, alone on stdout; returns the exit code.
+
+    What it is good for is said on stderr. Where nobody knows the server's address, the token is printed.
+
+    Raises:
+        CollabError: there is no invite; the text says why.
+    """
+    room = check_room_name(flags.room)
+    role = _role(flags.role)
+    if flags.reusable and flags.name is not None:
+        raise UsageError("--name is for one person, and --reusable for many: leave one of them out")
+    if flags.name is not None and not flags.name.strip():
+        raise UsageError("--name: that is no name that others can read")
+    expires_s = None if flags.expires is None else parse_duration_s(flags.expires, "--expires")
+    folders = find_folders(os.environ)
+    own_url = find_url(flags.url, os.environ, folders)
+    data_dir = find_data_dir(flags.data_dir, folders)
+    request = {
+        "do": "invite",
+        "room": room,
+        "role": str(role),
+        "expires_s": expires_s,
+        "reusable": flags.reusable,
+        "name": flags.name or "",
+    }
+    made = ask_office(folders, data_dir, request)
+    link = made["link"] if flags.url is None else None
+    if link is None and own_url is not None:
+        link = f"{own_url}/{room}#{made['token']}"
+    if flags.json:
+        sys.stdout.write(json.dumps(_as_json(flags, made, link)) + "\n")
+        return ExitCode.OK
+    sys.stdout.write(f"{link or made['token']}\n")
+    sys.stdout.flush()
+    say("; ".join(_what_it_is_for(flags, role, made)))
+    if link is None:
+        say(
+            "this is the token alone, as this server does not know its address: send it with that, as in "
+            f"wss://HOST/{room}#TOKEN, or say it once with --url wss://HOST, or as url in [serve]"
+        )
+    return ExitCode.OK
+
+
+def invites(room: str | None, *, data_dir: Path | None, as_json: bool) -> int:
+    """Print which invites there are; returns the exit code. Raises: CollabError."""
+    folders = find_folders(os.environ)
+    request = {"do": "invites", "room": None if room is None else check_room_name(room)}
+    found: list[dict[str, Any]] = ask_office(folders, find_data_dir(data_dir, folders), request)["invites"]
+    if as_json:
+        for each in found:
+            each["made_at"], each["expires"] = utc_time(each["made_at"]), utc_time(each["expires"])
+        sys.stdout.write(json.dumps(found) + "\n")
+    elif found:
+        print_table([("id", "room", "role", "for", "state", "uses", "made", "ends"), *map(_row, found)])
+    else:
+        say("there are no invites; to make one: collab invite ROOM")
+    return ExitCode.OK
+
+
+def revoke(invite_id: str, *, data_dir: Path | None) -> int:
+    """Take an invite back, and all access that came of it; returns the exit code. Raises: CollabError."""
+    folders = find_folders(os.environ)
+    request = {"do": "revoke", "id": invite_id}
+    ended = ask_office(folders, find_data_dir(data_dir, folders), request)["ended"]
+    write(f"revoked {invite_id}{_sent_away(ended)}")
+    return ExitCode.OK
+
+
+def _role(typed: str) -> Role:
+    try:
+        return Role(typed)
+    except ValueError as error:
+        raise UsageError(f"--role: {typed!r} is not one of {', '.join(Role)}") from error
+
+
+def _what_it_is_for(flags: InviteFlags, role: Role, made: dict[str, Any]) -> Iterator[str]:
+    whose = "" if flags.name is None else f" as {flags.name}"
+    use = "by any number of people" if flags.reusable else f"once, until used{_use_by(made)}"
+    yield f"for {_DOING[role]} in {flags.room}{whose}, {use}"
+    ends = made["expires"]
+    yield "access does not end by itself" if ends is None else f"access ends {local_time(ends)}"
+    yield f"to take it back: collab revoke {made['id']}{_folder(flags.data_dir)}"
+
+
+def _use_by(made: dict[str, Any]) -> str:
+    """Say until when a link has to be used, where its access ends only later."""
+    use_by = made.get("use_by")
+    return "" if use_by in (None, made["expires"]) else f", by {local_time(use_by)} at the latest"
+
+
+def _folder(data_dir: Path | None) -> str:
+    return "" if data_dir is None else f" --data-dir {data_dir}"
+
+
+def _as_json(flags: InviteFlags, made: dict[str, Any], link: str | None) -> dict[str, Any]:
+    return {
+        "link": link,
+        "token": made["token"],
+        "id": made["id"],
+        "room": flags.room,
+        "role": flags.role,
+        "name": flags.name,
+        "reusable": flags.reusable,
+        "expires": utc_time(made["expires"]),
+    }
+
+
+def _row(each: dict[str, Any]) -> tuple[str, ...]:
+    ends = each["expires"]
+    return (
+        each["id"],
+        each["room"],
+        each["role"],
+        each["name"] or "-",
+        each["state"],
+        str(each["uses"]),
+        local_time(each["made_at"]),
+        "-" if ends is None else local_time(ends),
+    )
+
+
+def _sent_away(ended: int) -> str:
+    if not ended:
+        return ""
+    return f"; {ended} {'session was' if ended == 1 else 'sessions were'} ended"

@@ -4,8 +4,8 @@
     python -m benchmarks.bench_server --only rooms
     python -m benchmarks.bench_server --only churn --rooms 10000
 
-A peer speaks y-websocket, and starts empty. `--only churn`, `stalled` and `slow-link` take minutes and run
-only when they are asked for.
+A peer speaks y-websocket, and starts empty. `--only churn`, `stalled`, `slow-link` and `restart`
+take minutes and run only when they are asked for.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Final
 from benchmarks.figures import print_table
 from benchmarks.served import LOAD_CPU, pin
 from benchmarks.server_joins import boot, idle, join, storm
+from benchmarks.server_restart import restart
 from benchmarks.server_subjects import NOT_HERE, Figure, Subject, collab, peer
 from benchmarks.server_trials import churn, slow_link, stalled
 from benchmarks.server_typing import fan_out, latency, one_room, rooms
@@ -41,6 +42,7 @@ _TRIALS: Final[dict[str, _Workload]] = {
     "churn": lambda subject, options: churn(subject, options.rooms),
     "stalled": lambda subject, options: stalled(subject, options.minutes),
     "slow-link": lambda subject, options: slow_link(subject, options.megabits),
+    "restart": lambda subject, _: restart() if subject.name.startswith("collab") else [],
 }
 
 

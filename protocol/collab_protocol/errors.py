@@ -6,6 +6,8 @@ CollabError
 │   ├── SequenceError      a message at a time when it means nothing
 │   └── UpdateError        an update or state vector that the CRDT refuses
 ├── NameRefused            a room or person's name that is not allowed
+├── Denied                 somebody may not come in: token, ban, closed room (collab_server.grants)
+├── TokenRefused           a text that is no token of this server's (collab_server.tokens)
 ├── VersionRefused         the two ends share no version of the protocol
 ├── EditError              a local edit that cannot be made; nothing was changed
 │   └── TextTooLarge       … because the room's limit would be passed

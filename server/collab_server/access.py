@@ -16,7 +16,7 @@ from collab_protocol.messages import Credential, Hello
 from collab_protocol.presence import Role
 from collab_server.bans import Bans
 from collab_server.committer import Committer
-from collab_server.grants import TAKEN_BACK, Account, Denied, Grant, date, hash_device, principal_of
+from collab_server.grants import TAKEN_BACK, Account, Denied, Grant, ended, hash_device, principal_of
 from collab_server.invites import Invites, to_token
 from collab_server.store.base import Ban, Invite, StoredAccess
 from collab_server.tokens import KeyRing, Token, TokenKind, TokenRefused
@@ -84,14 +84,16 @@ class Access:
             await self._invites.use(invite, device_hash)
             # That took a while: all may have changed.
             self._check(grant)
-        elif keys.is_by_newest(text):
-            return grant, None
-        return grant, _credential(keys, token, device_hash)
+        elif keys.key_of(text) == keys.newest:
+            return replace(grant, key=keys.newest), None
+        return replace(grant, key=keys.newest), _credential(keys, token, device_hash)
 
     def why_over(self, grant: Grant) -> Denied | None:
         """Return why somebody who was let in may not be there any more; None while they may."""
         if grant.expires is not None and grant.expires <= self._now():
-            return Denied(f"this token ended at {date(grant.expires)}")
+            return ended(grant.expires)
+        if grant.key and (self.keys is None or grant.key not in self.keys):
+            return Denied(TAKEN_BACK)
         own_invite: str | None = None
         if grant.invite_id is not None:
             invite = self._invites.get(grant.invite_id)

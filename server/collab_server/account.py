@@ -21,7 +21,7 @@ def account_behind(websocket: ServerConnection) -> Account:
     """Return the account behind a connection over a Unix socket."""
     peer: socket.socket = websocket.transport.get_extra_info("socket")
     if sys.platform == "linux":
-        _, uid, _ = struct.unpack("3i", peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+        _, uid, _ = struct.unpack("iII", peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
     else:
         _, uid = struct.unpack_from("Ii", peer.getsockopt(0, _LOCAL_PEERCRED, 76))
     try:

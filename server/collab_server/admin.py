@@ -10,8 +10,8 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any, Final, Protocol
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from typing import Any, Final, Protocol, TypeVar
 
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
@@ -27,6 +27,8 @@ from collab_server.store.base import Invite
 from collab_server.store.migrations import list_backups
 
 _log = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
 
 ADMIN_PATH: Final = "/admin"
 """The path on the Unix socket where the owner of a server asks for things."""
@@ -80,6 +82,7 @@ class Office:
         self._access = access
         self._sessions = sessions
         self._now = now
+        self._working: set[asyncio.Task[Any]] = set()
         registry.on_deleted = access.forget_room
         self._does: Mapping[str, Callable[[Asked], Awaitable[dict[str, Any]]]] = {
             "invite": self._invite,
@@ -123,7 +126,7 @@ class Office:
         if not found:
             return "they are not here any more"
         try:
-            await self._send_away(room, found, ban_s, f"{by.name} sent you away")
+            await self._wholly(self._send_away(room, found, ban_s, f"{by.name} sent you away"))
         except StoreError:
             raise
         except CollabError as error:
@@ -140,36 +143,55 @@ class Office:
         if is_closed == self._access.is_closed(room):
             return f"{room} is {'closed' if is_closed else 'open'} already"
         _log.info("%s %s room %s", by.principal, "closes" if is_closed else "opens", room)
-        if is_closed:
-            await self._access.close_room(room)
-            self.end_those_over()
-        else:
-            await self._access.open_room(room)
+        await self._wholly(self._set_closed(room, is_closed))
         return ""
 
-    def end_those_over(self) -> int:
-        """Send away all who may not be here any more; returns how many of them were in a room."""
+    async def close(self) -> None:
+        """Wait for what was begun."""
+        if self._working:
+            await asyncio.wait(self._working)
+
+    def end_those_over(self, room: str | None = None) -> int:
+        """Send away all who may not be in `room` any more, or in any; returns how many of them had a seat."""
         ended = 0
         for session in list(self._sessions()):
+            if room not in (None, session.room_name):
+                continue
             if session.grant is not None and (why := self._access.why_over(session.grant)) is not None:
                 ended += session.person is not None
                 session.dismiss(why.code, str(why))
         return ended
+
+    async def _wholly(self, work: Coroutine[Any, Any, _T]) -> _T:
+        """Do `work` to its end, though whoever asked for it leaves: half of it would count on disk alone."""
+        task = asyncio.create_task(work)
+        self._working.add(task)
+        task.add_done_callback(self._working.discard)
+        return await asyncio.shield(task)
+
+    async def _set_closed(self, room: str, is_closed: bool) -> int:
+        """Close or open a room; returns how many had to leave."""
+        if not is_closed:
+            await self._access.open_room(room)
+            return 0
+        await self._access.close_room(room)
+        return self.end_those_over(room)
 
     def _in(self, room: str) -> list[LiveSession]:
         return [each for each in self._sessions() if each.room_name == room and each.person is not None]
 
     async def _send_away(self, room: str, found: list[LiveSession], ban_s: float, why: str) -> int:
         """Ban and dismiss sessions, and whoever else is shut out by that; returns how many."""
+        for_so_long = ""
         if ban_s:
             for session in found:
                 if session.grant is not None and session.person is not None:
                     await self._access.ban(session.grant, session.person.name, ban_s)
-            why = f"{why} for {_duration(ban_s)}"
+            for_so_long = f" for {_duration(ban_s)}"
         still = [each for each in found if each.person is not None]
         for session in still:
-            session.dismiss(FaultCode.KICKED, f"{why}: {room}")
-        return len(still) + (self.end_those_over() if ban_s else 0)
+            session.dismiss(FaultCode.KICKED, f"{why} from {room}{for_so_long}")
+        return len(still) + (self.end_those_over(room) if ban_s else 0)
 
     async def _invite(self, asked: Asked) -> dict[str, Any]:
         role, expires_s = asked.role(), asked.number("expires_s")
@@ -240,7 +262,12 @@ class Office:
         found = [each for each in here if str(each.session) == who]
         found = found or [each for each in here if each.person is not None and each.person.name == who]
         if not found:
-            raise CollabError(f"there is no {who} in {room}; `collab admin sessions {room}` lists who is")
+            raise CollabError(f"there is no {who!r} in {room}; `collab admin sessions {room}` lists who is")
+        if len({each.person.principal for each in found if each.person is not None}) > 1:
+            raise CollabError(
+                f"there are several people called {who!r} in {room}: give a number of"
+                f" `collab admin sessions {room}`"
+            )
         return {"ended": await self._send_away(room, found, ban_s, "you were sent away")}
 
     async def _bans(self, asked: Asked) -> dict[str, Any]:
@@ -254,11 +281,10 @@ class Office:
         return {}
 
     async def _close(self, asked: Asked) -> dict[str, Any]:
-        await self._access.close_room(asked.room())
-        return {"ended": self.end_those_over()}
+        return {"ended": await self._set_closed(asked.room(), True)}
 
     async def _open(self, asked: Asked) -> dict[str, Any]:
-        await self._access.open_room(asked.room())
+        await self._set_closed(asked.room(), False)
         return {}
 
     async def _delete(self, asked: Asked) -> dict[str, Any]:
@@ -287,6 +313,7 @@ class Office:
         kid = await asyncio.to_thread(rotate)
         if self._access.keys is not None:
             self._access.keys = await asyncio.to_thread(load_keys, path)
+            self.end_those_over()
         return {"kid": kid}
 
 

@@ -178,6 +178,9 @@ class Admission:
 
     def gone(self, visit: Visit) -> None:
         """Note that the connection is over; more than once does no harm."""
+        self._leave(visit, is_at_fault=True)
+
+    def _leave(self, visit: Visit, *, is_at_fault: bool) -> None:
         stage, visit._stage = visit._stage, _Stage.GONE
         if stage is _Stage.GONE:
             return
@@ -189,7 +192,8 @@ class Admission:
             del self._pending[visit], address.pending[visit]
         if stage is _Stage.ASKED:
             self._bucket.give_back()
-            self._failed(visit)
+            if is_at_fault:
+                self._failed(visit)
         self._let_go(visit.address)
 
     def give_up(self, visit: Visit, reason: str) -> None:
@@ -259,7 +263,8 @@ class Admission:
             pending[visit] = None
 
     def _drop(self, visit: Visit, reason: str) -> None:
-        self.gone(visit)
+        # Whoever was pushed out before it could finish may be a healthy one behind a flooded address.
+        self._leave(visit, is_at_fault=self._clock() - visit.since >= ROUND_TRIP_S)
         visit._drop(reason)
 
     def _failed(self, visit: Visit) -> None:

@@ -172,6 +172,7 @@ async def _listen(
         await _drain(parts)
     finally:
         await listener.end()
+        await parts.office.close()
         parts.registry.dispose()
 
 
@@ -201,11 +202,13 @@ async def _reload(parts: _Parts, reload: asyncio.Event) -> None:
         if parts.access.keys is None:
             continue
         try:
-            parts.access.keys = load_keys(parts.config.keys_file)
+            # None are drawn: a file that is gone must not void all tokens under a server that has them.
+            parts.access.keys = load_keys(parts.config.keys_file, may_draw=False)
         except StoreError as error:
             _log.error("%s; the keys of before stay in use", error)
         else:
             _log.info("the keys were read again from %s", parts.config.keys_file)
+            parts.office.end_those_over()
 
 
 async def _drain(parts: _Parts) -> None:

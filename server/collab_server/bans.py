@@ -36,20 +36,23 @@ class Bans:
         """Return why `grant` is not good; `invite_id` is the invite that its holder has to themselves."""
         if grant.is_owner:
             return None
-        whos = [_device(grant)]
-        if grant.account is not None:
-            whos.append(grant.account)
-        if invite_id is not None:
-            whos.append(_invite(invite_id))
-        if (why := self._why_banned(grant.room, whos)) is not None:
-            return why
+        # All who are connected are asked about at once: where there are no bans nothing is made up for them.
+        if grant.room in self._rooms:
+            whos = [_device(grant)]
+            if grant.account is not None:
+                whos.append(grant.account)
+            if invite_id is not None:
+                whos.append(_invite(invite_id))
+            if (why := self._why_banned(grant.room, whos)) is not None:
+                return why
         if grant.room in self._closed and grant.role is not Role.ADMIN:
             return Denied(f"{grant.room} is closed: only its admins may come in", FaultCode.CLOSED)
         return None
 
     def why_invite_out(self, room: str, invite_id: str) -> Denied | None:
         """Return why an invite lets nobody new in."""
-        return self._why_banned(room, [_invite(invite_id)])
+        until = self._banned_until(room, [_invite(invite_id)])
+        return None if until is None else Denied(f"this link lets in nobody new until {date(until)}")
 
     async def put(self, grant: Grant, name: str, for_s: float) -> None:
         """Keep whoever has `grant` out of its room for so many seconds; see `Access.ban`."""
@@ -113,9 +116,13 @@ class Bans:
         self._closed.discard(room)
 
     def _why_banned(self, room: str, whos: Iterable[str]) -> Denied | None:
+        until = self._banned_until(room, whos)
+        return None if until is None else Denied(f"you are kept out of {room} until {date(until)}")
+
+    def _banned_until(self, room: str, whos: Iterable[str]) -> float | None:
         here = self._rooms.get(room, {})
         until = max((ban.until for who in whos if (ban := here.get(who)) is not None), default=0.0)
-        return Denied(f"you are kept out of {room} until {date(until)}") if until > self._now() else None
+        return until if until > self._now() else None
 
     def _check_room_for_one(self, room: str, here: int) -> None:
         if here >= _PER_ROOM:

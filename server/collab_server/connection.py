@@ -1,7 +1,7 @@
 """One client: what it says goes to its room in the turn in which it came, and what is for it to its socket.
 
-    _come    frames → codec → PeerSync → room
-    _write   room → PeerSync → outbox → codec → frames, as long as the socket takes them
+    _come    socket → codec → PeerSync → room
+    deliver  room → PeerSync → sending → socket
     _watch   pings, and ends a connection that says or takes nothing
 
 What cannot be done at once (a room to be loaded, a large update to be judged, questions to the store) is done
@@ -15,14 +15,13 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Final, Protocol
 
 from websockets.exceptions import ConnectionClosed
 
 from collab_protocol import limits
-from collab_protocol.codec import Assembler, Splitter
+from collab_protocol.codec import Assembler
 from collab_protocol.errors import (
     CloseCode,
     FaultCode,
@@ -58,10 +57,10 @@ from collab_protocol.presence import Person
 from collab_server.access import Denied, Grant
 from collab_server.allowance import Allowance, Budget, Pace
 from collab_server.config import Caps
-from collab_server.outbox import BatchEncoder, Outbox
 from collab_server.registry import OpenRoom, Refused, Registry, guard
 from collab_server.room_socket import RoomSocket
 from collab_server.roster import Joiner
+from collab_server.sending import Sending
 from collab_server.store.base import StoreTrouble
 
 _log = logging.getLogger(__name__)
@@ -78,17 +77,8 @@ _UPDATE_BYTES: Final = limits.TEXT_BYTES + 1024 * 1024
 _UNSETTLED_BYTES: Final = 4 * 1024 * 1024
 """What one client may have under way to the disk; beyond it nothing more is read from it."""
 
-_BACKLOG: Final = 64
-"""Messages that came with others and wait; beyond it nothing more is read."""
-
-_TURN_S: Final = 0.002
-"""How long one client's messages are worked on before others get the loop."""
-
 _BURST_S: Final = 4.0
 """So many seconds' worth of messages and bytes may come at once: a large paste, a long time offline."""
-
-_PROGRESS_S: Final = 30.0
-"""A reader that takes nothing for so long is given up, whatever it says meanwhile (DESIGN section 5)."""
 
 _CLOSE_CODES: Final = {
     FaultCode.BUSY: CloseCode.TRY_AGAIN,
@@ -145,27 +135,18 @@ class Connection:
         self._on_greeted = on_greeted
         self._loop = asyncio.get_running_loop()
         self._peer = PeerSync(session=session)
-        self._outbox = Outbox(BatchEncoder(), self._nothing)
+        self._sending = Sending(websocket)
         self._assembler = Assembler(_HELLO_BYTES, is_from_client=True)
-        self._splitter = Splitter()
-        self._parts: Iterator[bytes] | None = None
         self._opened: OpenRoom | None = None
-        self._last_word: Fault | Bye | None = None
+        self._closing = (CloseCode.NORMAL, "")
         self._over: asyncio.Future[tuple[CloseCode, str]] = self._loop.create_future()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._backlog: deque[bytes | None] = deque()
-        self._turn_began: float | None = None
         self._is_busy = False
         self._is_unsettled = False
-        self._is_paused = False
-        self._going_on: asyncio.Handle | None = None
         now = time.monotonic()
         self._pace = Pace(caps.messages_per_s, caps.bytes_per_s, burst_s=_BURST_S, now=now)
         self._rests_until: asyncio.TimerHandle | None = None
-        self._heard_at = self._progressed_at = now
-        self._waiting_before = 0
-        self._full_at: float | None = None
-        self._is_lost = False
+        self._heard_at = now
         self._has_said_bye = False
         self._watching: asyncio.TimerHandle | None = None
         self._pings = 0
@@ -196,27 +177,17 @@ class Connection:
 
     def deliver(self, message: Message) -> None:
         """Send what the room says, or queue it; nothing is sent after a Fault or Bye."""
-        if self._last_word is not None or self._over.done():
+        if self._sending.last_word is not None or self._over.done():
             return
-        if isinstance(message, Batch) and self._may_pass_on():
-            self._write_whole(self._outbox.encoder.encode(message))
+        is_live = self._peer.phase is PeerPhase.LIVE
+        if isinstance(message, Batch) and is_live and self._sending.pass_on(message):
             return
-        self._peer.deliver(message)
         if isinstance(message, Fault | Bye):
-            self._last_word = message
+            self._closing = _closing(message)  # as it is here: an older client may be told in other words
+        self._peer.deliver(message)
         self._flush()
         if self._is_unsettled:
-            self._go_on_later()
-
-    def _may_pass_on(self) -> bool:
-        """Return whether a Batch may go out just so, which is most of what a server does in a busy room."""
-        return (
-            self._outbox.is_empty
-            and self._parts is None
-            and self._peer.phase is PeerPhase.LIVE
-            and self._websocket.is_open
-            and not self._websocket.is_full
-        )
+            self._go_on()
 
     def dismiss(self, code: FaultCode, message: str) -> None:
         """End the session for good, for a reason that has nothing to do with what it sent."""
@@ -242,6 +213,7 @@ class Connection:
         finally:
             self._end(code, reason)
             self._leave()
+        self._websocket.resume()  # to read its goodbye
         with contextlib.suppress(ConnectionClosed):
             await self._websocket.close(code, _short(reason))
 
@@ -250,20 +222,17 @@ class Connection:
         self._websocket.transport.abort()
 
     async def _greet(self) -> None:
-        """Wait for a Hello, then take what comes as it comes."""
-        try:
-            async with asyncio.timeout(limits.HELLO_TIMEOUT_S):
-                while self._peer.version == 0 and self._last_word is None:
-                    frame = await self._websocket.recv()
-                    self._heard_at = time.monotonic()
-                    self._handle(frame if isinstance(frame, bytes) else None)
-        except TimeoutError:
-            self._end(CloseCode.PROTOCOL_ERROR, "no Hello")
-            return
-        self._websocket.hand_over(on_message=self._come, on_writable=self._writable, on_lost=self._lost)
-        self._watching = self._loop.call_later(limits.SERVER_PING_S, self._watch)
-        self._write()
-        # What came right behind the Hello is still the library's.
+        """Take what comes as it comes; a Hello has to be there in time."""
+        self._websocket.hand_over(
+            on_message=self._come,
+            on_control=self._come_control,
+            on_writable=self._writable,
+            on_lost=self._lost,
+        )
+        self._watching = self._loop.call_later(
+            limits.HELLO_TIMEOUT_S, self._end, CloseCode.PROTOCOL_ERROR, "no Hello"
+        )
+        # What came before is still the library's.
         with contextlib.suppress(TimeoutError):
             while not self._over.done():
                 async with asyncio.timeout(0):
@@ -271,59 +240,10 @@ class Connection:
                 self._come(frame if isinstance(frame, bytes) else None)
 
     def _come(self, frame: bytes | None) -> None:
-        """Take one message of the socket, None for text: now, or after those that came before it."""
-        self._heard_at = now = time.monotonic()
-        if self._over.done():
+        """Do what one message asks for, None for text; what it breaks ends the connection."""
+        self._heard_at = time.monotonic()
+        if self._over.done() or self._sending.last_word is not None:
             return
-        if self._turn_began is None:
-            self._turn_began = now
-            self._loop.call_soon(self._turn_ended)
-        if self._backlog or self._must_wait:
-            self._backlog.append(frame)
-            if len(self._backlog) >= _BACKLOG:
-                self._pause()
-        elif now - self._turn_began > _TURN_S:
-            self._backlog.append(frame)
-            self._go_on_later()
-        else:
-            self._work(frame)
-
-    def _turn_ended(self) -> None:
-        self._turn_began = None
-
-    @property
-    def _must_wait(self) -> bool:
-        return self._is_busy or self._is_unsettled or self._rests_until is not None
-
-    def _go_on_later(self) -> None:
-        if self._going_on is None and not self._over.done():
-            self._going_on = self._loop.call_soon(self._go_on)
-
-    def _go_on(self) -> None:
-        """Work on what waits, for a turn; then read on."""
-        self._going_on = None
-        self._is_unsettled = self._is_unsettled and self._has_much_under_way()
-        until = time.monotonic() + _TURN_S
-        while self._backlog and not self._must_wait and not self._over.done():
-            if time.monotonic() > until:
-                self._go_on_later()
-                return
-            self._work(self._backlog.popleft())
-        if self._must_wait or self._over.done():
-            return
-        if self._is_lost:
-            self._end(CloseCode.NORMAL, "")
-        elif self._is_paused and not self._websocket.transport.is_closing():
-            self._is_paused = False
-            self._websocket.transport.resume_reading()
-
-    def _pause(self) -> None:
-        if not self._is_paused and not self._websocket.transport.is_closing():
-            self._is_paused = True
-            self._websocket.transport.pause_reading()
-
-    def _work(self, frame: bytes | None) -> None:
-        """Do what one message asks for; what it breaks ends the connection."""
         try:
             self._handle(frame)
         except ProtocolError as broken:
@@ -335,23 +255,40 @@ class Connection:
             self._rest()
         if self._has_much_under_way():
             self._is_unsettled = True
-            self._pause()
+            self._websocket.pause()
+
+    def _come_control(self) -> None:
+        """Count what is no message; it costs as much."""
+        if not self._pace.take(0):
+            self._rest()
 
     def _rest(self) -> None:
+        """Read nothing more for a while, where too much has come."""
         rest_s = self._pace.rest_s(time.monotonic())
         if rest_s > 0 and self._rests_until is None and not self._over.done():
             self._rests_until = self._loop.call_later(rest_s, self._rested)
-            self._pause()
+            self._websocket.pause()
 
     def _rested(self) -> None:
         self._rests_until = None
-        self._go_on_later()
+        self._go_on()
+
+    @property
+    def _must_wait(self) -> bool:
+        return self._is_busy or self._is_unsettled or self._rests_until is not None
+
+    def _go_on(self) -> None:
+        """Read on, unless there is another reason not to."""
+        self._is_unsettled = self._is_unsettled and self._has_much_under_way()
+        if not self._must_wait and not self._over.done():
+            self._heard_at = time.monotonic()  # what it said meanwhile was not heard
+            self._websocket.resume()
 
     def _has_much_under_way(self) -> bool:
         """Return whether so much of what it sent is not on disk yet that no more is to be read."""
         return (
             self._opened is not None
-            and self._last_word is None
+            and self._sending.last_word is None
             and self._opened.room.unsettled_bytes(self) > _UNSETTLED_BYTES
         )
 
@@ -389,10 +326,11 @@ class Connection:
         except VersionRefused as error:
             self.deliver(Fault(FaultCode.VERSION, str(error), None))
             return
-        if request is None or self._last_word is not None:
+        if request is None or self._sending.last_word is not None:
             return
         if isinstance(request, Hello):
             self._assembler = Assembler(_UPDATE_BYTES, is_from_client=True)
+            self._watch_from_now()
             # A task: while somebody is looked up and a room is loaded, pings are answered.
             self._do(self._join(request))
         elif isinstance(request, Bye):
@@ -410,14 +348,14 @@ class Connection:
                 # Large ones pass the gate in slices, and nothing else of this client is worked on meanwhile.
                 if next(slices, _DONE) is not _DONE:
                     self._is_busy = True
-                    self._pause()
+                    self._websocket.pause()
                     self._do(self._go_through(slices, opened))
             case Presence():
                 room.present(self, request)
             case Setting(key, value):
                 room.set(self, key, value)
             case Resync(from_seq, state_vector):
-                if self._outbox.has_sync:
+                if self._sending.outbox.has_sync:
                     pass
                 elif self._may_resync.take(time.monotonic()):
                     room.resync(self, state_vector, from_seq)
@@ -443,14 +381,14 @@ class Connection:
     async def _go_through(self, slices: Generator[None, None, None], opened: OpenRoom) -> None:
         """Finish what was begun in slices, then go on with what came after it."""
         try:
-            with guard(opened.room):
+            with guard(opened.room), contextlib.closing(slices):
                 await asyncio.sleep(0)
                 for _ in slices:
                     await asyncio.sleep(0)
         finally:
             self._is_busy = False
             self._is_unsettled = self._has_much_under_way()
-            self._go_on_later()
+            self._go_on()
 
     async def _join(self, hello: Hello) -> None:
         try:
@@ -475,11 +413,11 @@ class Connection:
             why = f": {error.reason}" if isinstance(error, StoreTrouble) else ""
             self.deliver(Fault(FaultCode.STORE, f"{self.room_name} cannot be opened{why}", _STORE_RETRY_MS))
             return
-        if self._over.done() or self._last_word is not None:
+        if self._over.done() or self._sending.last_word is not None:
             self._registry.left(opened)
             return
         self._opened = opened
-        self._outbox.encoder = opened.encoder
+        self._sending.outbox.encoder = opened.encoder
         if credential is not None:
             self.deliver(credential)
         with guard(opened.room):
@@ -500,7 +438,7 @@ class Connection:
     async def _answer(self, opened: OpenRoom) -> None:
         """Answer the questions that wait. A task: what else comes does not wait for the store."""
         while self._questions:
-            if self._outbox.has_large:
+            if self._sending.outbox.has_large:
                 self._answering = self._loop.create_future()
                 await self._answering
             try:
@@ -550,72 +488,29 @@ class Connection:
 
     def _flush(self) -> None:
         """Put what is to be said into the outbox, and write as much as the socket takes."""
-        for message in self._peer.to_send():
-            self._outbox.put(message)
+        self._sending.put(self._peer.to_send())
         self._write()
-        if self._outbox.is_hopeless and self._last_word is None and not self._over.done():
+        if self._sending.outbox.is_hopeless and self._sending.last_word is None and not self._over.done():
             _log.warning("session %d of room %s is too slow", self.session, self.room_name)
             self.abort()
             self._end(CloseCode.TRY_AGAIN, "too slow")
 
     def _write(self) -> None:
-        websocket = self._websocket
-        if not websocket.is_open:
+        if self._over.done() or not self._sending.write():
             return
-        while not websocket.is_full:
-            frame = self._next_frame()
-            if frame is None:
-                break
-            websocket.write(frame)
-        else:
-            if self._full_at is None:
-                self._full_at = time.monotonic()
-            return
-        if self._answering is not None and not self._outbox.has_large:
+        if self._answering is not None:
             self._answering.set_result(None)
             self._answering = None
-        if self._last_word is not None:
-            self._end(*_closing(self._last_word))
-
-    def _write_whole(self, encoded: bytes) -> None:
-        """Write what waits for nothing; a large one begins its Parts."""
-        if len(encoded) <= limits.PART_BYTES:
-            self._websocket.write(self._outbox.encoder.framed(encoded))
-        else:
-            self._parts = self._splitter.splitting(encoded)
-            self._write()
-
-    def _next_frame(self) -> bytes | None:
-        """Return what goes out next: of a large message a Part, with what is urgent between two."""
-        encoder = self._outbox.encoder
-        if self._parts is not None:
-            urgent = self._outbox.take_urgent()
-            if urgent is not None:
-                return encoder.framed(urgent)
-            part = next(self._parts, None)
-            if part is not None:
-                return encoder.framed(part)
-            self._parts = None
-        encoded = self._outbox.take()
-        if encoded is None:
-            return None
-        if len(encoded) <= limits.PART_BYTES:
-            return encoder.framed(encoded)
-        self._parts = self._splitter.splitting(encoded)
-        return self._next_frame()
+        if self._sending.last_word is not None:
+            self._end(*self._closing)
 
     def _writable(self) -> None:
-        self._progressed_at = time.monotonic()
-        self._full_at = None
+        self._sending.took_some()
         self._write()
 
     def _lost(self) -> None:
-        """Note that the socket is gone; what had come before, a goodbye above all, still counts."""
-        self._is_lost = True
-        if self._backlog or self._must_wait:
-            self._go_on_later()
-        else:
-            self._end(CloseCode.NORMAL, "")
+        """Note that nothing more can come."""
+        self._end(CloseCode.NORMAL, "")
 
     def _watch(self) -> None:
         """Look after the client: who says nothing is gone, who takes nothing is given up.
@@ -624,17 +519,19 @@ class Connection:
         are far behind.
         """
         now = time.monotonic()
-        waiting, before = self._websocket.waiting_bytes, self._waiting_before
-        self._waiting_before = waiting
-        if waiting < before:
-            self._progressed_at = now
-        is_silent = now - max(self._heard_at, self._progressed_at) >= limits.SERVER_DEAD_S
-        is_stuck = self._full_at is not None and now - max(self._full_at, self._progressed_at) >= _PROGRESS_S
+        is_stuck = self._sending.is_stuck(now)
+        heard_at = max(self._heard_at, self._sending.progressed_at)
+        is_silent = not self._must_wait and now - heard_at >= limits.SERVER_DEAD_S
         if is_silent or is_stuck:
             self.abort()
             self._end(CloseCode.GOING_AWAY, "silent" if is_silent else "reads nothing")
             return
         self._ping()
+        self._watch_from_now()
+
+    def _watch_from_now(self) -> None:
+        if self._watching is not None:
+            self._watching.cancel()
         self._watching = self._loop.call_later(limits.SERVER_PING_S, self._watch)
 
     def _ping(self) -> None:
@@ -648,9 +545,6 @@ class Connection:
             self._round_trip_ms = round((time.monotonic() - self._pinged_at) * 1000)
             self._pinged_at = None
 
-    def _nothing(self) -> None:
-        pass
-
     def _end(self, code: CloseCode, reason: str) -> None:
         if not self._over.done():
             self._over.set_result((code, reason))
@@ -660,7 +554,7 @@ class Connection:
         return broken.close_code, str(broken)
 
     def _leave(self) -> None:
-        for timer in (self._watching, self._rests_until, self._going_on):
+        for timer in (self._watching, self._rests_until):
             if timer is not None:
                 timer.cancel()
         for task in self._tasks:

@@ -70,12 +70,17 @@ class Knock(RoomSocket):
         """End it, whatever it is at."""
         self.is_dropped = True
         self.ending = (CloseCode.TRY_AGAIN, reason)
-        self._limit.reschedule(self.loop.time())
+        self._set_deadline(self.loop.time())
 
     def said_hello(self) -> None:
         """Lift the deadline: what takes longer from here is ours."""
         if not self.is_dropped:
-            self._limit.reschedule(None)
+            self._set_deadline(None)
+
+    def _set_deadline(self, when: float | None) -> None:
+        # One that has just run out can be moved no more; its task hears of that in the next turn.
+        if not self._limit.expired():
+            self._limit.reschedule(when)
 
 
 class Doorway:

@@ -28,7 +28,8 @@ class Account:
 class Grant:
     """What one session may do in one room, and until when (UTC seconds; None for ever).
 
-    `name` is the display name that they have whatever they say; "" lets them choose.
+    `name` is the display name that they have whatever they say; "" lets them choose. `key` is the id of the
+    key that their token is signed with; "" for those who have none.
     """
 
     room: str
@@ -38,6 +39,7 @@ class Grant:
     device_hash: bytes = field(repr=False)
     invite_id: str | None
     expires: float | None
+    key: str = ""
 
     @property
     def account(self) -> str | None:
@@ -56,6 +58,11 @@ class Denied(CollabError):
     def __init__(self, message: str, code: FaultCode = FaultCode.DENIED) -> None:
         super().__init__(message)
         self.code = code
+
+
+def ended(at: float) -> Denied:
+    """Return what somebody is told whose access ended at that time (UTC seconds)."""
+    return Denied(f"this token ended at {date(at)}: ask for a new link")
 
 
 def hash_device(device: bytes) -> bytes:

@@ -17,7 +17,7 @@ from collab_protocol.errors import CollabError
 from collab_protocol.names import check_room_name, clean_person_name
 from collab_protocol.presence import Role
 from collab_server.committer import Committer
-from collab_server.grants import TAKEN_BACK, Denied, date
+from collab_server.grants import TAKEN_BACK, Denied, date, ended
 from collab_server.store.base import Invite, StoredAccess
 from collab_server.tokens import Token, TokenKind, TokenRefused
 
@@ -119,7 +119,7 @@ class Invites:
             raise TokenRefused
         now = self._now()
         if token.expires is not None and token.expires <= now:
-            raise Denied(f"this token ended at {date(token.expires)}")
+            raise ended(token.expires)
         invite = self._invites.get(token.id)
         if invite is not None and replace(token, kind=TokenKind.INVITE, device_hash=None) != to_token(invite):
             raise TokenRefused

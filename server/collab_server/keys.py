@@ -28,15 +28,15 @@ _KEPT: Final = 2
 _FILE_BYTES: Final = 65_536
 
 
-def load_keys(path: Path) -> KeyRing:
-    """Return the keys in `path`; draws the first one, for us alone (0600), when there is no such file.
+def load_keys(path: Path, *, may_draw: bool = True) -> KeyRing:
+    """Return the keys in `path`; may draw the first one, for us alone (0600), when there is no such file.
 
     Two processes that draw at the same instant end with the same one: the first link wins.
 
     Raises:
         StoreError: they cannot be read or made; the text says what to do.
     """
-    return KeyRing(dict(_load(path)))
+    return KeyRing(dict(_load(path, may_draw)))
 
 
 def rotate_keys(path: Path) -> str:
@@ -60,11 +60,13 @@ def rotate_keys(path: Path) -> str:
     return new[0]
 
 
-def _load(path: Path) -> list[tuple[str, bytes]]:
+def _load(path: Path, may_draw: bool = True) -> list[tuple[str, bytes]]:
     with _failures(path):
         try:
             text = _read(path)
         except FileNotFoundError:
+            if not may_draw:
+                raise
             _make(path)
             text = _read(path)
     return _parse(path, text)

@@ -19,7 +19,7 @@ from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from collab_protocol import limits
-from collab_protocol.errors import NameRefused, StoreError
+from collab_protocol.errors import CloseCode, NameRefused, StoreError
 from collab_protocol.messages import Credential, Hello
 from collab_protocol.names import ROOM_PATH, check_room_name
 from collab_protocol.versions import SUBPROTOCOL
@@ -83,6 +83,7 @@ class Listener:
         self.nobody_here.set()
         self._servers: list[Server] = []
         self._doorways: list[Doorway] = []
+        self._operators: set[ServerConnection] = set()
 
     @contextlib.asynccontextmanager
     async def on_unix(self, path: Path) -> AsyncIterator[Server]:
@@ -143,6 +144,8 @@ class Listener:
         for doorway in self._doorways:
             doorway.close()
             await doorway.wait_closed()
+        # Those who wait for an answer do so in vain from here; what they asked for is done all the same.
+        await asyncio.gather(*(each.close(CloseCode.GOING_AWAY) for each in self._operators))
         for server in self._servers:
             server.close(close_connections=False)
             await server.wait_closed()
@@ -196,7 +199,11 @@ class Listener:
 
     async def _serve_unix(self, websocket: ServerConnection) -> None:
         if websocket.subprotocol == ADMIN_SUBPROTOCOL:
-            await serve_admin(websocket, self._office)
+            self._operators.add(websocket)
+            try:
+                await serve_admin(websocket, self._office)
+            finally:
+                self._operators.discard(websocket)
         else:
             account = account_behind(websocket)
             await self._serve(cast(RoomSocket, websocket), account, _nothing, _nothing)

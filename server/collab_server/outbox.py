@@ -34,9 +34,16 @@ LAG_BYTES: Final = 1024 * 1024
 LAG_S: Final = 2.0
 """… or the oldest of it waits so long: what it gets instead is less to send."""
 
+LAG_MESSAGES: Final = 4096
+"""… or so many wait: small ones take some 150 bytes each beside their own."""
+
 OWED_BYTES: Final = 2 * 1024 * 1024
 """Everything waiting but text, Syncs and Authors; past it the reader is beyond help."""
 
+OWED_MESSAGES: Final = 2 * LAG_MESSAGES
+"""… and past so many, whatever they are, it is beyond help."""
+
+_LARGE: Final = (Sync, Authors)
 _LARGE_MOST: Final = 3
 """Syncs and Authors that wait at most, which nobody asks for again before they have come."""
 
@@ -78,12 +85,14 @@ class BatchEncoder:
 
 
 class _Waiting:
-    """One message that waits; an empty `encoded` says that a newer one has taken its place."""
+    """One message that waits, as bytes; an empty `encoded` says that a newer one has taken its place."""
 
-    __slots__ = ("at", "encoded", "message")
+    __slots__ = ("at", "encoded", "is_had_again", "kind", "session")
 
     def __init__(self, message: Message, encoded: bytes, at: float) -> None:
-        self.message = message
+        self.kind = type(message)
+        self.session = _session(message)
+        self.is_had_again = _is_had_again(message)
         self.encoded = encoded
         self.at = at
 
@@ -114,6 +123,7 @@ class Outbox:
         self._large = 0
         self._syncs = 0
         self._answers = 0
+        self._is_large_leaving = False
         self._missed_to: int | None = None
 
     @property
@@ -144,7 +154,11 @@ class Outbox:
     @property
     def is_hopeless(self) -> bool:
         """Whether so much is owed that may not be dropped that the connection must end."""
-        return self._owed_bytes > OWED_BYTES or self._large > _LARGE_MOST
+        return (
+            self._owed_bytes > OWED_BYTES
+            or self._large > _LARGE_MOST
+            or len(self._queue) - self._replaced > OWED_MESSAGES
+        )
 
     def put(self, message: Message) -> None:
         """Queue `message`: urgent ones ahead of all, carets instead of older ones of the same person."""
@@ -157,7 +171,7 @@ class Outbox:
             return
         else:
             if isinstance(message, Presence) and self._missed_to is not None and not message.activity.is_over:
-                self._drop_older(message)
+                self._forget_caret(_session(message))
                 return  # nothing to stand on; with the Sync that this reader asks for it comes again
             if isinstance(message, Fault | Bye):
                 self._drop_batches()
@@ -165,13 +179,15 @@ class Outbox:
                 # A Sync holds all that was dropped before it. An empty Batch after it could name the very
                 # next row, and then it would not look like a gap: the reader would pass a row it lacks.
                 self._missed_to = None
-            waiting = _Waiting(message, self.encoder.encode(message), self._clock())
-            if isinstance(message, Presence) and message.person is not None:
-                self._drop_older(message)
-                self._carets[message.person.session] = waiting
-            self._queue.append(waiting)
-            self._count(message, len(waiting.encoded), 1)
+            self._add(_Waiting(message, self.encoder.encode(message), self._clock()))
         self._on_ready()
+
+    def _add(self, waiting: _Waiting) -> None:
+        if waiting.session is not None:
+            self._forget_caret(waiting.session)
+            self._carets[waiting.session] = waiting
+        self._queue.append(waiting)
+        self._count(waiting, 1)
 
     def take_urgent(self) -> bytes | None:
         """Return the next frame that may go between the Parts of another message."""
@@ -181,16 +197,17 @@ class Outbox:
         """Return the next encoded message, or None when nothing waits."""
         if self._urgent:
             return self._urgent.pop(0)
+        self._is_large_leaving = False
         while self._queue:
             waiting = self._queue.popleft()
-            encoded, message = waiting.encoded, waiting.message
-            if not encoded:
+            if not waiting.encoded:
                 self._replaced -= 1
                 continue
-            self._count(message, -len(encoded), -1)
-            if isinstance(message, Presence) and message.person is not None:
-                self._carets.pop(message.person.session, None)
-            return encoded
+            self._count(waiting, -1)
+            if waiting.session is not None:
+                self._carets.pop(waiting.session, None)
+            self._is_large_leaving = waiting.kind in _LARGE
+            return waiting.encoded
         if self._missed_to is None:
             return None
         missed, self._missed_to = self._missed_to, None
@@ -202,49 +219,59 @@ class Outbox:
             return
         encoded = self.encoder.encode(batch)
         now = self._clock()
-        if self._text_bytes and (self._text_bytes + len(encoded) > self._lag_bytes or self._is_late(now)):
+        if self._text_bytes and (
+            self._text_bytes + len(encoded) > self._lag_bytes
+            or len(self._queue) >= LAG_MESSAGES
+            or self._is_late(now)
+        ):
             self._drop_batches()
             self._missed_to = batch.last
             return
-        self._queue.append(_Waiting(batch, encoded, now))
-        self._text_bytes += len(encoded)
+        self._add(_Waiting(batch, encoded, now))
 
     def _is_late(self, now: float) -> bool:
         """Return whether what is next has waited too long; behind a Sync it is that one that takes long."""
-        return not self._large and now - self._queue[0].at > LAG_S
+        return not self._large and not self._is_large_leaving and now - self._queue[0].at > LAG_S
 
     def _drop_batches(self) -> None:
         """Drop Batches, and carets, which have nothing to stand on without them."""
-        kept = [waiting for waiting in self._queue if waiting.encoded and not _is_had_again(waiting.message)]
-        dropped = [waiting for waiting in self._queue if waiting.encoded and _is_had_again(waiting.message)]
-        for waiting in dropped:
-            self._count(waiting.message, -len(waiting.encoded), -1)
-            if isinstance(waiting.message, Presence) and waiting.message.person is not None:
-                self._carets.pop(waiting.message.person.session, None)
-        self._queue = deque(kept)
+        waiting = [each for each in self._queue if each.encoded]
+        self._queue = deque(each for each in waiting if not each.is_had_again)
         self._replaced = 0
+        for each in waiting:
+            if each.is_had_again:
+                self._count(each, -1)
+                if each.session is not None:
+                    self._carets.pop(each.session, None)
 
-    def _drop_older(self, newer: Presence) -> None:
-        older = None if newer.person is None else self._carets.pop(newer.person.session, None)
+    def _forget_caret(self, session: int | None) -> None:
+        older = None if session is None else self._carets.pop(session, None)
         if older is None:
             return
-        self._count(older.message, -len(older.encoded), -1)
+        self._count(older, -1)
         older.encoded = b""
         self._replaced += 1
         if self._replaced > _REPLACED:
             self._queue = deque([waiting for waiting in self._queue if waiting.encoded])
             self._replaced = 0
 
-    def _count(self, message: Message, size: int, count: int) -> None:
-        if isinstance(message, Batch):
+    def _count(self, waiting: _Waiting, change: int) -> None:
+        """Note that one comes (1) or goes (-1)."""
+        size = change * len(waiting.encoded)
+        if waiting.kind is Batch:
             self._text_bytes += size
-        elif isinstance(message, Sync | Authors):
+        elif waiting.kind in _LARGE:
             self._large_bytes += size
-            self._large += count
-            self._syncs += count if isinstance(message, Sync) else 0
+            self._large += change
+            self._syncs += change if waiting.kind is Sync else 0
         else:
             self._owed_bytes += size
-            self._answers += count if isinstance(message, Pulse | Declined) else 0
+            self._answers += change if waiting.kind in (Pulse, Declined) else 0
+
+
+def _session(message: Message) -> int | None:
+    """Return whom a Presence is of."""
+    return message.person.session if isinstance(message, Presence) and message.person is not None else None
 
 
 def _is_had_again(message: Message) -> bool:

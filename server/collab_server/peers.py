@@ -22,9 +22,12 @@ class Proxies:
         """`networks` are addresses and networks, such as 10.0.0.7 and 10.0.0.0/8.
 
         Raises:
-            ValueError: one of them is neither.
+            ValueError: one of them is neither, or is everybody.
         """
         self._networks = tuple(ipaddress.ip_network(network, strict=False) for network in networks)
+        for network in self._networks:
+            if network.prefixlen == 0:
+                raise ValueError(f"{network} is everybody, and not a proxy")
 
     def __bool__(self) -> bool:
         return bool(self._networks)

@@ -31,6 +31,10 @@ _SNAPSHOT_AFTER_ROWS: Final = 100
 _SNAPSHOT_EVERY_ROWS: Final = 500
 """Rows after which a room that is in use gets a snapshot, so that a crash leaves no long log to replay."""
 
+_IDLE_MOST: Final = 64
+"""Rooms that nobody is in and that stay loaded: one loads again in a millisecond, and many that are let go
+together leave the memory of the process in shreds."""
+
 _SNAPSHOT_BYTES_A_ROW: Final = 2000
 """A large document waits longer for its next one: making it takes the loop a millisecond for each 500 kB."""
 
@@ -148,6 +152,8 @@ class Registry:
         loop = asyncio.get_running_loop()
         opened.unload_timer = loop.call_later(self._config.room_idle_s, self._unload_later, opened)
         self._idle[name] = opened
+        if len(self._idle) > _IDLE_MOST and (oldest := self._longest_idle()) is not None:
+            self._unload(oldest)
 
     async def close(self, reason: str, draw_retry_ms: Callable[[], int] | None = None) -> None:
         """Bring everything to disk, then send everyone away, each with its own time to come back."""
@@ -243,7 +249,7 @@ class Registry:
         while len(self._rooms) + len(self._loads) > most:
             if name in self._rooms:
                 return  # it takes the place of one that broke down
-            opened = next((each for each in self._idle.values() if self._may_unload(each)), None)
+            opened = self._longest_idle()
             if opened is not None:
                 self._unload(opened)
             elif has_waited or not self._idle:
@@ -315,6 +321,9 @@ class Registry:
             self._unload(opened)
         else:
             self.left(opened)
+
+    def _longest_idle(self) -> OpenRoom | None:
+        return next((each for each in self._idle.values() if self._may_unload(each)), None)
 
     def _may_unload(self, opened: OpenRoom) -> bool:
         room = opened.room

@@ -61,6 +61,14 @@ def _load(cert: Path, key: Path | None) -> ssl.SSLContext:
     try:
         context.load_cert_chain(cert, key, password=refuse_to_ask)
     except ssl.SSLError as error:
-        why = "they do not belong together" if error.reason == "KEY_VALUES_MISMATCH" else "not usable as PEM"
-        raise StoreError(f"certificate {cert} and key {key or cert}: {why} ({error.reason})") from error
+        if key is None:
+            raise StoreError(f"certificate {cert} has no key that fits it: add --tls-key") from error
+        mismatch = error.reason in ("KEY_VALUES_MISMATCH", "NO_CERTIFICATE_ASSIGNED")
+        why = "they do not belong together" if mismatch else "not usable as PEM"
+        raise StoreError(f"certificate {cert} and key {key}: {why}") from error
+    except OSError as error:
+        # A renewal may just be replacing them.
+        raise StoreError(
+            f"certificate {cert} and key {key or cert} cannot be read: {error.strerror or error}"
+        ) from error
     return context

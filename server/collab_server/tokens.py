@@ -65,7 +65,7 @@ class TokenRefused(CollabError):
     """A text that is no token of this server. Which of its parts is wrong is not told."""
 
     def __init__(self) -> None:
-        super().__init__("this token is not valid here")
+        super().__init__("this token is not valid here: ask for a new link")
 
 
 class KeyRing:
@@ -98,9 +98,17 @@ class KeyRing:
             raise TokenRefused
         return _decode(kind, payload)
 
-    def is_by_newest(self, text: str) -> bool:
-        """Return whether a token that could be read was signed with the newest key."""
-        return text.split(".", 2)[1] == self._first
+    @property
+    def newest(self) -> str:
+        """The id of the key that signs."""
+        return self._first
+
+    def key_of(self, text: str) -> str:
+        """Return the id of the key that a token was signed with, which could be read."""
+        return text.split(".", 2)[1]
+
+    def __contains__(self, kid: object) -> bool:
+        return kid in self._signers
 
     def _signature(self, kid: str, signed: str) -> str:
         return self._signers[kid].get_signature(signed).decode("ascii")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import select
@@ -14,7 +15,7 @@ from typing import Final, Self
 from tests.e2e.home import Home, collab_command
 
 READY_DEADLINE_S: Final = 15.0
-_ADDRESS: Final = re.compile(rb"ws://[^ ]+:(\d+)/ROOM")
+_READY: Final = re.compile(rb"wss?://[^ ]+/ROOM\n")
 
 
 class Server:
@@ -79,11 +80,13 @@ class Server:
         assert process.stdout is not None
         said = b""
         ends_at = time.monotonic() + READY_DEADLINE_S
-        while (found := _ADDRESS.search(said)) is None:
+        while _READY.search(said) is None:
             left_s = ends_at - time.monotonic()
             readable, _, _ = select.select([process.stdout], [], [], max(0.0, left_s))
             piece = os.read(process.stdout.fileno(), 4096) if readable else b""
             if not piece:
                 raise AssertionError(f"the server is not ready: it said {said!r}\n{self.log.read_text()}")
             said += piece
-        return int(found[1])
+        port = json.loads((self._home.data / "server.json").read_bytes())["tcp"][1]
+        assert isinstance(port, int)
+        return port

@@ -148,7 +148,7 @@ def _kick(room: _Room, who: _Who, data_dir: _DataDir = None) -> int:
 def _ban(
     room: _Room,
     who: _Who,
-    ban_for: Annotated[str, typer.Option("--for", metavar="TIME", help="30m, 2h, 7d.")] = "1d",
+    ban_for: Annotated[str, typer.Option("--for", metavar="TIME", help="How long: 30m, 2h, 7d.")] = "1d",
     data_dir: _DataDir = None,
 ) -> int:
     """Send somebody away, and let them in again only after a time."""
@@ -165,7 +165,10 @@ def _ban(
 def _unban(
     room: _Room,
     who: Annotated[
-        str, typer.Argument(metavar="WHO", help="As `collab admin bans` shows it.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="WHO", help="A name, or who, as `collab admin bans` shows it.", show_default=False
+        ),
     ],
     data_dir: _DataDir = None,
 ) -> int:
@@ -193,7 +196,7 @@ def _bans(room: _AnyRoom = None, data_dir: _DataDir = None, as_json: _Json = Fal
 
 @admin_app.command("close")
 def _close(room: _Room, data_dir: _DataDir = None) -> int:
-    """Send everybody away from a room, and let in admins alone."""
+    """Send all but admins away from a room, and let in none but them."""
 
     def close() -> int:
         from collab_cli.commands import admin

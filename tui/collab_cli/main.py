@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
 from collab_cli import __version__
-from collab_cli.admin_commands import ADMIN, add_commands
+from collab_cli.admin_commands import ADMIN, add_commands, admin_app
 from collab_cli.exits import ExitCode, run_command, say
 from collab_cli.flags import (
     COLOURS,
@@ -51,8 +51,16 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _command(arguments: Sequence[str]) -> str:
-    known = {command.name or "" for command in app.registered_commands} | {_CONFIG, ADMIN}
-    return f"{arguments[0]} " if arguments and arguments[0] in known else ""
+    groups = {_CONFIG: config_app, ADMIN: admin_app}
+    within = _next(app, arguments[:1], groups)
+    group = groups.get(within.strip())
+    return within if group is None else within + _next(group, arguments[1:2], {})
+
+
+def _next(group: typer.Typer, arguments: Sequence[str], more: Container[str]) -> str:
+    """Return the command of `group`, or of `more`, that comes first in `arguments`; "" for none."""
+    known = {command.name for command in group.registered_commands}
+    return "".join(f"{name} " for name in arguments if name in known or name in more)
 
 
 def _version(is_asked: bool) -> None:

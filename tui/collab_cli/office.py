@@ -7,16 +7,19 @@ is opened here for the one request, under the same lock that a server holds.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from collab_cli import __version__
-from collab_cli.exits import CommandError, ExitCode, UsageError
+from collab_cli.exits import CommandError, ExitCode, UsageError, say
 from collab_cli.local_server import read_endpoints
 from collab_cli.paths import Folders
+from collab_protocol.errors import CollabError
 from collab_server.lock import Endpoints, FolderTaken
 
 ADMIN_URL: Final = "ws://localhost/admin"
@@ -31,6 +34,9 @@ _STARTING_S: Final = 5.0
 """How long a server that has the folder, and does not answer yet, is waited for."""
 
 _POLL_S: Final = 0.1
+
+_SERVER: Final = "collab_server"
+"""The logger above those of a server's parts."""
 
 
 class _NobodyThere(Exception):
@@ -131,4 +137,38 @@ async def _do_it_here(folders: Folders, data_dir: Path, request: Mapping[str, An
         version=__version__,
         auth=True,  # what is signed here is for when the server runs with --auth
     )
-    return await administer(config, request)
+    with _saying_warnings():
+        return await administer(config, request)
+
+
+@contextlib.contextmanager
+def _saying_warnings() -> Iterator[None]:
+    """Say afterwards of what the server's parts have warned: here is no log for it.
+
+    What is raised is said by itself, and not twice.
+    """
+    warnings = _Warnings()
+    log = logging.getLogger(_SERVER)
+    log.addHandler(warnings)
+    raised = ""
+    try:
+        yield
+    except CollabError as error:
+        raised = str(error)
+        raise
+    finally:
+        log.removeHandler(warnings)
+        for text in warnings.texts:
+            if not raised or raised not in text:
+                say(text)
+
+
+class _Warnings(logging.Handler):
+    """Gathers them."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.texts: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.texts.append(record.getMessage())

@@ -26,6 +26,7 @@ _MOST_RULER: Final = 1000
 _MOST_INDENT: Final = 16
 MOST_PORT: Final = 65535
 _MOST_SHOWN_BITS: Final = 128
+_URL: Final = "an address as in wss://example.org or wss://example.org:8443, without more behind it"
 _TRUE: Final = ("1", "true", "yes", "on")
 _FALSE: Final = ("", "0", "false", "no", "off")
 
@@ -42,7 +43,9 @@ class _ShortRepr(reprlib.Repr):
 
 
 def short_repr(value: object) -> str:
-    """Return how a value is shown in a message, whatever it is; a path as its text."""
+    """Return how a value is shown in a message, whatever it is; a path, and a flag given often, as text."""
+    if isinstance(value, tuple):
+        value = ", ".join(map(str, value))
     return _ShortRepr().repr(str(value) if isinstance(value, Path) else value)
 
 
@@ -118,9 +121,9 @@ def url(value: object) -> str:
     try:
         found = parse_server(text(value).rstrip("/"), is_insecure=True).url
     except UsageError as error:
-        raise ValueError(f"an address as in wss://example.org: {error}") from error
+        raise ValueError(_URL) from error
     if found is None:
-        raise ValueError("an address as in wss://example.org")
+        raise ValueError(_URL)
     return found
 
 

@@ -78,16 +78,16 @@ def parse_target(typed: str, server: Server | None = None, *, is_insecure: bool 
 
 def _parse_target(typed: str, server: Server | None, is_insecure: bool) -> Target:
     if "://" not in typed:
-        return Target(_room(typed), server)
+        return Target(room_name(typed), server)
     parts = _split(typed)
     if parts.scheme == "unix":
         room = dict(parse_qsl(parts.query)).get("room")
         if room is None:
             raise UsageError(f"{typed} names no room: write unix:///PATH.sock?room=ROOM")
-        return Target(_room(room), Server(unix_path=_socket_path(parts, typed)))
+        return Target(room_name(room), Server(unix_path=_socket_path(parts, typed)))
     if parts.query:
         raise UsageError(f"{typed} has a '?': write {parts.scheme}://HOST[:PORT]/ROOM")
-    return Target(_room(unquote(parts.path).strip("/")), _network_server(parts, typed, is_insecure))
+    return Target(room_name(unquote(parts.path).strip("/")), _network_server(parts, typed, is_insecure))
 
 
 def parse_server(typed: str, *, is_insecure: bool = False) -> Server:
@@ -98,7 +98,7 @@ def parse_server(typed: str, *, is_insecure: bool = False) -> Server:
     """
     if "#" in typed:
         raise UsageError(f"a server's address holds no '#': write {_SERVER_FORMS}, without what follows it")
-    parts = _split(typed)
+    parts = _split(typed, _SERVER_FORMS)
     if parts.scheme == "unix":
         if parts.query:
             raise UsageError(f"{typed} has a '?': a server is written unix:///PATH.sock, its room apart")
@@ -118,23 +118,30 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _room(name: str) -> str:
+def room_name(typed: str) -> str:
+    """Return `typed`, which names a room.
+
+    Raises:
+        UsageError: it does not; the text says what would.
+    """
+    if is_token(typed):
+        raise UsageError("a token names no room: give it behind the address, as in wss://HOST/ROOM#TOKEN")
     try:
-        return check_room_name(name)
+        return check_room_name(typed)
     except NameRefused as error:
         raise UsageError(str(error)) from error
 
 
-def _split(typed: str) -> SplitResult:
+def _split(typed: str, forms: str = _FORMS) -> SplitResult:
     try:
         parts = urlsplit(typed)
         _ = parts.port
     except ValueError as error:
         raise UsageError(f"{typed!r} is no address: {error}") from error
     if parts.scheme not in ("ws", "wss", "unix"):
-        raise UsageError(f"{typed!r} is no address of a collab server: write {_FORMS}")
+        raise UsageError(f"{typed!r} is no address of a collab server: write {forms}")
     if parts.username is not None or parts.password is not None:
-        raise UsageError(f"{parts.scheme}://… may hold no user or password: write {_FORMS}")
+        raise UsageError(f"{parts.scheme}://… may hold no user or password: write {forms}")
     return parts
 
 

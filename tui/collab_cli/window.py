@@ -76,6 +76,7 @@ class Window:
                 is_announced_here=settings.announce == REGION,
                 server="this machine's server" if target.server is None else str(target.server),
                 address="" if target.server is None else str(target),
+                is_by_invite=target.token is not None,
                 has_osc9=traits.has_osc9,
                 greeting="; ".join(settings.complaints),
                 clipboard=Clipboard(traits, os.environ, write=self._write, on_notice=self._tell),

@@ -56,16 +56,19 @@ def where_saved(status: Status, kept: int, server: str) -> str:
                 return f"all of it is on disk, at {server}"
             case StatusKind.NOT_STORED:
                 return f"everybody here has it, but {server} keeps nothing on disk"
+            case StatusKind.REFUSED if status.is_over:
+                return f"nothing of yours is unsaved; {status.reason}"
             case StatusKind.REFUSED:
                 return status.text.removeprefix("✗ ")
             case _:
-                return f"nothing of yours is unsaved; {server} is not connected"
+                return f"nothing of yours is unsaved; not connected to {server}"
+    # The server's name comes last: it may be long, and is what may be cut.
     count = _changes(status.unsaved)
     if kept == status.unsaved:
-        return f"{count} not on {server} yet, but on this machine's disk"
+        return f"{count} kept on this machine's disk, not on {server} yet"
     if kept:
-        return f"{count} not on {server} yet, {status.unsaved - kept} of them on no disk"
-    return f"{count} not on {server} yet, and on no disk"
+        return f"{status.unsaved - kept} of {count} on no disk, {kept} only on this machine's"
+    return f"{count} on no disk, nor on {server} yet"
 
 
 def connecting(unsaved: int = 0) -> Status:

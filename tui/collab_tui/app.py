@@ -18,7 +18,7 @@ from textual.screen import Screen
 from textual.timer import Timer
 from textual.widget import Widget
 
-from collab_client.status import Status, where_saved
+from collab_client.status import Status, StatusKind, where_saved
 from collab_protocol.errors import CollabError
 from collab_tui.actions import Keymap
 from collab_tui.app_config import AppConfig, Outcome, Session
@@ -87,6 +87,10 @@ class Desk(Widget):
     BLANK = True
 
 
+_TAKING: Final = (StatusKind.SAVED, StatusKind.NOT_STORED, StatusKind.SAVING)
+"""The server takes what is typed."""
+
+
 class CollabApp(App[Outcome], inherit_bindings=False):
     """Shows one room until the person leaves; `return_value` is then the Outcome."""
 
@@ -108,9 +112,11 @@ class CollabApp(App[Outcome], inherit_bindings=False):
         self._company: Company | None = None
         self._room_life: RoomLife | None = None
         self._is_refused = False  # what is typed here, or the person
+        self._refusal = ""  # the server's last word on that, also when it is gone
         self._toasts = Toasts(
             show=lambda text: self._line.show(notice=text), later=self.set_timer, clock=config.clock
         )
+        self._said_saved: tuple[str, tuple[object, ...]] | None = None  # what Ctrl-S told, and of what
         self._surroundings_timer: Timer | None = None
         self.title = safe_name(config.room)
 
@@ -264,7 +270,7 @@ class CollabApp(App[Outcome], inherit_bindings=False):
         session = self._session
         if session is None:
             return Outcome(error=error)
-        return Outcome(session.unsaved, session.kept, tuple(session.copies), error)
+        return Outcome(session.unsaved, session.kept, tuple(session.copies), error, self._refusal)
 
     def _join(self, buffer: Buffer, session: Session) -> None:
         self._buffer, self._session = buffer, session
@@ -366,12 +372,19 @@ class CollabApp(App[Outcome], inherit_bindings=False):
     def _status_changed(self, status: Status) -> None:
         read_only = self._config.is_read_only or (self._buffer is not None and self._buffer.read_only)
         self._line.show(status=status, is_read_only=read_only)
+        if status.reason or status.kind in _TAKING:
+            self._refusal = status.reason
         if bool(status.reason) != self._is_refused:
             self._is_refused = bool(status.reason)
             self._fit_bar(self.size.width)
         if status.is_over != self._bars.is_over:
             self._bars.is_over = status.is_over
             self._hints.show(self._bars.hints)
+            if status.is_over:
+                self._toasts.clear_all()  # nothing may stand before why it is over
+        if self._said_saved is not None and self._said_saved[1] != self._whereabouts(status):
+            self._toasts.clear(self._said_saved[0])
+            self._said_saved = None
         if self._room_life is not None:
             self._room_life.status_changed(status)
         if self._session is not None:
@@ -393,6 +406,8 @@ class CollabApp(App[Outcome], inherit_bindings=False):
     @property
     def _invitation(self) -> str:
         address = self._config.address
+        if self._config.is_by_invite:
+            return f"Others need a link of: collab invite {self.title}, where the server runs."
         if address:
             return f"Others come in with: collab join {address}"
         return f"Others come in with: collab join {self.title}, on this machine or over SSH to it."
@@ -560,7 +575,15 @@ class CollabApp(App[Outcome], inherit_bindings=False):
             return
         if session.unsaved:
             await session.settle(_SETTLE_S)
-        self.tell(where_saved(session.status, session.kept, self._config.server))
+        status = session.status
+        text = where_saved(status, session.kept, self._config.server)
+        self._said_saved = text, self._whereabouts(status)
+        self.tell(text)
+
+    def _whereabouts(self, status: Status) -> tuple[object, ...]:
+        """Return what decides on where the text is, and not when it is tried again."""
+        kept = 0 if self._session is None else self._session.kept
+        return status.kind, status.unsaved, kept, status.reason
 
     # -- leaving
 

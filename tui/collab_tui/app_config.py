@@ -120,6 +120,8 @@ class AppConfig:
     """Whether those lines stand in a row of the screen, too."""
     address: str = ""
     """What others type behind `collab join` to come here; empty: the room's name, on this machine."""
+    is_by_invite: bool = False
+    """Whether others need a token to come here."""
     has_osc9: bool = False
     """Whether the terminal shows what it is told by OSC 9, in the place of ringing a bell."""
     server: str = "the server"
@@ -137,9 +139,11 @@ class AppConfig:
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """How it ended: own changes that no server has, how many of them are in the journal, where copies of
-    texts were kept that could not go on, and the error that ended it, if one did."""
+    texts were kept that could not go on, the error that ended it, if one did, and why the server took no
+    changes at the end, if it did not."""
 
     unsaved: int = 0
     kept: int = 0
     copies: tuple[str, ...] = ()
     error: Exception | None = None
+    refusal: str = ""

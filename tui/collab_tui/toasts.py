@@ -48,22 +48,30 @@ class Toasts:
         self._gathering: Timer | None = None
         self._joined: list[str] = []
         self._left: list[str] = []
+        self._text = ""
 
     def tell(self, text: str, stands_s: float | None = None) -> None:
         """Show `text` in the place of what stands there, as long as it takes to read, or `stands_s`."""
         if self._expiry is not None:
             self._expiry.stop()
         self._told_at = self._clock()
+        self._text = text
         self._show(text)
         if stands_s is None:
             stands_s = _STANDS_S + len(text) * _CHARACTER_S
         self._expiry = self._later(stands_s, self._expired)
 
-    def clear(self) -> None:
-        """Take away what stands: it has been done, or is true no more."""
-        if self._expiry is not None:
+    def clear(self, only: str | None = None) -> None:
+        """Take away what stands, or `only` that text: it has been done, or is true no more."""
+        if self._expiry is not None and only in (None, self._text):
             self._expiry.stop()
             self._expired()
+
+    def clear_all(self) -> None:
+        """Take away what stands, and who came or went that was still to be told."""
+        self._joined.clear()
+        self._left.clear()
+        self.clear()
 
     def tell_news(self, news: News) -> None:
         """Tell who came and who went, soon, and together with who comes and goes until then."""
@@ -88,6 +96,7 @@ class Toasts:
 
     def _expired(self) -> None:
         self._expiry = None
+        self._text = ""
         self._show("")
 
 

@@ -209,7 +209,8 @@ class Store(Protocol):
 
         Rows, authors, bound client ids, older snapshots and chat go; settings, invites and bans stay. The
         client ids `nobodys` are bound to no device that there is: whoever claimed them would appear as the
-        text's author. The next row comes at `snapshot.covered + 1`. Old bytes may lie in the file until `scrub`.
+        text's author. The next row comes at `snapshot.covered + 1`. Old bytes may lie in the file until
+        `scrub`.
         """
 
     def scrub(self) -> None:

@@ -45,8 +45,8 @@ def test_the_link_is_alone_on_stdout(office: FakeOffice, capsys: Output) -> None
     shown = capsys.readouterr()
     assert shown.out == f"{LINK}\n"
     assert shown.err == (
-        "collab: for writing in notes, once, until used, by 2023-11-15 00:13 at the latest;"
-        " access does not end by itself; to take it back: collab revoke a1b2\n"
+        "collab: lets one person write in notes; they type, by 2023-11-15 00:13: collab join 'LINK'\n"
+        "collab: access does not end by itself; to take it back: collab revoke a1b2\n"
     )
     [asked] = office.asked
     assert asked == {
@@ -60,18 +60,18 @@ def test_the_link_is_alone_on_stdout(office: FakeOffice, capsys: Output) -> None
 
 
 def test_what_it_is_good_for_is_said(office: FakeOffice, home: Path, capsys: Output) -> None:
-    office.answer = lambda request: {"ok": MADE | {"expires": ENDS}}
+    office.answer = lambda request: {"ok": MADE | {"expires": ENDS, "use_by": ENDS}}
     folder = str(home / "data")
     assert (
         run(["invite", "notes", "--role", "read", "--expires", "2h", "--name", "ana", "--data-dir", folder])
         == 0
     )
     assert capsys.readouterr().err == (
-        "collab: for reading in notes as ana, once, until used; access ends 2023-11-15 00:13;"
-        f" to take it back: collab revoke a1b2 --data-dir {folder}\n"
+        "collab: lets one person read in notes, as ana; they type: collab join 'LINK'\n"
+        f"collab: access ends 2023-11-15 00:13; to take it back: collab revoke a1b2 --data-dir {folder}\n"
     )
     assert run(["invite", "notes", "--role", "admin", "--reusable"]) == 0
-    assert "for writing and administering in notes, by any number of people; " in capsys.readouterr().err
+    assert "lets any number of people write and be an admin in notes; " in capsys.readouterr().err
     assert [(each["role"], each["expires_s"], each["reusable"], each["name"]) for each in office.asked] == [
         ("read", 7200, False, "ana"),
         ("admin", None, True, ""),
@@ -116,9 +116,25 @@ def test_without_an_address_the_token_is_printed_and_told_to_be_one(
     assert run(["invite", "notes"]) == 0
     shown = capsys.readouterr()
     assert shown.out == f"{TOKEN}\n"
-    assert "wss://HOST/notes#TOKEN" in shown.err
+    assert "they type, by 2023-11-15 00:13: collab join 'wss://HOST/notes#TOKEN'\n" in shown.err
     assert "--url" in shown.err
     assert "k1" not in shown.err
+
+
+def test_a_name_is_said_as_others_will_read_it(office: FakeOffice, capsys: Output) -> None:
+    assert run(["invite", "notes", "--name", f" a\x1b[31m  na {'x' * 40}"]) == 0
+    called = f"a[31m na {'x' * 23}"
+    assert f"in notes, as {called}; they type" in capsys.readouterr().err
+    [asked] = office.asked
+    assert asked["name"] == called
+
+
+@pytest.mark.parametrize(
+    ("url", "flag"), [("ws://elsewhere", "--insecure "), ("ws://127.0.0.1:1", ""), ("wss://elsewhere", "")]
+)
+def test_what_they_type_works(office: FakeOffice, capsys: Output, url: str, flag: str) -> None:
+    assert run(["invite", "notes", "--url", url]) == 0
+    assert f": collab join {flag}'LINK'\n" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -128,7 +144,7 @@ def test_without_an_address_the_token_is_printed_and_told_to_be_one(
         (["--expires", "2 hours"], "--expires: "),
         (["--name", " "], "--name: "),
         (["--name", "ana", "--reusable"], "leave one of them out"),
-        (["--url", "https://x"], "--url: "),
+        (["--url", "https://x"], "--url: 'https://x' is not an address as in wss://example.org or "),
     ],
 )
 def test_a_mistake_asks_for_nothing(
@@ -165,6 +181,11 @@ def test_no_invites_at_all(office: FakeOffice, capsys: Output) -> None:
     assert run(["invites"]) == 0
     shown = capsys.readouterr()
     assert (shown.out, "collab invite ROOM" in shown.err) == ("", True)
+    assert run(["invites", "notes"]) == 0
+    assert (
+        capsys.readouterr().err
+        == "collab: there are no invites into notes; to make one: collab invite notes\n"
+    )
     assert run(["invites", "--json"]) == 0
     assert capsys.readouterr().out == "[]\n"
 

@@ -184,6 +184,8 @@ def test_a_copy_is_named_behind_the_screen(home: Home) -> None:
 
 JOURNALS = Path("/state/journals")
 KEPT = "are kept in /state/journals: they go up with the next: collab join notes"
+NOT_TAKEN = "kept in /state/journals, and not taken by the server"
+OFFLINE = "collab join notes --offline"
 LOST = "had reached neither a server nor the disk"
 DROPPED = LinkError("gone")
 
@@ -199,6 +201,17 @@ DROPPED = LinkError("gone")
             "1 change in notes is kept in /state/journals: it goes up with the next: collab join notes",
         ),
         (Outcome(3, 2), ExitCode.UNSAVED, f"2 changes in notes {KEPT}; 1 change in notes {LOST}"),
+        (
+            Outcome(3, 3, refusal="access was taken back"),
+            ExitCode.UNSAVED,
+            f"3 changes in notes are {NOT_TAKEN}: access was taken back; to see them: {OFFLINE}",
+        ),
+        (
+            Outcome(1, 1, refusal="notes was deleted"),
+            ExitCode.UNSAVED,
+            f"1 change in notes is {NOT_TAKEN}: notes was deleted; to see it: {OFFLINE}",
+        ),
+        (Outcome(refusal="access was taken back"), ExitCode.OK, None),
         (Outcome(2, 0), ExitCode.UNSAVED, f"2 changes in notes {LOST}"),
         (Outcome(error=DROPPED), ExitCode.UNREACHABLE, "gone"),
         (Outcome(error=LinkError("no", is_final=True)), ExitCode.REFUSED, "no"),

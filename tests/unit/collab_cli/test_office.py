@@ -91,6 +91,18 @@ def test_without_a_server_the_folder_is_opened(folders: Folders) -> None:
         ask_office(folders, folders.data, {"do": "revoke", "id": "another"})
 
 
+def test_what_the_folder_warns_of_is_said_and_no_error_twice(
+    folders: Folders, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ask_office(folders, folders.data, {"do": "invite", "room": "notes"})
+    (folders.data / "keys").chmod(0o644)
+    ask_office(folders, folders.data, {"do": "invite", "room": "notes"})
+    assert capsys.readouterr().err.startswith(f"collab: others could read {folders.data / 'keys'}: ")
+    with pytest.raises(CollabError, match="there is no room notes"):
+        ask_office(folders, folders.data, {"do": "forget", "room": "notes"})
+    assert capsys.readouterr().err == ""
+
+
 def test_the_note_of_a_server_that_was_killed_keeps_nobody_out(folders: Folders) -> None:
     ask_office(folders, folders.data, {"do": "invite", "room": "notes"})
     note = {"version": "1", "protocol": [1], "pid": 1, "tcp": None, "started": 0.0}

@@ -153,7 +153,10 @@ def test_tcp_with_tokens_and_beyond_loopback_with_tls(serve: Serve, flags: Serve
         (ServeFlags(host="example.org", insecure=True), "other machines.*--tls-cert.*--trusted-proxy"),
         (ServeFlags(port=1, auth=True, insecure=True), "--auth asks for a token: leave one of them out"),
         (ServeFlags(port=1, auth=True, tls_key=CERT), "--tls-key needs the certificate.*--tls-cert"),
-        (ServeFlags(port=1, auth=True, trusted_proxies=("proxy",)), "--trusted-proxy: .*10.0.0.0/8"),
+        (
+            ServeFlags(port=1, auth=True, trusted_proxies=("proxy",)),
+            "--trusted-proxy: 'proxy' is not .*10.0.0.0/8",
+        ),
         (ServeFlags(port=1, auth=True, trusted_proxies=("10.0.0.1/8",)), "--trusted-proxy: .*10.0.0.0/8"),
         (
             ServeFlags(port=1, auth=True, origins=("https://example.org/x",)),

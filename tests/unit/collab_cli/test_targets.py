@@ -47,6 +47,7 @@ def test_what_is_typed_names_a_room(typed: str, expected: Target) -> None:
         ("ws://localhost/notes#", "is no token: copy the whole link"),
         (f"ws://localhost/notes#{TOKEN}x/", "is no token: copy the whole link"),
         (f"notes#{TOKEN}", "as in wss://HOST/notes#TOKEN"),
+        (TOKEN, "as in wss://HOST/ROOM#TOKEN"),
         (f"unix:///run/a.sock?room=notes#{TOKEN}", "as in wss://HOST/notes#TOKEN"),
         (f"wss://localhost/no/tes#{TOKEN}", "cannot name a room"),
         (f"https://localhost/notes#{TOKEN}", "write ROOM, ws://"),
@@ -98,8 +99,9 @@ def test_a_server_goes_with_bare_names_only() -> None:
     "typed", ["localhost", "ws://localhost/notes", "unix:///a.sock?room=notes", "ssh://a"]
 )
 def test_what_is_no_server_is_refused(typed: str) -> None:
-    with pytest.raises(UsageError):
+    with pytest.raises(UsageError) as refusal:
         parse_server(typed)
+    assert "ROOM" not in str(refusal.value), "a server is written without one"
 
 
 def test_loopback_is_known_by_address_not_by_looks() -> None:

@@ -18,7 +18,7 @@ from collab_server.tokens import KeyRing, TokenKind
 from tests.unit.collab_server.doors import DAY_S, HOUR_S, KEYS, NOON, Doors, hashed, opened
 
 OWNER, ANA, BO = Account("op", True), Account("ana", False), Account("bo", False)
-NOT_VALID = "this token is not valid here"
+NOT_VALID = "this token is not valid here: ask for a new link"
 USED = "this invite was used already: ask for another one"
 TAKEN_BACK = "access was taken back"
 CLOSED = "notes is closed: only its admins may come in"
@@ -93,6 +93,7 @@ class TestTokens:
             device_hash=hashed("bo"),
             invite_id=invite.id,
             expires=NOON + HOUR_S,
+            key=token.split(".")[1],
         )
         assert token.startswith("ci1.")
         assert credential.token.startswith("cc1.")
@@ -195,7 +196,7 @@ class TestTime:
         unused, _ = await doors.invite(expires_s=HOUR_S)
         grant, credential = await doors.come("bo", token)
         assert credential is not None
-        ended = "this token ended at 2027-01-01 13:00 (UTC)"
+        ended = "this token ended at 2027-01-01 13:00 (UTC): ask for a new link"
         doors.now = NOON + HOUR_S - 0.001
         assert (doors.why_over(grant), await doors.why_not("bo", credential.token)) == ("", "")
         doors.now = NOON + HOUR_S
@@ -403,8 +404,11 @@ class TestKeys:
         assert renewed.token.split(".")[1] == "0000000b"
         assert grant.role is Role.WRITE
         assert await doors.why_not("cy", unused) == ""
+        before, _ = await doors.come("bo", old)
+        old_grant = replace(before, key="0000000a")
         doors.access.keys = self.NEW
-        assert doors.why_over(grant) == "", "who is in stays"
+        assert doors.why_over(grant) == "", "who has a token of a key that is left stays"
+        assert doors.why_over(old_grant) == TAKEN_BACK
         for text in (token, old, unused):
             assert await doors.why_not("bo", text) == NOT_VALID
         _, newest = await doors.come("bo", renewed.token)

@@ -140,7 +140,7 @@ async def test_a_server_without_a_url_gives_the_token_alone(desk: Desk) -> None:
         ({"do": "invite", "room": "notes", "name": None}, "'name' has to be a text"),
         ({"do": "invite", "room": "notes", "name": "bo", "reusable": True}, ""),
         ({"do": "revoke", "id": "nothing"}, "nothing"),
-        ({"do": "kick", "room": "notes", "who": "bo"}, "there is no bo in notes"),
+        ({"do": "kick", "room": "notes", "who": "bo"}, "there is no 'bo' in notes"),
         ({"do": "kick", "room": "notes", "who": "bo", "ban_s": -1}, "a year at most"),
         ({"do": "kick", "room": "notes", "who": "bo", "ban_s": 1e10}, "a year at most"),
         ({"do": "unban", "room": "notes", "who": "bo"}, "bo"),
@@ -179,17 +179,28 @@ async def test_one_is_sent_away_by_name_or_by_number_and_others_stay(desk: Desk)
     bo, again = await desk.come("bo"), await desk.come("bo")
     elsewhere, cy = await desk.come("bo", "drafts"), await desk.come("cy")
     assert await desk.do("kick", room="notes", who=str(cy.session)) == {"ended": 1}
-    assert cy.ended == (FaultCode.KICKED, "you were sent away: notes")
+    assert cy.ended == (FaultCode.KICKED, "you were sent away from notes")
     assert await desk.do("kick", room="notes", who="bo") == {"ended": 2}
     assert bo.ended == again.ended == cy.ended
     assert elsewhere.ended is None
     await desk.come("bo")
 
 
+async def test_a_name_that_several_have_is_nobodys(desk: Desk) -> None:
+    token, _ = await desk.invite(is_reusable=True)
+    bo = await desk.come("bo")
+    other = await desk.come("bo", token=token)
+    with pytest.raises(CollabError, match="several people called 'bo'"):
+        await desk.do("kick", room="notes", who="bo", ban_s=600)
+    assert bo.ended is other.ended is None
+    assert await desk.do("kick", room="notes", who=str(other.session)) == {"ended": 1}
+    assert bo.ended is None
+
+
 async def test_one_who_is_banned_goes_from_all_terminals_and_stays_out_until_it_is_over(desk: Desk) -> None:
     bo, again = await desk.come("bo"), await desk.come("bo")
     assert await desk.do("kick", room="notes", who=str(bo.session), ban_s=600) == {"ended": 2}
-    assert bo.ended == (FaultCode.KICKED, "you were sent away for 10 minutes: notes")
+    assert bo.ended == (FaultCode.KICKED, "you were sent away from notes for 10 minutes")
     assert again.ended is not None
     assert again.ended[0] is FaultCode.DENIED
     with pytest.raises(Denied):
@@ -211,7 +222,7 @@ async def test_an_admin_of_the_room_sends_others_away(desk: Desk) -> None:
     assert await desk.office.kick(by, "notes", bo.session, 10**9) == "one may be sent away for a year at most"
     assert bo.ended is None
     assert await desk.office.kick(by, "notes", bo.session, 86_400) == ""
-    assert bo.ended == (FaultCode.KICKED, "ana sent you away for 1 day: notes")
+    assert bo.ended == (FaultCode.KICKED, "ana sent you away from notes for 1 day")
     assert await desk.office.kick(by, "notes", bo.session, 0) == "they are not here any more"
     with pytest.raises(Denied):
         await desk.come("bo")
@@ -252,6 +263,24 @@ async def test_a_room_is_closed_to_all_but_admins_until_it_is_opened(desk: Desk)
     assert await desk.do("close", room="notes") == {"ended": 1}
     assert await desk.office.close_room(ana.person, "notes", False) == ""
     assert await desk.office.close_room(ana.person, "notes", False) == "notes is open already"
+
+
+async def test_what_an_admin_asked_for_is_done_whole_though_they_leave(desk: Desk) -> None:
+    ana, bo = await desk.come("ana", owner=True), await desk.come("bo")
+    cy = await desk.come("cy", token=(await desk.do("invite", room="notes"))["token"])
+    assert ana.person is not None
+    for work in (
+        desk.office.kick(ana.person, "notes", cy.session, 600),
+        desk.office.close_room(ana.person, "notes", True),
+    ):
+        asking = asyncio.create_task(work)
+        await asyncio.sleep(0)
+        asking.cancel()
+        await desk.office.close()
+    assert len((await desk.do("bans"))["bans"]) == 2, "their invite and their machine"
+    assert cy.ended is not None
+    assert bo.ended is not None
+    assert desk.access.is_closed("notes")
 
 
 async def test_what_let_people_into_a_room_goes_with_it(desk: Desk) -> None:

@@ -297,6 +297,24 @@ class TestFailures:
         door.enter(client="b" * 16)
         door.enter("192.0.2.9", client="a" * 16)
 
+    def test_who_was_pushed_out_by_others_before_it_could_finish_has_not_failed(self) -> None:
+        door = Door()
+        for _ in range(8):
+            visit, refusal = door.ask(client="a" * 16)
+            assert refusal is None, refusal
+            while visit not in door.dropped:
+                door.knock()
+        door.enter(client="a" * 16)
+
+    def test_who_had_its_time_before_others_pushed_it_out_has(self) -> None:
+        door = Door()
+        for _ in range(5):
+            visit, _ = door.ask(client="a" * 16)
+            door.now += 1.0
+            while visit not in door.dropped:
+                door.knock()
+        assert door.refusal(client="a" * 16) is not None
+
     def test_one_that_says_no_name_counts_as_such(self) -> None:
         door = Door()
         for _ in range(5):

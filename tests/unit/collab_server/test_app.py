@@ -404,6 +404,11 @@ class TestAccess:
             assert "keys of before stay in use" in caplog.text
             async with dial(endpoints, tcp=True) as ana:
                 await ana.enter(with_token("ana", after))
+            settings.keys_file.unlink()
+            await read_again()
+            assert not settings.keys_file.exists(), "new ones would void what people have"
+            async with dial(endpoints, tcp=True) as ana:
+                await ana.enter(with_token("ana", after))
 
 
 @pytest.mark.parametrize(("accepts_per_s", "over_ms"), [(200.0, 2_000), (0.001, 6_000_000)])

@@ -37,7 +37,7 @@ from collab_protocol.messages import (
 )
 from collab_protocol.presence import Activity
 from collab_protocol.text import EMPTY_STATE_VECTOR
-from collab_server import connection
+from collab_server import sending
 from collab_server.lock import Endpoints
 from collab_server.room import Room
 from collab_server.roster import Member
@@ -177,7 +177,7 @@ async def test_one_that_talks_but_takes_nothing_is_given_up(
     server: Endpoints, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "SERVER_PING_S", 0.05)
-    monkeypatch.setattr(connection, "_PROGRESS_S", 0.3)
+    monkeypatch.setattr(sending, "_PROGRESS_S", 0.3)
     async with joined(server, "ana") as ana:
         await ana.type("x" * 4_000_000)
         await ana.wait_for(Receipt)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from collab_protocol.codec import encode
 from collab_protocol.errors import FaultCode
 from collab_protocol.messages import (
     AskPulse,
+    Bye,
     Declined,
     Fault,
     Part,
@@ -27,11 +28,17 @@ from collab_protocol.messages import (
     Say,
     Sync,
     Update,
+    Welcome,
 )
 from collab_protocol.text import EMPTY_STATE_VECTOR
+from collab_server import sending
 from collab_server.allowance import Pace
 from collab_server.config import Caps
+from collab_server.connection import Connection
 from collab_server.lock import Endpoints
+from collab_server.room import Room
+from collab_server.room_socket import RoomSocket
+from collab_server.roster import Member
 
 from .rooms import hello
 from .wire import DEADLINE_S, Client, config, dial, joined, running, short_folder
@@ -213,3 +220,174 @@ async def test_nobody_makes_a_room_by_a_hello_that_is_refused(server: Endpoints)
         await ana.enter(hello("ana"))
         assert ana.welcome is not None
         assert ana.welcome.is_new
+
+
+async def test_pings_of_the_socket_count_as_messages(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rests: list[float] = []
+    rest_s = Pace.rest_s
+
+    def noted(pace: Pace, now: float) -> float:
+        rests.append(rest_s(pace, now))
+        return rests[-1]
+
+    monkeypatch.setattr(Pace, "rest_s", noted)
+    async with (
+        running(config(folder, caps=Caps(messages_per_s=250))) as endpoints,
+        joined(endpoints, "ana") as ana,
+    ):
+        ana.websocket.transport.write(bytes([0x89, 0x80, 0, 0, 0, 0]) * 1200)
+        await check_is_served(ana)
+    assert max(rests) > 0
+
+
+async def test_one_who_is_told_to_go_and_does_not_read_fills_nothing_more(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Connection] = []
+    run = Connection.run
+
+    async def noted(connection: Connection) -> None:
+        made.append(connection)
+        await run(connection)
+
+    monkeypatch.setattr(Connection, "run", noted)
+    piece = b"x" * limits.PART_BYTES
+    async with (
+        running(config(folder, caps=Caps(reassembly_bytes=4 * limits.PART_BYTES))) as endpoints,
+        joined(endpoints, "ana") as ana,
+    ):
+        for _ in range(60):
+            last = await ana.type("x" * 20_000)
+        while (await ana.wait_for(Receipt)).n < last:
+            pass
+        async with dial(endpoints, max_queue=1) as bo:
+            await bo.send(hello("bo"))
+            await bo.wait_for(Welcome)
+            bo.websocket.transport.pause_reading()
+            for index in range(20):
+                await bo.websocket.send(encode(Part(1, index, 40, piece)))
+            async with asyncio.timeout(DEADLINE_S):
+                while made[1]._sending.last_word is None:
+                    await asyncio.sleep(0)
+                for _ in range(100):
+                    await ana.send(Ping(1))
+                    await ana.wait_for(Pong)
+            assert not made[1]._over.done(), "it has not taken its last word"
+            assert made[1]._assembler.held_bytes <= 5 * limits.PART_BYTES
+            bo.websocket.transport.abort()
+
+
+async def test_one_who_takes_its_last_word_too_slowly_is_given_up(
+    server: Endpoints, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A trickle is progress, but not without end."""
+    monkeypatch.setattr(limits, "SERVER_PING_S", 0.05)
+    monkeypatch.setattr(sending, "_PROGRESS_S", 0.5)
+    async with joined(server, "ana") as ana:
+        await ana.type("x" * 8_000_000)
+        await ana.wait_for(Receipt)
+        async with dial(server, max_queue=1) as bo, dial(server) as again:
+            await bo.send(hello("bo"))
+            await bo.wait_for(Welcome)
+            await again.send(hello("bo"))
+            trickle = asyncio.create_task(_trickle(bo))
+            async with asyncio.timeout(DEADLINE_S):
+                await bo.websocket.wait_closed()
+            assert not any(isinstance(message, Sync) for message in bo.heard)
+            trickle.cancel()
+
+
+async def _trickle(client: Client) -> None:
+    with contextlib.suppress(ConnectionClosed):
+        while True:
+            message = client.feed(await client.websocket.recv(decode=False))
+            client.heard += [] if message is None else [message]
+            await asyncio.sleep(0.02)
+
+
+async def test_one_who_is_not_read_is_not_taken_for_silent(
+    server: Endpoints, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "SERVER_PING_S", 0.05)
+    monkeypatch.setattr(limits, "SERVER_DEAD_S", 0.3)
+    is_held = True
+    updating = Room.updating
+
+    def slow(room: Room, member: Member, n: int, data: bytes) -> Generator[None, None, None]:
+        while is_held:
+            yield
+        yield from updating(room, member, n, data)
+
+    monkeypatch.setattr(Room, "updating", slow)
+    async with joined(server, "ana") as ana:
+        n = await ana.type("it takes long to judge")
+        talking = asyncio.create_task(_ping(ana))
+        async with asyncio.timeout(DEADLINE_S):
+            pings = 0
+            while pings < 20:  # of the server: one each 50 ms
+                frame = await ana.websocket.recv(decode=False)
+                pings += isinstance(ana.feed(frame), Ping)
+        is_held = False
+        assert (await ana.wait_for(Receipt)).n == n
+        talking.cancel()
+
+
+async def _ping(client: Client) -> None:
+    while True:
+        await client.send(Ping(1))
+        await asyncio.sleep(0.02)
+
+
+async def test_nothing_comes_behind_a_fault(server: Endpoints) -> None:
+    async with joined(server, "ana"), dial(server) as bo:
+        await bo.send(hello("bo", lineage=b"another room's.."))
+        heard = []
+        with contextlib.suppress(ConnectionClosed):
+            while True:
+                heard.append(bo.feed(await bo.websocket.recv(decode=False)))
+        assert isinstance(heard[-1], Fault)
+
+
+async def test_a_goodbye_before_the_hello_ends_it_at_once(
+    server: Endpoints, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "HELLO_TIMEOUT_S", 2 * DEADLINE_S)
+    async with dial(server) as ana:
+        await ana.send(Bye("never mind", None))
+        assert (await ana.closed())[0] == 1000
+
+
+async def test_one_who_is_ended_while_it_is_not_read_still_closes_in_order(
+    server: Endpoints, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    updating = Room.updating
+
+    def endless(room: Room, member: Member, n: int, data: bytes) -> Generator[None, None, None]:
+        while True:
+            yield
+        yield from updating(room, member, n, data)
+
+    aborted: list[RoomSocket] = []
+    close = RoomSocket.close
+
+    async def noted(socket: RoomSocket, code: int = 1000, reason: str = "") -> None:
+        await close(socket, code, reason)
+        if socket.protocol.close_rcvd is None:
+            aborted.append(socket)
+
+    monkeypatch.setattr(RoomSocket, "close", noted)
+    async with joined(server, "ana") as old:
+        with monkeypatch.context() as patched:
+            patched.setattr(Room, "updating", endless)
+            await old.type("never done")
+            await old.send(Ping(1))
+            async with joined(server, "ana"):
+                await old.closed()
+    assert not aborted
+
+
+async def test_an_older_client_is_told_in_its_words_and_closed_for_the_true_reason(server: Endpoints) -> None:
+    async with joined(server, "ana"), dial(server) as bo:
+        await bo.send(hello("bo", client_ids=(11,), versions=(1,)))
+        assert (await bo.wait_for(Fault)).code is FaultCode.BROKEN
+        assert (await bo.closed())[0] == 1000

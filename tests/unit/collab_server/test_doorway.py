@@ -8,7 +8,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import uvloop
@@ -19,7 +19,7 @@ from collab_protocol.messages import Receipt
 from collab_protocol.versions import SUBPROTOCOL
 from collab_server.admission import PENDING_OF_ADDRESS
 from collab_server.config import Caps
-from collab_server.doorway import GOODBYES
+from collab_server.doorway import GOODBYES, Doorway, Knock
 from collab_server.lock import Endpoints
 
 from .certificates import Authority
@@ -155,6 +155,28 @@ class TestDeadline:
                 writer.write(begins)
                 assert await wait_closed(reader) == b""
                 writer.close()
+
+
+class TestInTheTurnInWhichItsTimeRunsOut:
+    """What is done to a connection then comes too late, and does no harm to whoever does it."""
+
+    @pytest.mark.parametrize("act", ["drop", "said_hello"])
+    async def test_it_ends_as_it_would_have(self, act: str) -> None:
+        loop = asyncio.get_running_loop()
+        done: list[bool] = []
+
+        def do(knock: Knock) -> None:
+            assert limit.expired()
+            knock.drop("too many") if act == "drop" else knock.said_hello()
+            done.append(True)
+
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(None) as limit:
+                knock = Knock(cast(Doorway, None), limit)
+                limit.reschedule(loop.time())
+                loop.call_soon(do, knock)
+                await asyncio.sleep(DEADLINE_S)
+        assert done
 
 
 @pytest.mark.usefixtures("patient")

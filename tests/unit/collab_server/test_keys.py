@@ -42,6 +42,12 @@ def test_the_first_run_draws_one_for_us_alone(path: Path) -> None:
     assert keys.sign(TOKEN).split(".")[1] == kid
 
 
+def test_none_are_drawn_where_there_should_be_some(path: Path) -> None:
+    with pytest.raises(StoreError, match="No such file"):
+        load_keys(path, may_draw=False)
+    assert not path.exists()
+
+
 def test_the_same_keys_are_there_the_next_time(path: Path) -> None:
     text = load_keys(path).sign(TOKEN)
     content = path.read_bytes()

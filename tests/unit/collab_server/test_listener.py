@@ -309,6 +309,17 @@ class TestOffice:
                 )
             assert caught.value.response.status_code == 400
 
+    async def test_one_that_asks_for_nothing_does_not_hold_up_the_end(self, folder: Path) -> None:
+        stop = asyncio.Event()
+        ready: asyncio.Future[Endpoints] = asyncio.get_running_loop().create_future()
+        serving = asyncio.create_task(app.serve(config(folder), ready=ready.set_result, stop=stop))
+        async with unix_connect(
+            (await ready).unix, f"ws://localhost{ADMIN_PATH}", subprotocols=[Subprotocol(ADMIN_SUBPROTOCOL)]
+        ):
+            stop.set()
+            async with asyncio.timeout(DEADLINE_S):
+                await serving
+
     async def test_nobody_else_may_ask(self, folder: Path) -> None:
         subprotocols = [Subprotocol(ADMIN_SUBPROTOCOL)]
         async with open_port(folder) as endpoints:

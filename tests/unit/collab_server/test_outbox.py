@@ -21,7 +21,15 @@ from collab_protocol.messages import (
 from collab_protocol.presence import Activity, Caret, Person, Role
 from collab_protocol.sync import ClientSync, Identity
 from collab_protocol.text import EMPTY_STATE_VECTOR, EMPTY_UPDATE, Replica
-from collab_server.outbox import LAG_BYTES, LAG_S, OWED_BYTES, BatchEncoder, Outbox
+from collab_server.outbox import (
+    LAG_BYTES,
+    LAG_MESSAGES,
+    LAG_S,
+    OWED_BYTES,
+    OWED_MESSAGES,
+    BatchEncoder,
+    Outbox,
+)
 
 from .rooms import Bench
 from .test_room import welcome_of
@@ -286,3 +294,36 @@ def test_what_may_not_be_dropped_ends_the_connection_at_last() -> None:
         box.put(Sync(seq, replica.state_vector(), replica.update_since()))
     assert box.is_hopeless
     replica.close()
+
+
+def test_small_messages_count_for_more_than_their_bytes() -> None:
+    """4,000 of them take 1 MB beside their own 200 kB."""
+    box = outbox()
+    for seq in range(1, LAG_MESSAGES + 1):
+        box.put(batch(seq))
+    assert not box.is_lagging
+    box.put(batch(LAG_MESSAGES + 1))
+    assert box.is_lagging
+    assert box.is_empty is False
+    assert box.size_bytes == 0
+    for n in range(1, OWED_MESSAGES + 1):
+        box.put(Receipt(n, n, True))
+    assert not box.is_hopeless
+    box.put(Receipt(OWED_MESSAGES + 1, 1, True))
+    assert box.is_hopeless
+
+
+def test_what_waits_behind_a_sync_that_is_leaving_is_not_late() -> None:
+    """Its Parts may take a slow link a minute, and an answer to a Resync would take it as long again."""
+    now = 0.0
+    box = Outbox(BatchEncoder(), lambda: None, clock=lambda: now)
+    box.put(Sync(0, EMPTY_STATE_VECTOR, b"x" * 100))
+    box.put(batch(1))
+    assert box.take() is not None
+    now = 60.0
+    box.put(batch(2))
+    assert not box.is_lagging
+    assert box.take() is not None  # so the Sync has left
+    now = 60.0 + 2 * LAG_S
+    box.put(batch(3))
+    assert box.is_lagging

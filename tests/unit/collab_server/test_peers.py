@@ -51,8 +51,8 @@ def test_which_proxies_are_trusted() -> None:
     assert not Proxies([]).trusts("127.0.0.1")
 
 
-@pytest.mark.parametrize("network", ["proxy.example", "10.0.0.0/33", "", "*"])
-def test_what_is_no_network_is_refused(network: str) -> None:
+@pytest.mark.parametrize("network", ["proxy.example", "10.0.0.0/33", "", "*", "0.0.0.0/0", "::/0"])
+def test_what_is_no_network_or_everybody_is_refused(network: str) -> None:
     with pytest.raises(ValueError):
         Proxies([network])
 

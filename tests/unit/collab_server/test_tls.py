@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import ssl
 import warnings
@@ -119,6 +120,20 @@ class TestReload:
         assert "stays in use" in caplog.text
         assert shake(certificates.context, authority.client_context()).getpeercert(True) == before
 
+    def test_files_that_go_while_they_are_read(
+        self, pair: Pair, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        certificates = Certificates(pair.cert, pair.key)
+        before = certificates.context
+
+        def gone(*_: object, **__: object) -> None:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+
+        monkeypatch.setattr(ssl.SSLContext, "load_cert_chain", gone)
+        assert not certificates.reload()
+        assert "No such file" in caplog.text
+        assert certificates.context is before
+
 
 class TestRefusals:
     def test_no_such_file(self, pair: Pair, tmp_path: Path) -> None:
@@ -134,6 +149,10 @@ class TestRefusals:
     def test_a_key_of_another_certificate(self, authority: Authority, pair: Pair) -> None:
         with pytest.raises(StoreError, match="do not belong together"):
             Certificates(pair.cert, authority.issue("another").key)
+
+    def test_a_certificate_without_a_key_says_how_to_give_one(self, pair: Pair) -> None:
+        with pytest.raises(StoreError, match="has no key that fits it: add --tls-key"):
+            Certificates(pair.cert, None)
 
     def test_a_key_with_a_passphrase_is_not_asked_for(self, pair: Pair) -> None:
         key = serialization.load_pem_private_key(pair.key.read_bytes(), None)

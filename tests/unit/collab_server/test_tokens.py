@@ -37,7 +37,7 @@ def refused(text: str, keys: KeyRing = KEYS) -> bool:
     try:
         keys.read(text)
     except TokenRefused as error:
-        assert str(error) == "this token is not valid here"
+        assert str(error) == "this token is not valid here: ask for a new link"
         return True
     return False
 
@@ -261,8 +261,10 @@ class TestRotation:
         assert text.split(".")[1] == "0000000b"
         assert refused(text, self.OLD)
         assert self.NEW.read(text) == INVITE
-        assert self.BOTH.is_by_newest(text)
-        assert not self.NEW.is_by_newest(text)
+        assert self.BOTH.key_of(text) == self.BOTH.newest
+        assert self.BOTH.key_of(self.OLD.sign(INVITE)) != self.BOTH.newest
+        assert self.OLD.newest in self.BOTH
+        assert self.OLD.newest not in self.NEW
 
     def test_a_key_does_not_stand_in_for_another(self) -> None:
         assert refused(self.OLD.sign(INVITE).replace("0000000a", "0000000b"), self.BOTH)

@@ -44,6 +44,10 @@ def test_what_may_be_offered(changes: dict[str, Any]) -> None:
             {"port": 0, "auth": True, "trusted_proxies": ("proxy.example",)},
             "--trusted-proxy wants an address",
         ),
+        (
+            {"port": 0, "host": "0.0.0.0", "auth": True, "trusted_proxies": ("0.0.0.0/0",)},
+            "everybody, and not a proxy",
+        ),
         ({"port": 0, "auth": True, "tls_key": CERT}, "--tls-cert too"),
         *(
             ({"port": 0, "auth": True, "origins": (origin,)}, "--origin wants")

@@ -275,6 +275,7 @@ class Stage:
         follow: str = "",
         has_osc9: bool = False,
         is_announced_here: bool = False,
+        is_by_invite: bool = False,
     ) -> None:
         self.clipboard = PlayedClipboard()
         self.world = World(text, clock=clock)
@@ -297,6 +298,7 @@ class Stage:
                 has_osc9=has_osc9,
                 announce=self.announced.append,
                 is_announced_here=is_announced_here,
+                is_by_invite=is_by_invite,
                 clipboard=self.clipboard,
                 clock=clock,
             )

@@ -170,9 +170,11 @@ async def test_going_to_a_line() -> None:
     [
         (say.saved(is_durable=True), 0, "all of it is on disk, at the server"),
         (say.saved(is_durable=False), 0, "everybody here has it, but the server keeps nothing on disk"),
-        (say.offline(3, 7), 3, "3 changes not on the server yet, but on this machine's disk"),
-        (say.offline(3, 7), 1, "3 changes not on the server yet, 2 of them on no disk"),
-        (say.offline(1, 7), 0, "1 change not on the server yet, and on no disk"),
+        (say.offline(3, 7), 3, "3 changes kept on this machine's disk, not on the server yet"),
+        (say.offline(3, 7), 1, "2 of 3 changes on no disk, 1 only on this machine's"),
+        (say.offline(0, 7), 0, "nothing of yours is unsaved; not connected to the server"),
+        (say.refused(0, "no", is_over=True), 0, "nothing of yours is unsaved; no"),
+        (say.offline(1, 7), 0, "1 change on no disk, nor on the server yet"),
     ],
 )
 async def test_ctrl_s_says_what_is_saved_where(status: say.Status, kept: int, told: str) -> None:
@@ -182,6 +184,53 @@ async def test_ctrl_s_says_what_is_saved_where(status: say.Status, kept: int, to
         stage.session.say(status, kept=kept)
         await pilot.press("ctrl+s")
         await until(lambda: told in bar(stage))
+
+
+async def test_what_ctrl_s_said_goes_when_it_is_true_no_more() -> None:
+    stage = Stage("text")
+    async with stage.app.run_test(size=(100, 10)) as pilot:
+        await begun(stage)
+        stage.session.say(say.offline(3, 7), kept=3)
+        await pilot.press("ctrl+s")
+        await until(lambda: "kept on this machine's disk" in bar(stage))
+        stage.session.say(say.offline(3, 6), kept=3)
+        assert "not on the server yet" in bar(stage)
+        stage.session.say(say.saved(is_durable=True))
+        await until(lambda: "not on the server yet" not in bar(stage))
+        stage.app.tell("copied")
+        stage.session.say(say.offline(0, 7))
+        await until(lambda: "copied" in bar(stage))
+
+
+async def test_why_it_is_over_is_not_hidden_by_who_came() -> None:
+    stage = Stage("text")
+    async with stage.app.run_test(size=(60, 10)) as pilot:
+        await begun(stage)
+        stage.app.tell("ana, bo joined")
+        await until(lambda: "joined" in bar(stage))
+        stage.session.say(say.refused(2, "ana sent you away: notes", 2, is_over=True), kept=2)
+        await until(lambda: "ana sent you away: notes – 2" in bar(stage))
+        await pilot.press("ctrl+s")
+        await until(lambda: "2 changes kept on this machine's disk" in bar(stage))
+
+
+@pytest.mark.parametrize(
+    ("last", "refusal"),
+    [
+        (None, "you may only read here"),
+        (say.offline(2, 7), "you may only read here"),
+        (say.saving(2), ""),
+        (say.refused(2, "access was taken back", is_over=True), "access was taken back"),
+    ],
+)
+async def test_why_the_server_took_nothing_is_known_at_the_end(last: say.Status | None, refusal: str) -> None:
+    stage = Stage("text")
+    async with stage.app.run_test(size=(80, 10)):
+        await begun(stage)
+        stage.session.say(say.refused(2, "you may only read here"))
+        if last is not None:
+            stage.session.say(last)
+        assert stage.app.outcome.refusal == refusal
 
 
 async def test_ctrl_s_waits_a_moment_for_what_was_just_typed() -> None:

@@ -104,6 +104,17 @@ async def test_nobody_else_is_told_how_to_come_in() -> None:
         assert "collab join" in shown
 
 
+async def test_where_a_token_is_needed_the_address_alone_would_not_do() -> None:
+    stage = Stage(TEXT, is_by_invite=True)
+    async with stage.app.run_test(size=SIZE) as pilot:
+        await begun(stage)
+        press(stage, "f8")
+        await pilot.pause()
+        shown = " ".join(" ".join(stage.rows()).split())
+        assert "Others need a link of: collab invite notes, where the server runs." in shown
+        assert "collab join" not in shown
+
+
 async def test_without_a_link_nobody_can_tell() -> None:
     stage = Stage(TEXT)
     async with stage.app.run_test(size=SIZE) as pilot:

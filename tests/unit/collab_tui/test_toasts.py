@@ -75,6 +75,26 @@ def test_it_stands_as_long_as_is_said() -> None:
     assert scene.shown == ["look"]
 
 
+def test_only_what_is_true_no_more_is_taken_away() -> None:
+    scene = Scene()
+    scene.toasts.tell("copied")
+    scene.toasts.clear("saved")
+    assert scene.shown == ["copied"]
+    scene.toasts.clear("copied")
+    scene.toasts.clear("copied")
+    assert scene.shown == ["copied", ""]
+
+
+def test_with_all_goes_what_was_still_to_be_told() -> None:
+    scene = Scene()
+    scene.toasts.tell("copied")
+    scene.came("ana")
+    scene.went("bo")
+    scene.toasts.clear_all()
+    scene.wait(20)
+    assert scene.shown == ["copied", ""]
+
+
 def test_what_is_true_no_more_can_be_taken_away() -> None:
     scene = Scene()
     scene.toasts.clear()

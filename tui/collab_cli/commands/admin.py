@@ -15,7 +15,7 @@ from collab_cli.office import ask_office
 from collab_cli.paths import find_folders
 from collab_cli.serving import find_data_dir
 from collab_cli.tables import print_table, write
-from collab_protocol.names import check_room_name
+from collab_cli.targets import room_name
 
 
 def kick(room: str, who: str, *, ban_for: str | None, data_dir: Path | None) -> int:
@@ -25,40 +25,41 @@ def kick(room: str, who: str, *, ban_for: str | None, data_dir: Path | None) -> 
         CollabError: nobody was; the text says why.
     """
     ban_s = 0 if ban_for is None else parse_duration_s(ban_for, "--for")
-    done = _ask(data_dir, {"do": "kick", "room": check_room_name(room), "who": who, "ban_s": ban_s})
+    done = _ask(data_dir, {"do": "kick", "room": room_name(room), "who": who, "ban_s": ban_s})
     if not done["ended"]:
         raise CommandError(f"nobody called {who} is in {room}", ExitCode.REFUSED)
+    windows = "" if done["ended"] == 1 else f" ({done['ended']} sessions)"
     out = "" if ban_for is None else f", and may not come back for {ban_for.strip()}"
-    write(f"{who} was sent away from {room}{out}")
+    write(f"{who} was sent away from {room}{windows}{out}")
     return ExitCode.OK
 
 
 def bans(room: str | None, *, data_dir: Path | None, as_json: bool) -> int:
     """Print who may not come in for a time; returns the exit code. Raises: CollabError."""
     if room is not None:
-        check_room_name(room)
+        room_name(room)
     found: list[dict[str, Any]] = _ask(data_dir, {"do": "bans", "room": room})["bans"]
     found = [each for each in found if room in (None, each["room"])]
     if as_json:
         sys.stdout.write(json.dumps([each | {"until": utc_time(each["until"])} for each in found]) + "\n")
     elif found:
-        rows = [(each["room"], each["who"], each["name"], local_time(each["until"])) for each in found]
-        print_table([("room", "who", "name", "until"), *rows])
+        rows = [(each["room"], each["name"], local_time(each["until"]), each["who"]) for each in found]
+        print_table([("room", "name", "until", "who"), *rows])
     else:
-        say("nobody is banned")
+        say(f"nobody is banned{'' if room is None else f' from {room}'}")
     return ExitCode.OK
 
 
 def unban(room: str, who: str, *, data_dir: Path | None) -> int:
     """Let somebody in again; returns the exit code. Raises: CollabError."""
-    _ask(data_dir, {"do": "unban", "room": check_room_name(room), "who": who})
+    _ask(data_dir, {"do": "unban", "room": room_name(room), "who": who})
     write(f"{who} may come into {room} again")
     return ExitCode.OK
 
 
 def set_closed(room: str, *, is_closed: bool, data_dir: Path | None) -> int:
     """Close a room to all but admins, or open it again; returns the exit code. Raises: CollabError."""
-    _ask(data_dir, {"do": "close" if is_closed else "open", "room": check_room_name(room)})
+    _ask(data_dir, {"do": "close" if is_closed else "open", "room": room_name(room)})
     write(f"{room} is {'closed to all but admins' if is_closed else 'open'}")
     return ExitCode.OK
 
@@ -66,7 +67,7 @@ def set_closed(room: str, *, is_closed: bool, data_dir: Path | None) -> int:
 def sessions(room: str | None, *, data_dir: Path | None, as_json: bool) -> int:
     """Print who is connected; returns the exit code. Raises: CollabError."""
     if room is not None:
-        check_room_name(room)
+        room_name(room)
     found: list[dict[str, Any]] = _ask(data_dir, {"do": "sessions", "room": room})["sessions"]
     if as_json:
         for each in found:
@@ -75,7 +76,7 @@ def sessions(room: str | None, *, data_dir: Path | None, as_json: bool) -> int:
     elif found:
         print_table([("session", "room", "name", "who", "role", "since", "ends"), *map(_row, found)])
     else:
-        say("nobody is connected")
+        say(f"nobody is connected{'' if room is None else f' to {room}'}")
     return ExitCode.OK
 
 

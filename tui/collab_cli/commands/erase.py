@@ -13,7 +13,7 @@ from collab_cli.office import ask_office
 from collab_cli.paths import find_folders
 from collab_cli.serving import find_data_dir
 from collab_cli.tables import write
-from collab_protocol.names import check_room_name
+from collab_cli.targets import room_name
 
 _YES: Final = ("y", "yes")
 
@@ -24,7 +24,7 @@ def delete(room: str, *, is_sure: bool, data_dir: Path | None) -> int:
     Raises:
         CollabError: it is still there; the text says why.
     """
-    check_room_name(room)
+    room_name(room)
     folders = find_folders(os.environ)
     folder = find_data_dir(data_dir, folders)
     _make_sure(
@@ -44,7 +44,7 @@ def forget(room: str, *, is_sure: bool, data_dir: Path | None) -> int:
     Raises:
         CollabError: nothing was erased; the text says why.
     """
-    check_room_name(room)
+    room_name(room)
     folders = find_folders(os.environ)
     folder = find_data_dir(data_dir, folders)
     _make_sure(

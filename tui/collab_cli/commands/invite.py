@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from collab_cli.durations import local_time, parse_duration_s, utc_time
 from collab_cli.exits import ExitCode, UsageError, say
@@ -16,10 +16,11 @@ from collab_cli.office import ask_office
 from collab_cli.paths import find_folders
 from collab_cli.serving import find_data_dir, find_url
 from collab_cli.tables import print_table, write
-from collab_protocol.names import check_room_name
+from collab_cli.targets import is_loopback, room_name
+from collab_protocol.names import clean_person_name
 from collab_protocol.presence import Role
 
-_DOING: Final = {Role.READ: "reading", Role.WRITE: "writing", Role.ADMIN: "writing and administering"}
+_DOING: Final = {Role.READ: "read", Role.WRITE: "write", Role.ADMIN: "write and be an admin"}
 
 
 def invite(flags: InviteFlags) -> int:
@@ -30,12 +31,13 @@ def invite(flags: InviteFlags) -> int:
     Raises:
         CollabError: there is no invite; the text says why.
     """
-    room = check_room_name(flags.room)
+    room = room_name(flags.room)
     role = _role(flags.role)
     if flags.reusable and flags.name is not None:
         raise UsageError("--name is for one person, and --reusable for many: leave one of them out")
     if flags.name is not None and not flags.name.strip():
         raise UsageError("--name: that is no name that others can read")
+    name = None if flags.name is None else clean_person_name(flags.name)
     expires_s = None if flags.expires is None else parse_duration_s(flags.expires, "--expires")
     folders = find_folders(os.environ)
     own_url = find_url(flags.url, os.environ, folders)
@@ -46,22 +48,27 @@ def invite(flags: InviteFlags) -> int:
         "role": str(role),
         "expires_s": expires_s,
         "reusable": flags.reusable,
-        "name": flags.name or "",
+        "name": name or "",
     }
     made = ask_office(folders, data_dir, request)
     link = made["link"] if flags.url is None else None
     if link is None and own_url is not None:
         link = f"{own_url}/{room}#{made['token']}"
     if flags.json:
-        sys.stdout.write(json.dumps(_as_json(flags, made, link)) + "\n")
+        sys.stdout.write(json.dumps(_as_json(flags, name, made, link)) + "\n")
         return ExitCode.OK
     sys.stdout.write(f"{link or made['token']}\n")
     sys.stdout.flush()
-    say("; ".join(_what_it_is_for(flags, role, made)))
+    whose = "" if name is None else f", as {name}"
+    whom = "any number of people" if flags.reusable else "one person"
+    say(f"lets {whom} {_DOING[role]} in {room}{whose}; they type{_use_by(made)}: {_join(room, link)}")
+    ends = made["expires"]
+    end = "does not end by itself" if ends is None else f"ends {local_time(ends)}"
+    say(f"access {end}; to take it back: collab revoke {made['id']}{_folder(flags.data_dir)}")
     if link is None:
         say(
-            "this is the token alone, as this server does not know its address: send it with that, as in "
-            f"wss://HOST/{room}#TOKEN, or say it once with --url wss://HOST, or as url in [serve]"
+            "this is the token alone, as this server does not know its address: "
+            "say it with --url wss://HOST, or as url in [serve], and there is a link"
         )
     return ExitCode.OK
 
@@ -69,7 +76,7 @@ def invite(flags: InviteFlags) -> int:
 def invites(room: str | None, *, data_dir: Path | None, as_json: bool) -> int:
     """Print which invites there are; returns the exit code. Raises: CollabError."""
     folders = find_folders(os.environ)
-    request = {"do": "invites", "room": None if room is None else check_room_name(room)}
+    request = {"do": "invites", "room": None if room is None else room_name(room)}
     found: list[dict[str, Any]] = ask_office(folders, find_data_dir(data_dir, folders), request)["invites"]
     if as_json:
         for each in found:
@@ -78,7 +85,8 @@ def invites(room: str | None, *, data_dir: Path | None, as_json: bool) -> int:
     elif found:
         print_table([("id", "room", "role", "for", "state", "uses", "made", "ends"), *map(_row, found)])
     else:
-        say("there are no invites; to make one: collab invite ROOM")
+        into = "" if room is None else f" into {room}"
+        say(f"there are no invites{into}; to make one: collab invite {room or 'ROOM'}")
     return ExitCode.OK
 
 
@@ -98,33 +106,33 @@ def _role(typed: str) -> Role:
         raise UsageError(f"--role: {typed!r} is not one of {', '.join(Role)}") from error
 
 
-def _what_it_is_for(flags: InviteFlags, role: Role, made: dict[str, Any]) -> Iterator[str]:
-    whose = "" if flags.name is None else f" as {flags.name}"
-    use = "by any number of people" if flags.reusable else f"once, until used{_use_by(made)}"
-    yield f"for {_DOING[role]} in {flags.room}{whose}, {use}"
-    ends = made["expires"]
-    yield "access does not end by itself" if ends is None else f"access ends {local_time(ends)}"
-    yield f"to take it back: collab revoke {made['id']}{_folder(flags.data_dir)}"
+def _join(room: str, link: str | None) -> str:
+    """Return what they type, without the token: that stands in the line before, and there alone."""
+    if link is None:
+        return f"collab join 'wss://HOST/{room}#TOKEN'"
+    parts = urlsplit(link)
+    is_open = parts.scheme == "ws" and not is_loopback(parts.hostname or "")
+    return f"collab join{' --insecure' if is_open else ''} 'LINK'"
 
 
 def _use_by(made: dict[str, Any]) -> str:
     """Say until when a link has to be used, where its access ends only later."""
     use_by = made.get("use_by")
-    return "" if use_by in (None, made["expires"]) else f", by {local_time(use_by)} at the latest"
+    return "" if use_by in (None, made["expires"]) else f", by {local_time(use_by)}"
 
 
 def _folder(data_dir: Path | None) -> str:
     return "" if data_dir is None else f" --data-dir {data_dir}"
 
 
-def _as_json(flags: InviteFlags, made: dict[str, Any], link: str | None) -> dict[str, Any]:
+def _as_json(flags: InviteFlags, name: str | None, made: dict[str, Any], link: str | None) -> dict[str, Any]:
     return {
         "link": link,
         "token": made["token"],
         "id": made["id"],
         "room": flags.room,
         "role": flags.role,
-        "name": flags.name,
+        "name": name,
         "reusable": flags.reusable,
         "expires": utc_time(made["expires"]),
     }

@@ -145,11 +145,17 @@ def _left(outcome: Outcome, target: Target, settings: JoinSettings) -> str:
     gone = outcome.unsaved - outcome.kept
     words = []
     if outcome.kept:
-        they, go = ("it goes", "is") if outcome.kept == 1 else ("they go", "are")
-        words.append(
-            f"{_changes(outcome.kept)} in {target.room} {go} kept in {settings.folders.journals}:"
-            f" {they} up with the next: collab join {target}"
-        )
+        they, go = ("it", "is") if outcome.kept == 1 else ("they", "are")
+        kept = f"{_changes(outcome.kept)} in {target.room} {go} kept in {settings.folders.journals}"
+        if outcome.refusal:
+            them = "it" if outcome.kept == 1 else "them"
+            words.append(
+                f"{kept}, and not taken by the server: {outcome.refusal}; to see {them}: "
+                f"collab join {target} --offline"
+            )
+        else:
+            goes = f"{they} {'goes' if outcome.kept == 1 else 'go'}"
+            words.append(f"{kept}: {goes} up with the next: collab join {target}")
     if gone:
         words.append(f"{_changes(gone)} in {target.room} had reached neither a server nor the disk")
     return "; ".join(words)

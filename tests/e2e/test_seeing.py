@@ -208,7 +208,7 @@ def test_the_list_of_people_fits_a_small_window(home: Home) -> None:
     wait_until(
         [ana, bo, cy],
         lambda: (
-            re.search(rf"bo +line {_LINES} .*(writer)", ana.text) is not None
+            re.search(rf"bo +line {_LINES} .*(admin)", ana.text) is not None
             and re.search(r"cy +line 1 +typing", ana.text) is not None
             and re.search(r"\d ms", ana.text) is not None
         ),

@@ -43,6 +43,33 @@ class Budget:
         self._left += amount
 
 
+class Holdings:
+    """What all connections together have waiting of large messages, each counted once for all who get it."""
+
+    def __init__(self, most: int) -> None:
+        """`most` bytes."""
+        self.most = most
+        self._bytes = 0
+        self._holders: dict[int, int] = {}  # by id(): what is held stays alive
+
+    def hold(self, data: bytes) -> bool:
+        """Return whether `data` may wait for one more connection; then it counts until `let_go`."""
+        holders = self._holders.get(id(data), 0)
+        if not holders:
+            if self._bytes + len(data) > self.most:
+                return False
+            self._bytes += len(data)
+        self._holders[id(data)] = holders + 1
+        return True
+
+    def let_go(self, data: bytes) -> None:
+        """Note that `data` waits for one connection less."""
+        self._holders[id(data)] -= 1
+        if not self._holders[id(data)]:
+            del self._holders[id(data)]
+            self._bytes -= len(data)
+
+
 class Pace:
     """How fast one may go on: `messages` and `bytes` a second, after a burst of so many at once."""
 

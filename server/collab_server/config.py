@@ -14,7 +14,8 @@ class Caps:
 
     Per second and per day are rates of a token bucket. `connections_per_address` is for TCP;
     `messages_per_s` and `bytes_per_s` are of one connection, which is read no faster than that;
-    `reassembly_bytes` are of messages in Parts, of all connections together; `rooms_per_day` are new ones
+    `reassembly_bytes` are of messages in Parts, of all connections together, and `large_bytes` of texts that
+    wait for them; `rooms_per_day` are new ones
     of one principal.
     """
 
@@ -28,6 +29,7 @@ class Caps:
     messages_per_s: int = 5_000
     bytes_per_s: int = 4 * 1024 * 1024
     reassembly_bytes: int = 256 * 1024 * 1024
+    large_bytes: int = 256 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)

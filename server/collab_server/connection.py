@@ -33,6 +33,7 @@ from collab_protocol.errors import (
 from collab_protocol.messages import (
     AskAuthors,
     AskPulse,
+    Authors,
     Batch,
     Bye,
     Check,
@@ -55,7 +56,7 @@ from collab_protocol.messages import (
 from collab_protocol.peer_sync import PeerPhase, PeerSync
 from collab_protocol.presence import Person
 from collab_server.access import Denied, Grant
-from collab_server.allowance import Allowance, Budget, Pace
+from collab_server.allowance import Allowance, Budget, Holdings, Pace
 from collab_server.config import Caps
 from collab_server.registry import OpenRoom, Refused, Registry, guard
 from collab_server.room_socket import RoomSocket
@@ -116,12 +117,13 @@ class Connection:
         office: Administration,
         caps: Caps,
         reassembly: Budget,
+        holdings: Holdings,
         on_greeted: Callable[[], None],
     ) -> None:
         """`admit` says by a Hello who that is and what they may do, or raises Denied.
 
-        `reassembly` bounds what all connections hold of messages in Parts. `on_greeted` is called once, when
-        a Hello was admitted.
+        `reassembly` bounds what all connections hold of messages in Parts, `holdings` what waits for them.
+        `on_greeted` is called once, when a Hello was admitted.
         """
         self.room_name = room_name
         self.since = time.time()
@@ -135,7 +137,8 @@ class Connection:
         self._on_greeted = on_greeted
         self._loop = asyncio.get_running_loop()
         self._peer = PeerSync(session=session)
-        self._sending = Sending(websocket)
+        self._sending = Sending(websocket, holdings)
+        self._holdings = holdings
         self._assembler = Assembler(_HELLO_BYTES, is_from_client=True)
         self._opened: OpenRoom | None = None
         self._closing = (CloseCode.NORMAL, "")
@@ -182,6 +185,9 @@ class Connection:
         is_live = self._peer.phase is PeerPhase.LIVE
         if isinstance(message, Batch) and is_live and self._sending.pass_on(message):
             return
+        if isinstance(message, Sync | Authors) and not self._sending.holds(message):
+            most = f"{self._holdings.most} bytes of large texts wait for slow readers, and no more may"
+            message = Fault(FaultCode.BUSY, most, _BUSY_RETRY_MS)
         if isinstance(message, Fault | Bye):
             self._closing = _closing(message)  # as it is here: an older client may be told in other words
         self._peer.deliver(message)
@@ -561,6 +567,7 @@ class Connection:
             task.cancel()
         self._reassembly.give_back(self._held)
         self._held = 0
+        self._sending.let_go()
         if self._opened is not None:
             with guard(self._opened.room):
                 self._opened.room.leave(self, is_bye=self._has_said_bye)

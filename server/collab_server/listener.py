@@ -27,7 +27,7 @@ from collab_server.access import Access, Account, Grant
 from collab_server.account import account_behind
 from collab_server.admin import ADMIN_PATH, ADMIN_SUBPROTOCOL, Office, serve_admin
 from collab_server.admission import Admission, Refusal
-from collab_server.allowance import Budget
+from collab_server.allowance import Budget, Holdings
 from collab_server.config import Caps
 from collab_server.connection import Connection
 from collab_server.doorway import CLOSE_TIMEOUT_S, Doorway, Knock
@@ -78,6 +78,7 @@ class Listener:
         self._hand_over = hand_over
         self._on_grant = on_grant
         self._reassembly = Budget(caps.reassembly_bytes)
+        self._holdings = Holdings(caps.large_bytes)
         self.connections: set[Connection] = set()
         self.nobody_here = asyncio.Event()
         self.nobody_here.set()
@@ -238,6 +239,7 @@ class Listener:
             office=self._office,
             caps=self._caps,
             reassembly=self._reassembly,
+            holdings=self._holdings,
             on_greeted=on_greeted,
         )
         self.connections.add(connection)

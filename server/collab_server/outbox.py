@@ -62,15 +62,15 @@ class BatchEncoder:
 
     def __init__(self) -> None:
         self._last: tuple[Message, bytes] | None = None
-        self._last_sync: tuple[Sync, bytes] | None = None
+        self._last_large: tuple[Message, bytes] | None = None
         self._framed: tuple[bytes, bytes] = (b"", b"")
 
     def encode(self, message: Message) -> bytes:
         """Return the encoding of `message`; the newest of a Batch or Presence, and of a Sync, is kept."""
-        if isinstance(message, Sync):
-            if self._last_sync is None or self._last_sync[0] is not message:
-                self._last_sync = (message, encode(message))
-            return self._last_sync[1]
+        if isinstance(message, Sync | Authors):
+            if self._last_large is None or self._last_large[0] is not message:
+                self._last_large = (message, encode(message))
+            return self._last_large[1]
         if not isinstance(message, Batch | Presence):
             return encode(message)
         if self._last is None or self._last[0] is not message:

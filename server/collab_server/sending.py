@@ -8,7 +8,8 @@ from typing import Final
 
 from collab_protocol import limits
 from collab_protocol.codec import Splitter
-from collab_protocol.messages import Batch, Bye, Fault, Message
+from collab_protocol.messages import Authors, Batch, Bye, Fault, Message, Sync
+from collab_server.allowance import Holdings
 from collab_server.outbox import BatchEncoder, Outbox
 from collab_server.room_socket import RoomSocket
 
@@ -20,13 +21,16 @@ one that has not taken a last word by then."""
 class Sending:
     """One client's outbox, and the Parts of the message that is leaving it."""
 
-    def __init__(self, websocket: RoomSocket) -> None:
+    def __init__(self, websocket: RoomSocket, holdings: Holdings) -> None:
+        """`holdings` bounds what all connections have waiting of large messages."""
         self.outbox = Outbox(BatchEncoder(), _nothing)
         self.last_word: Fault | Bye | None = None
         """Nothing is said after it."""
         self.progressed_at = time.monotonic()
         """When the other end was last seen to take something."""
         self._websocket = websocket
+        self._holdings = holdings
+        self._held: list[bytes] = []
         self._splitter = Splitter()
         self._parts: Iterator[bytes] | None = None
         self._full_at: float | None = None
@@ -41,6 +45,22 @@ class Sending:
             self.outbox.put(message)
             if isinstance(message, Fault | Bye):
                 self.last_word, self._last_word_at = message, time.monotonic()
+
+    def holds(self, message: Sync | Authors) -> bool:
+        """Return whether a message that may be large may wait here, beside all that waits elsewhere."""
+        encoded = self.outbox.encoder.encode(message)
+        if len(encoded) <= limits.PART_BYTES:
+            return True
+        if not self._holdings.hold(encoded):
+            return False
+        self._held.append(encoded)
+        return True
+
+    def let_go(self) -> None:
+        """Note that nothing large waits here any more."""
+        for encoded in self._held:
+            self._holdings.let_go(encoded)
+        self._held.clear()
 
     def pass_on(self, batch: Batch) -> bool:
         """Write a Batch if it may go out just so, which is most of what a server does in a busy room."""
@@ -63,6 +83,7 @@ class Sending:
         while not websocket.is_full:
             frame = self._next_frame()
             if frame is None:
+                self.let_go()
                 return True
             websocket.write(frame)
         if self._full_at is None:

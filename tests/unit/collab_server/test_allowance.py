@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collab_server.allowance import Allowance, Budget, Pace
+from collab_server.allowance import Allowance, Budget, Holdings, Pace
 
 
 def test_a_burst_is_allowed_and_then_one_at_a_time() -> None:
@@ -34,6 +34,18 @@ def test_a_budget_is_shared_and_comes_back() -> None:
     budget.give_back(1)
     assert budget.take(1)
     assert not budget.take(1)
+
+
+def test_what_many_hold_counts_once_and_until_the_last_lets_go() -> None:
+    holdings = Holdings(100)
+    shared, other = b"s" * 60, b"o" * 60
+    assert holdings.hold(shared)
+    assert holdings.hold(shared)
+    assert not holdings.hold(other)
+    holdings.let_go(shared)
+    assert not holdings.hold(other)
+    holdings.let_go(shared)
+    assert holdings.hold(other)
 
 
 def test_one_goes_on_at_the_pace_after_the_burst() -> None:

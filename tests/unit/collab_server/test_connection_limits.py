@@ -391,3 +391,44 @@ async def test_an_older_client_is_told_in_its_words_and_closed_for_the_true_reas
         await bo.send(hello("bo", client_ids=(11,), versions=(1,)))
         assert (await bo.wait_for(Fault)).code is FaultCode.BROKEN
         assert (await bo.closed())[0] == 1000
+
+
+async def test_large_texts_that_wait_for_slow_readers_are_bounded_and_shared_ones_count_once(
+    folder: Path,
+) -> None:
+    """Each reader joined at another row, and so has a text of its own waiting."""
+    async with (
+        running(config(folder, caps=Caps(large_bytes=9_000_000))) as endpoints,
+        joined(endpoints, "ana") as ana,
+        contextlib.AsyncExitStack() as stack,
+    ):
+        await ana.type("x" * 4_000_000)
+        await ana.wait_for(Receipt)
+
+        async def stalled(number: int) -> Client:
+            reader = await stack.enter_async_context(dial(endpoints, max_queue=1))
+            await reader.send(hello(f"reader {number}", client_ids=(number,)))
+            await reader.wait_for(Welcome)
+            reader.websocket.transport.pause_reading()
+            return reader
+
+        same_row = [await stalled(number) for number in range(100, 104)]
+        await check_is_served(ana)
+        await stalled(104)
+        await check_is_served(ana)
+        late = await stack.enter_async_context(dial(endpoints))
+        await late.send(hello("late", client_ids=(105,)))
+        fault = await late.wait_for(Fault)
+        assert (fault.code, bool(fault.retry_ms)) == (FaultCode.BUSY, True)
+        assert "9000000 bytes" in fault.message
+        assert (await late.closed())[0] == 1013
+        for reader in same_row:
+            reader.websocket.transport.abort()
+        async with asyncio.timeout(DEADLINE_S):
+            while True:  # until the server has seen them go
+                async with dial(endpoints) as again:
+                    await again.send(hello("late", client_ids=(105,)))
+                    while not isinstance(message := await again.receive(), Sync | Fault):
+                        pass
+                    if isinstance(message, Sync):
+                        break

@@ -35,7 +35,7 @@ from tests.hostile.raw import (
 from tests.hostile.served import Served
 
 _PIECE: Final = b"x" * 16_384
-_FLOOD_S: Final = 3.0
+_FLOOD_S: Final = 1.5
 
 
 def _bomb() -> bytes:

@@ -16,7 +16,7 @@ import pytest
 from tests.simulation.plans import Plan, read_plans
 from tests.simulation.world import run
 
-SEEDS = int(os.environ.get("COLLAB_SEEDS", "2000"))
+SEEDS = int(os.environ.get("COLLAB_SEEDS", "1500"))
 GROUP = 100
 _SLICE = 10
 

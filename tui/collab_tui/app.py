@@ -111,6 +111,7 @@ class CollabApp(App[Outcome], inherit_bindings=False):
         self._coding: Coding | None = None
         self._company: Company | None = None
         self._room_life: RoomLife | None = None
+        self._is_offline = False
         self._is_refused = False  # what is typed here, or the person
         self._refusal = ""  # the server's last word on that, also when it is gone
         self._toasts = Toasts(
@@ -372,6 +373,10 @@ class CollabApp(App[Outcome], inherit_bindings=False):
     def _status_changed(self, status: Status) -> None:
         read_only = self._config.is_read_only or (self._buffer is not None and self._buffer.read_only)
         self._line.show(status=status, is_read_only=read_only)
+        is_offline = status.kind is StatusKind.OFFLINE
+        if is_offline and not self._is_offline:
+            self._toasts.clear_news()  # who came is gone, and it would stand before what is at stake
+        self._is_offline = is_offline
         if status.reason or status.kind in _TAKING:
             self._refusal = status.reason
         if bool(status.reason) != self._is_refused:

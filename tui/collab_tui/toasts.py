@@ -49,6 +49,7 @@ class Toasts:
         self._joined: list[str] = []
         self._left: list[str] = []
         self._text = ""
+        self._news = ""  # who came or went, as it was told last
 
     def tell(self, text: str, stands_s: float | None = None) -> None:
         """Show `text` in the place of what stands there, as long as it takes to read, or `stands_s`."""
@@ -73,6 +74,13 @@ class Toasts:
         self._left.clear()
         self.clear()
 
+    def clear_news(self) -> None:
+        """Take away who came or went, told or still to be told; another notice stays."""
+        self._joined.clear()
+        self._left.clear()
+        if self._news:
+            self.clear(self._news)
+
     def tell_news(self, news: News) -> None:
         """Tell who came and who went, soon, and together with who comes and goes until then."""
         for name in news.joined:
@@ -92,6 +100,7 @@ class Toasts:
         self._joined.clear()
         self._left.clear()
         if text:
+            self._news = text
             self.tell(text)
 
     def _expired(self) -> None:

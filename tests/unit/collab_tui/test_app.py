@@ -10,6 +10,7 @@ import pytest
 from textual import events
 
 from collab_client import status as say
+from collab_client.people import News
 from collab_protocol.errors import LinkError
 from collab_protocol.presence import Person, Role
 from collab_tui import leaving
@@ -200,6 +201,21 @@ async def test_what_ctrl_s_said_goes_when_it_is_true_no_more() -> None:
         stage.app.tell("copied")
         stage.session.say(say.offline(0, 7))
         await until(lambda: "copied" in bar(stage))
+
+
+async def test_that_the_link_is_gone_is_not_hidden_by_who_came() -> None:
+    stage = Stage("text")
+    async with stage.app.run_test(size=(80, 10)) as pilot:
+        await begun(stage)
+        stage.app._toasts.tell_news(News(("ana",), ()))
+        await until(lambda: "joined" in bar(stage))
+        stage.session.say(say.offline(10, 7, 10), kept=10)
+        await until(lambda: "! offline – 10 changes kept on this machine" in bar(stage))
+        await pilot.press("ctrl+s")
+        await until(lambda: "10 changes kept on this machine's disk" in bar(stage))
+        stage.session.say(say.offline(10, 6, 10), kept=10)
+        await pilot.pause()
+        assert "10 changes kept on this machine's disk" in bar(stage), "what was asked for stays its time"
 
 
 async def test_why_it_is_over_is_not_hidden_by_who_came() -> None:

@@ -39,6 +39,10 @@ _BAN_MOST_S: Final = 366 * 86_400
 """A ban lasts a year at most; whoever is to stay out for ever has their invite revoked."""
 
 
+Does = Callable[[Asked], Awaitable[dict[str, Any]]]
+"""What answers one kind of request; what goes wrong is a CollabError with a text for people."""
+
+
 class LiveSession(Protocol):
     """What the office sees of a connection. `grant` and `person` are None until it is in its room."""
 
@@ -84,7 +88,7 @@ class Office:
         self._now = now
         self._working: set[asyncio.Task[Any]] = set()
         registry.on_deleted = access.forget_room
-        self._does: Mapping[str, Callable[[Asked], Awaitable[dict[str, Any]]]] = {
+        self._does: dict[str, Does] = {
             "invite": self._invite,
             "invites": self._invites,
             "revoke": self._revoke,
@@ -98,6 +102,10 @@ class Office:
             "forget": self._forget,
             "rotate-keys": self._rotate_keys,
         }
+
+    def add(self, requests: Mapping[str, Does]) -> None:
+        """Answer these kinds of requests, too."""
+        self._does.update(requests)
 
     async def do(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Do what `request` asks for: {"do": NAME, …}, with what that needs.

@@ -33,6 +33,14 @@ class Caps:
 
 
 @dataclass(frozen=True, slots=True)
+class HistoryLimits:
+    """How much of a room's log is kept beside its text; what is older, or beyond, may go. None keeps it all."""
+
+    age_s: float | None = None
+    size_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ServerConfig:
     """Where a server listens, who may come in, and what it keeps.
 
@@ -40,7 +48,7 @@ class ServerConfig:
     whoever comes) or `insecure`, and beyond loopback TLS by `tls_cert` and `tls_key`, or `trusted_proxies`
     (addresses or networks) that have it. `origins`: web pages that may connect. `url`: what invite links
     begin with, as in wss://example.org. `memory`: nothing is stored. `idle_exit_s`: end when nobody has been
-    connected for so long.
+    connected for so long. `monitor`: address and port of health checks and metrics; None for none.
     """
 
     data_dir: Path
@@ -60,6 +68,8 @@ class ServerConfig:
     room_idle_s: float = 60.0
     room_limits: RoomLimits = field(default_factory=RoomLimits)
     caps: Caps = field(default_factory=Caps)
+    monitor: tuple[str, int] | None = None
+    history: HistoryLimits = field(default_factory=HistoryLimits)
 
     @property
     def limits(self) -> RoomLimits:

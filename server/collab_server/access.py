@@ -63,23 +63,41 @@ class Access:
             return grant, None
         return await self._admit_by_token(room, hello.token, device_hash, self.keys)
 
+    async def admit_admin(self, text: str, device: bytes) -> tuple[Grant, Credential | None]:
+        """Let an admin ask without being in a room: about the room that their token is for, or about all.
+
+        `device` is their machine's secret. Otherwise as `admit`.
+
+        Raises:
+            Denied: they may not; an invite that is no admin's is not used up by this.
+            StoreError: the use of an invite cannot be stored; they are not let in.
+        """
+        if self.keys is None:
+            raise Denied("this server asks nobody for a token, and so knows no operators but its owner")
+        return await self._admit_by_token(None, text, hash_device(device), self.keys)
+
     async def _admit_by_token(
-        self, room: str, text: str | None, device_hash: bytes, keys: KeyRing
+        self, room: str | None, text: str | None, device_hash: bytes, keys: KeyRing
     ) -> tuple[Grant, Credential | None]:
+        """Let somebody into `room`, or, for None, be an admin of what their token is for."""
         if not text:
             raise Denied("a token is needed here: ask for an invite link")
         try:
             token = keys.read(text)
-            invite = self._invites.find(token, room, device_hash)
+            invite = self._invites.find(token, token.room if room is None else room, device_hash)
         except TokenRefused as refused:
             raise Denied(str(refused)) from None
+        if room is None and token.role is not Role.ADMIN:
+            raise Denied("this token lets its bearer into a room, and makes nobody an admin")
         by_device = f"invite:{invite.id}/{device_hash.hex()[:12]}"
         principal = f"token:{invite.name}" if invite.name else by_device
-        grant = Grant(room, principal, Role(invite.role), invite.name, device_hash, invite.id, invite.expires)
+        grant = Grant(
+            invite.room, principal, Role(invite.role), invite.name, device_hash, invite.id, invite.expires
+        )
         self._check(grant)
         if token.kind is TokenKind.INVITE:
             is_new = not self._invites.has_used(invite, device_hash)
-            if is_new and (why := self._bans.why_invite_out(room, invite.id)) is not None:
+            if is_new and (why := self._bans.why_invite_out(invite.room, invite.id)) is not None:
                 raise why
             await self._invites.use(invite, device_hash)
             # That took a while: all may have changed.
@@ -110,7 +128,7 @@ class Access:
     async def invite(
         self, room: str, role: Role, *, expires_s: float | None, is_reusable: bool, name: str
     ) -> tuple[str, Invite]:
-        """Make an invite into `room`; returns its token, and what is kept of it.
+        """Make an invite into `room`, or for `EVERY_ROOM` an operator's token; returns it, and what is kept.
 
         `name` is the display name of whoever uses it, "" to let them choose. One that is not reusable has to
         be used within a week; `expires_s` is how long all that comes of it lasts, None for ever.
@@ -129,6 +147,11 @@ class Access:
     def invites(self, room: str | None = None) -> list[Invite]:
         """Return the invites into `room`, or all, the oldest first; those that ended lately too."""
         return self._invites.listed(room)
+
+    def room_of(self, invite_id: str) -> str | None:
+        """Return where an invite leads; None when it is not kept."""
+        invite = self._invites.get(invite_id)
+        return None if invite is None else invite.room
 
     def uses(self, invite_id: str) -> int:
         """Return how many devices used an invite; of a reusable one 200 are counted at most."""

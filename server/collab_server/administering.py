@@ -7,17 +7,20 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final
 
-from collab_protocol.errors import StoreError
+from collab_protocol.errors import CollabError, StoreError
 from collab_server.access import Access
-from collab_server.admin import Office
 from collab_server.committer import Committer
 from collab_server.config import ServerConfig
 from collab_server.keys import load_keys
 from collab_server.lock import FolderLock
+from collab_server.log_fields import set_key
+from collab_server.office.office import Office
+from collab_server.office.roles import SCOPES
 from collab_server.registry import Registry
+from collab_server.retention import Retention
 from collab_server.store.sqlite import SqliteStore
 
-_PREPARES: Final = frozenset({"invite", "rotate-keys"})
+_PREPARES: Final = frozenset({"invite", "token", "rotate-keys"})
 """What may be asked for before there has been a server."""
 
 
@@ -39,11 +42,18 @@ async def administer(config: ServerConfig, request: Mapping[str, Any]) -> dict[s
         store = SqliteStore(path)
         committer = Committer(store, asyncio.get_running_loop())
         try:
+            set_key(store.epoch)
             registry = Registry(config, committer, epoch=store.epoch, is_durable=store.is_durable)
             stored = await committer.run(lambda store: store.load_access())
             access = Access(committer, stored, keys=keys, now=time.time)
             try:
-                return await Office(config, registry, access, lambda: ()).do(request)
+                office = Office(config, registry, access, lambda: ())
+                office.add(Retention(config, committer, may_rewrite=True).requests())
+                if does in SCOPES and not office.knows(does):
+                    raise CollabError(
+                        f"no server runs on {config.data_dir}, and only a running one can do this"
+                    )
+                return await office.do(request)
             finally:
                 await registry.close("done")
                 registry.dispose()

@@ -21,6 +21,7 @@ from typing import Final
 
 from collab_server.bucket import Bucket
 from collab_server.config import Caps
+from collab_server.meters import Meters, Reason
 
 PENDING: Final = 512
 """Visits in all that have not finished."""
@@ -54,6 +55,7 @@ class Refusal:
 
     message: str
     retry_s: int
+    reason: Reason
 
 
 def draw_return_ms(people: int, caps: Caps, dice: Callable[[], float]) -> int:
@@ -99,9 +101,10 @@ class _Address:
 class Admission:
     """Decides about every connection over TCP. Memory is bounded whatever comes."""
 
-    def __init__(self, caps: Caps, clock: Callable[[], float]) -> None:
+    def __init__(self, caps: Caps, clock: Callable[[], float], *, meters: Meters | None = None) -> None:
         """`clock` gives monotonic seconds."""
         self._caps = caps
+        self._meters = Meters() if meters is None else meters
         self._clock = clock
         self._bucket = Bucket(caps.accepts_per_s, caps.accepts_per_s, clock())
         self._pending: dict[Visit, None] = {}
@@ -119,6 +122,19 @@ class Admission:
     def pending(self) -> int:
         """How many have not finished."""
         return len(self._pending)
+
+    @property
+    def most_of_an_address(self) -> int:
+        """How many have finished and are here from the address that has most. O(addresses)."""
+        return max((known.people for known in self._here.values()), default=0)
+
+    def change_caps(self, caps: Caps) -> None:
+        """Heed `caps` from now on; who is here stays, though they may be too many."""
+        now, rate = self._clock(), caps.accepts_per_s
+        self._caps = caps
+        self._bucket.change(rate, rate, now)
+        for known in (*self._here.values(), *self._left.values()):
+            known.bucket.change(*_address_rate(caps), now)
 
     def knock(self, address: str | None, drop: Callable[[str], None]) -> Visit:
         """Take note of a connection that was just accepted; older ones may have to go for it.
@@ -141,7 +157,7 @@ class Admission:
         `address` is where it really comes from. `client` is what the client's process calls itself, or "".
         """
         if visit._stage is not _Stage.KNOCKED:
-            return Refusal("this connection was given up: try again", 1)
+            return Refusal("this connection was given up: try again", 1, Reason.CROWDED_OUT)
         self._move(visit, address)
         visit.client = client
         now = self._clock()
@@ -152,6 +168,7 @@ class Admission:
         )
         if refusal is not None:
             visit._stage = _Stage.REFUSED
+            self._meters.refuse(refusal.reason)
             return refusal
         self._bucket.take()
         visit._stage = _Stage.ASKED
@@ -207,30 +224,39 @@ class Admission:
             return None
         wait_s = math.ceil(until - now)
         return Refusal(
-            f"{tries} tries from here in a row came to nothing: the next one in {wait_s} s", wait_s
+            f"{tries} tries from here in a row came to nothing: the next one in {wait_s} s",
+            wait_s,
+            Reason.FAILED_TRIES,
         )
 
     def _why_full(self, address: _Address) -> Refusal | None:
         if address.people >= self._caps.connections_per_address:
             most = f"{self._caps.connections_per_address} connections from your address"
-            return Refusal(f"{most}: close one, or try again later", FULL_RETRY_S)
+            return Refusal(f"{most}: close one, or try again later", FULL_RETRY_S, Reason.ADDRESS_FULL)
         if self._people >= self._caps.connections:
             return Refusal(
                 f"{self._caps.connections} connections, which is all that this server takes: try again later",
                 FULL_RETRY_S,
+                Reason.SERVER_FULL,
             )
         return None
 
     def _why_too_fast(self, address: _Address, now: float) -> Refusal | None:
-        for bucket, rate, whose in (
-            (address.bucket, self._caps.accepts_per_s * ADDRESS_SHARE, " from your address"),
-            (self._bucket, self._caps.accepts_per_s, ""),
+        for bucket, rate, whose, reason in (
+            (
+                address.bucket,
+                self._caps.accepts_per_s * ADDRESS_SHARE,
+                " from your address",
+                Reason.ADDRESS_RATE,
+            ),
+            (self._bucket, self._caps.accepts_per_s, "", Reason.SERVER_RATE),
         ):
             if not bucket.has_one(now):
                 retry_s = bucket.turn_away(now)
                 return Refusal(
                     f"no more than {rate:g} connections a second are taken{whose}: come back in {retry_s} s",
                     retry_s,
+                    reason,
                 )
         return None
 
@@ -264,6 +290,7 @@ class Admission:
 
     def _drop(self, visit: Visit, reason: str) -> None:
         # Whoever was pushed out before it could finish may be a healthy one behind a flooded address.
+        self._meters.refuse(Reason.CROWDED_OUT)
         self._leave(visit, is_at_fault=self._clock() - visit.since >= ROUND_TRIP_S)
         visit._drop(reason)
 
@@ -290,8 +317,7 @@ class Admission:
         if known is None:
             known = self._left.pop(address, None)
             if known is None:
-                rate = self._caps.accepts_per_s * ADDRESS_SHARE
-                known = _Address(Bucket(rate, max(rate, self._caps.connections_per_address), self._clock()))
+                known = _Address(Bucket(*_address_rate(self._caps), self._clock()))
             self._here[address] = known
         return known
 
@@ -303,3 +329,9 @@ class Admission:
         self._left[address] = self._here.pop(address)
         if len(self._left) > REMEMBERED:
             self._left.popitem(last=False)
+
+
+def _address_rate(caps: Caps) -> tuple[float, float]:
+    """Return how many connections a second are taken from one address, after a burst of how many."""
+    rate = caps.accepts_per_s * ADDRESS_SHARE
+    return rate, max(rate, caps.connections_per_address)

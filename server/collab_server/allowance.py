@@ -14,6 +14,11 @@ class Allowance:
         self._left = float(burst)
         self._counted_at = float("-inf")
 
+    def change(self, burst: int, every_s: float) -> None:
+        """Allow so much from now on; what more may be done at once may be done at once now."""
+        self._left += max(0, burst - self._burst)
+        self._burst, self._every_s = burst, every_s
+
     def take(self, now: float) -> bool:
         """Return whether it may be done at `now` (seconds, monotonic); then it counts as done."""
         self._left = min(self._burst, self._left + (now - self._counted_at) / self._every_s)
@@ -31,12 +36,22 @@ class Budget:
         self.most = most
         self._left = most
 
+    @property
+    def used(self) -> int:
+        """How much of it is taken."""
+        return self.most - self._left
+
     def take(self, amount: int) -> bool:
         """Return whether so much was still to be had; then it is taken."""
         if amount > self._left:
             return False
         self._left -= amount
         return True
+
+    def change(self, most: int) -> None:
+        """Let so much be held from now on; what is held beyond it stays."""
+        self._left += most - self.most
+        self.most = most
 
     def give_back(self, amount: int) -> None:
         """Note that so much is free again."""
@@ -47,10 +62,15 @@ class Holdings:
     """What all connections together have waiting of large messages, each counted once for all who get it."""
 
     def __init__(self, most: int) -> None:
-        """`most` bytes."""
+        """`most` bytes; may be set at any time."""
         self.most = most
         self._bytes = 0
         self._holders: dict[int, int] = {}  # by id(): what is held stays alive
+
+    @property
+    def used(self) -> int:
+        """How many bytes wait."""
+        return self._bytes
 
     def hold(self, data: bytes) -> bool:
         """Return whether `data` may wait for one more connection; then it counts until `let_go`."""
@@ -82,6 +102,10 @@ class Pace:
         self._messages = messages_per_s * burst_s
         self._bytes = bytes_per_s * burst_s
         self._counted_at = now
+
+    def change(self, messages_per_s: float, bytes_per_s: float) -> None:
+        """Go on at these rates; a burst that is left over from before may be used up."""
+        self._rates = (messages_per_s, bytes_per_s)
 
     def take(self, size: int) -> bool:
         """Count one message of `size` bytes; returns whether more may come at once."""

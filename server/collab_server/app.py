@@ -10,23 +10,31 @@ import random
 import resource
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from collab_protocol.errors import StoreError
 from collab_protocol.text import check_offset_unit
 from collab_protocol.versions import VERSIONS
+from collab_server import log_level
 from collab_server.access import Access
-from collab_server.admin import Office
 from collab_server.admission import PENDING, Admission, draw_return_ms
 from collab_server.committer import Committer
 from collab_server.config import Caps, ServerConfig
 from collab_server.keys import load_keys
 from collab_server.listener import Listener
 from collab_server.lock import Endpoints, FolderLock, FolderTaken, is_older
+from collab_server.log_fields import set_key
+from collab_server.meters import Meters
+from collab_server.monitoring.monitor import Monitor
+from collab_server.office.limits import LimitDesk
+from collab_server.office.office import Office
+from collab_server.passed_sockets import NONE_PASSED, PassedSockets, with_passed
 from collab_server.peers import Proxies
 from collab_server.recheck import Recheck
 from collab_server.registry import Registry
+from collab_server.retention import Retention
+from collab_server.service_manager import NOBODY, ServiceManager, keep_told
 from collab_server.store.sqlite import SqliteStore
 from collab_server.tls import Certificates
 from collab_server.unix_socket import PortTaken
@@ -57,6 +65,9 @@ class _Parts:
     listener: Listener
     recheck: Recheck
     certificates: Certificates | None
+    monitor: Monitor
+    passed: PassedSockets = NONE_PASSED
+    manager: ServiceManager = NOBODY
 
 
 async def serve(
@@ -65,6 +76,8 @@ async def serve(
     stop: asyncio.Event,
     ready: Callable[[Endpoints], None] | None = None,
     reload: asyncio.Event | None = None,
+    passed: PassedSockets = NONE_PASSED,
+    manager: ServiceManager = NOBODY,
 ) -> None:
     """Serve until `stop` is set, or until the server has been idle for `config.idle_exit_s`.
 
@@ -72,7 +85,8 @@ async def serve(
     hand over; one that somebody runs by hand never does.
 
     `ready` is called once, when joins succeed. Whenever `reload` is set, it is cleared, and keys and
-    certificates are read again.
+    certificates are read again. `passed` are listened on in place of what would be bound. `manager`
+    hears how it goes.
 
     Raises:
         FolderTaken: another server holds the data folder.
@@ -82,19 +96,27 @@ async def serve(
     """
     check_offset_unit()
     check_ways_in(config)
+    config = with_passed(config, passed)
     certificates = None if config.tls_cert is None else Certificates(config.tls_cert, config.tls_key)
     with FolderLock(config.data_dir) as lock:
         keys = load_keys(config.keys_file) if config.auth else None
         store = SqliteStore(None if config.memory else config.data_dir / "rooms.sqlite3")
-        committer = Committer(store, asyncio.get_running_loop())
+        meters = Meters()
+        committer = Committer(store, asyncio.get_running_loop(), meters=meters)
         try:
-            registry = Registry(config, committer, epoch=store.epoch, is_durable=store.is_durable)
+            set_key(store.epoch)
+            registry = Registry(
+                config, committer, epoch=store.epoch, is_durable=store.is_durable, meters=meters
+            )
             stored = await committer.run(lambda store: store.load_access())
             access = Access(committer, stored, keys=keys, now=time.time)
-            parts = _wire(config, lock, registry, access, certificates, stop)
-            await _listen(parts, ready, stop, asyncio.Event() if reload is None else reload)
+            parts = _wire(config, lock, registry, access, certificates, stop, meters)
+            parts = replace(parts, passed=passed, manager=manager)
+            async with parts.monitor.running(passed.monitor):
+                await _listen(parts, committer, ready, stop, asyncio.Event() if reload is None else reload)
         finally:
             await committer.close()
+    _log.info("ended; what was taken is on disk, unless something above says otherwise")
 
 
 def _wire(
@@ -104,6 +126,7 @@ def _wire(
     access: Access,
     certificates: Certificates | None,
     stop: asyncio.Event,
+    meters: Meters,
 ) -> _Parts:
     def hand_over(version: str) -> bool:
         is_private = config.idle_exit_s is not None
@@ -116,37 +139,66 @@ def _wire(
     if config.port is not None:
         _make_room_for_files(config.caps)
     office = Office(config, registry, access, lambda: listener.connections)
+    office.add(log_level.requests())
     recheck = Recheck(
         office.end_those_over,
         access.next_end,
         lambda: [each.grant for each in listener.connections if each.grant is not None],
     )
+    admission = Admission(config.caps, time.monotonic, meters=meters)
     listener = Listener(
         registry,
         access,
         office,
         caps=config.caps,
-        admission=Admission(config.caps, time.monotonic),
+        admission=admission,
         proxies=Proxies(config.trusted_proxies),
         certificates=certificates,
         origins=config.origins,
         hand_over=hand_over,
         on_grant=recheck.came,
+        meters=meters,
     )
-    return _Parts(config, lock, registry, access, office, listener, recheck, certificates)
+    monitor = Monitor(config, meters, registry, listener, admission)
+    office.add(monitor.requests)
+
+    def heed(caps: Caps) -> None:
+        listener.change_caps(caps)
+        if config.port is not None:
+            _make_room_for_files(caps)
+
+    limit_desk = LimitDesk(
+        config,
+        registry=registry,
+        admission=admission,
+        reassembly=listener.reassembly,
+        holdings=listener.holdings,
+        on_change=heed,
+    )
+    office.add({"limits": limit_desk.limits})
+    return _Parts(config, lock, registry, access, office, listener, recheck, certificates, monitor)
 
 
 async def _listen(
-    parts: _Parts, ready: Callable[[Endpoints], None] | None, stop: asyncio.Event, reload: asyncio.Event
+    parts: _Parts,
+    committer: Committer,
+    ready: Callable[[Endpoints], None] | None,
+    stop: asyncio.Event,
+    reload: asyncio.Event,
 ) -> None:
     config, listener = parts.config, parts.listener
+    retention = Retention(config, committer)
+    parts.office.add(retention.requests())
     try:
         async with contextlib.AsyncExitStack() as stack:
-            await stack.enter_async_context(listener.on_unix(config.unix_path))
+            await stack.enter_async_context(listener.on_unix(config.unix_path, parts.passed.unix))
             tcp: tuple[str, int] | None = None
             if config.port is not None:
                 host = config.host or DEFAULT_HOST
-                tcp = (host, await stack.enter_async_context(listener.on_tcp(host, config.port)))
+                tcp = (
+                    host,
+                    await stack.enter_async_context(listener.on_tcp(host, config.port, parts.passed.tcp)),
+                )
                 parts.office.address = reached_by(config, *tcp)
             endpoints = Endpoints(
                 version=config.version,
@@ -155,17 +207,26 @@ async def _listen(
                 unix=str(config.unix_path),
                 tcp=tcp,
                 started=time.time(),
+                monitor=parts.monitor.address,
             )
+            parts.monitor.health.is_serving = True
             parts.lock.tell(endpoints)
-            _log.info("serving %s on %s%s", config.data_dir, config.unix_path, f" and {tcp}" if tcp else "")
+            place = "memory" if config.memory else config.data_dir
+            ways = f"{config.unix_path} and {tcp[0]}:{tcp[1]}" if tcp else config.unix_path
+            _log.info("serving %s on %s with collab %s", place, ways, config.version)
             if ready is not None:
                 ready(endpoints)
+            parts.manager.ready()
             async with asyncio.TaskGroup() as tasks:
                 beside = [
                     tasks.create_task(parts.recheck.run(), name="recheck"),
                     tasks.create_task(_reload(parts, reload), name="reload"),
+                    tasks.create_task(_keep_told(parts, committer), name="service manager"),
+                    tasks.create_task(retention.run(), name="retention"),
                 ]
                 await _until_stop(config, listener, stop)
+                parts.monitor.health.is_stopping = True
+                parts.manager.stopping()
                 for task in beside:
                     task.cancel()
         # Nobody new can come in now.
@@ -197,26 +258,44 @@ async def _reload(parts: _Parts, reload: asyncio.Event) -> None:
     while True:
         await reload.wait()
         reload.clear()
+        parts.manager.reloading()
         if parts.certificates is not None:
             parts.certificates.reload()
-        if parts.access.keys is None:
-            continue
-        try:
-            # None are drawn: a file that is gone must not void all tokens under a server that has them.
-            parts.access.keys = load_keys(parts.config.keys_file, may_draw=False)
-        except StoreError as error:
-            _log.error("%s; the keys of before stay in use", error)
-        else:
-            _log.info("the keys were read again from %s", parts.config.keys_file)
-            parts.office.end_those_over()
+        if parts.access.keys is not None:
+            _reload_keys(parts)
+        parts.manager.ready()
+
+
+def _reload_keys(parts: _Parts) -> None:
+    try:
+        # None are drawn: a file that is gone must not void all tokens under a server that has them.
+        parts.access.keys = load_keys(parts.config.keys_file, may_draw=False)
+    except StoreError as error:
+        _log.error("%s; the keys of before stay in use", error)
+    else:
+        _log.info("the keys were read again from %s", parts.config.keys_file)
+        parts.office.end_those_over()
+
+
+async def _keep_told(parts: _Parts, committer: Committer) -> None:
+    """Let the service manager know that this server is alive, and what it does."""
+
+    def status() -> str:
+        if trouble := parts.registry.trouble:
+            return f"nothing can be saved: {trouble}"
+        people, rooms = len(parts.listener.connections), len(parts.registry.loaded)
+        return f"connections: {people}, rooms in memory: {rooms}"
+
+    await keep_told(parts.manager, lambda: committer.run(lambda store: None), status)
 
 
 async def _drain(parts: _Parts) -> None:
     """Commit, receipt, say goodbye, and wait for the goodbyes to be taken."""
     listener = parts.listener
     people = len(listener.connections)
+    _log.info("stopping: %d connections are told to come back", people)
     await parts.registry.close(
-        "the server is stopping", lambda: draw_return_ms(people, parts.config.caps, random.random)
+        "the server is stopping", lambda: draw_return_ms(people, listener.caps, random.random)
     )
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(_DRAIN_S):

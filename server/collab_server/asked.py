@@ -36,7 +36,9 @@ def parse(frame: str | bytes) -> dict[str, Any]:
 class Asked:
     """The fields of a request. Each of these raises CollabError when what it returns is not there."""
 
-    def __init__(self, fields: Mapping[str, Any]) -> None:
+    def __init__(self, fields: Mapping[str, Any], *, is_of_operator: bool = True) -> None:
+        """`is_of_operator`: whether who asks may know of all rooms, and from where people come."""
+        self.is_of_operator = is_of_operator
         self._fields = fields
 
     def text(self, key: str, default: str | None = None) -> str:
@@ -44,6 +46,12 @@ class Asked:
         if not isinstance(value, str):
             raise CollabError(f"{key!r} has to be a text")
         return value
+
+    def secret(self, key: str) -> bytes:
+        try:
+            return bytes.fromhex(self.text(key))
+        except ValueError as error:
+            raise CollabError(f"{key!r} has to be in hex") from error
 
     def flag(self, key: str) -> bool:
         value = self._fields.get(key, False)
@@ -57,6 +65,22 @@ class Asked:
             return None
         if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < _NUMBER_MOST:
             raise CollabError(f"{key!r} has to be a number")
+        return value
+
+    def numbers(self, key: str) -> dict[str, float]:
+        """Return numbers by name; none where the key is missing."""
+        fields = self._fields.get(key) or {}
+        if not isinstance(fields, dict):
+            raise CollabError(f"{key!r} has to be an object")
+        within = Asked(fields)
+        return {name: number for name in fields if (number := within.number(name)) is not None}
+
+    def texts(self, key: str) -> list[str] | None:
+        value = self._fields.get(key)
+        if value is None:
+            return None
+        if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+            raise CollabError(f"{key!r} has to be a list of texts")
         return value
 
     def role(self) -> Role:

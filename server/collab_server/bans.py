@@ -52,7 +52,9 @@ class Bans:
     def why_invite_out(self, room: str, invite_id: str) -> Denied | None:
         """Return why an invite lets nobody new in."""
         until = self._banned_until(room, [_invite(invite_id)])
-        return None if until is None else Denied(f"this link lets in nobody new until {date(until)}")
+        if until is None:
+            return None
+        return Denied(f"this link lets in nobody new until {date(until)}", is_ban=True)
 
     async def put(self, grant: Grant, name: str, for_s: float) -> None:
         """Keep whoever has `grant` out of its room for so many seconds; see `Access.ban`."""
@@ -117,7 +119,9 @@ class Bans:
 
     def _why_banned(self, room: str, whos: Iterable[str]) -> Denied | None:
         until = self._banned_until(room, whos)
-        return None if until is None else Denied(f"you are kept out of {room} until {date(until)}")
+        if until is None:
+            return None
+        return Denied(f"you are kept out of {room} until {date(until)}", is_ban=True)
 
     def _banned_until(self, room: str, whos: Iterable[str]) -> float | None:
         here = self._rooms.get(room, {})

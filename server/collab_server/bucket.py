@@ -26,6 +26,13 @@ class Bucket:
         self._at = now
         self._promised = now
 
+    def change(self, rate: float, burst: float, now: float) -> None:
+        """Fill at `rate` up to `burst` from `now` on; tokens that are there stay, as far as they fit."""
+        self.has_one(now)
+        self._tokens += max(0.0, burst - self._burst)
+        self._rate, self._burst = rate, max(1.0, burst)
+        self._tokens = min(self._burst, self._tokens)
+
     def has_one(self, now: float) -> bool:
         """Return whether a token may be taken at `now` (seconds, monotonic)."""
         self._tokens = min(self._burst, self._tokens + (now - self._at) * self._rate)

@@ -10,11 +10,14 @@ import asyncio
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from collab_protocol.errors import StoreError
+from collab_server.log_fields import about
+from collab_server.meters import Meters
 from collab_server.store.base import ChatLine, Row, SettingRow, Store, StoreTrouble
 
 _log = logging.getLogger(__name__)
@@ -39,8 +42,11 @@ class _Job:
 class Committer:
     """Owns the store's thread. Everything that touches the store goes through here, in order."""
 
-    def __init__(self, store: Store, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, store: Store, loop: asyncio.AbstractEventLoop, *, meters: Meters | None = None
+    ) -> None:
         self._store = store
+        self._meters = Meters() if meters is None else meters
         self._loop = loop
         self._queue: queue.SimpleQueue[_Entry | _Job | None] = queue.SimpleQueue()
         self._broken: dict[str, StoreError] = {}
@@ -129,15 +135,27 @@ class Committer:
         rows = [entry.write for entry in entries if isinstance(entry.write, Row)]
         settings = [entry.write for entry in entries if isinstance(entry.write, SettingRow)]
         chat = [entry.write for entry in entries if isinstance(entry.write, ChatLine)]
+        if not entries:
+            return None
+        meters = self._meters
+        began = meters.commit_began = time.monotonic()
         try:
-            if entries:
-                self._store.write(rows, settings, chat)
+            self._store.write(rows, settings, chat)
         except StoreError as error:
+            meters.commit_failures += 1
             _log.error("commit of %d rows failed: %s", len(rows), error)
             return error
         except Exception as error:
+            meters.commit_failures += 1
             _log.exception("commit of %d rows failed", len(rows))
-            return StoreError(f"{type(error).__name__}: {error}")
+            # Not with what it says, which may be of the rows, and ends up in the log.
+            return StoreError(f"{type(error).__name__} in the store")
+        finally:
+            meters.commit_began = None
+        meters.commit_s.observe(time.monotonic() - began)
+        meters.commit_rows.observe(len(entries))
+        meters.rows += len(rows)
+        meters.chat_lines += len(chat)
         return None
 
     def _settle(self, entries: list[_Entry], failure: StoreError | None) -> None:
@@ -157,4 +175,5 @@ def _tell(entries: list[_Entry], failure: StoreError | None) -> None:
         try:
             entry.done(failure)
         except Exception:  # one room's breakdown must not keep the others from hearing of their rows
-            _log.exception("room %s broke down when it was told of a commit", entry.write.room)
+            fields = about(room=entry.write.room)
+            _log.exception("a room broke down when it was told of a commit", extra=fields)

@@ -34,7 +34,7 @@ class Caps:
 
 @dataclass(frozen=True, slots=True)
 class HistoryLimits:
-    """How much of a room's log is kept beside its text; what is older, or beyond, may go. None keeps it all."""
+    """How much of a room's log is kept beside its text: what is older or beyond may go. None: nothing may."""
 
     age_s: float | None = None
     size_bytes: int | None = None

@@ -15,7 +15,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
 from typing import Final, Protocol
 
 from websockets.exceptions import ConnectionClosed
@@ -54,10 +54,12 @@ from collab_protocol.messages import (
     Update,
 )
 from collab_protocol.peer_sync import PeerPhase, PeerSync
-from collab_protocol.presence import Person
+from collab_protocol.presence import Activity, Person
 from collab_server.access import Denied, Grant
 from collab_server.allowance import Allowance, Budget, Holdings, Pace
 from collab_server.config import Caps
+from collab_server.log_fields import Kind, about, without_name
+from collab_server.meters import Drop, Meters, Reason
 from collab_server.registry import OpenRoom, Refused, Registry, guard
 from collab_server.room_socket import RoomSocket
 from collab_server.roster import Joiner
@@ -119,16 +121,23 @@ class Connection:
         reassembly: Budget,
         holdings: Holdings,
         on_greeted: Callable[[], None],
+        address: str = "",
+        way: str = "",
+        meters: Meters | None = None,
     ) -> None:
         """`admit` says by a Hello who that is and what they may do, or raises Denied.
 
         `reassembly` bounds what all connections hold of messages in Parts, `holdings` what waits for them.
-        `on_greeted` is called once, when a Hello was admitted.
+        `on_greeted` is called once, when a Hello was admitted. `way` is the way in, for the log; `address`
+        where it came from over TCP.
         """
         self.room_name = room_name
         self.since = time.time()
         self.grant: Grant | None = None
         self._websocket = websocket
+        self._address = address
+        self._way = way
+        self._came_at: float | None = None
         self._registry = registry
         self._admit = admit
         self._office = office
@@ -137,7 +146,8 @@ class Connection:
         self._on_greeted = on_greeted
         self._loop = asyncio.get_running_loop()
         self._peer = PeerSync(session=session)
-        self._sending = Sending(websocket, holdings)
+        self._meters = Meters() if meters is None else meters
+        self._sending = Sending(websocket, holdings, self._meters)
         self._holdings = holdings
         self._assembler = Assembler(_HELLO_BYTES, is_from_client=True)
         self._opened: OpenRoom | None = None
@@ -166,8 +176,22 @@ class Connection:
         return self._peer.session
 
     @property
+    def address(self) -> str:
+        return self._address
+
+    @property
+    def activity(self) -> Activity | None:
+        """What its person is doing; None while it has no seat."""
+        return None if self._opened is None else self._opened.room.activity(self)
+
+    @property
     def answers_resync(self) -> bool:
         return self._peer.version >= 2
+
+    @property
+    def is_lagging(self) -> bool:
+        """Whether it missed Batches that it does not know of yet."""
+        return self._sending.outbox.is_lagging
 
     @property
     def round_trip_ms(self) -> int | None:
@@ -190,10 +214,20 @@ class Connection:
             message = Fault(FaultCode.BUSY, most, _BUSY_RETRY_MS)
         if isinstance(message, Fault | Bye):
             self._closing = _closing(message)  # as it is here: an older client may be told in other words
+            what = f"fault {message.code}" if isinstance(message, Fault) else "goodbye"
+            _log.debug("is told: %s", what, extra=self._about(Kind.TOLD))
+            if isinstance(message, Fault):
+                self._meters.faults[message.code] += 1
+        elif isinstance(message, Declined):
+            self._meters.declined += 1
         self._peer.deliver(message)
         self._flush()
         if self._is_unsettled:
             self._go_on()
+
+    def change_caps(self, caps: Caps) -> None:
+        """Read as fast as `caps` allow from now on."""
+        self._pace.change(caps.messages_per_s, caps.bytes_per_s)
 
     def dismiss(self, code: FaultCode, message: str) -> None:
         """End the session for good, for a reason that has nothing to do with what it sent."""
@@ -215,10 +249,11 @@ class Connection:
             code, reason = self._blame(broken)
         except Exception:
             code, reason = CloseCode.INTERNAL, "the server failed"
-            _log.exception("session %d of room %s failed", self.session, self.room_name)
+            _log.exception("a session failed", extra=self._about(Kind.FAILED))
         finally:
             self._end(code, reason)
             self._leave()
+            self._tell_that_it_left()
         self._websocket.resume()  # to read its goodbye
         with contextlib.suppress(ConnectionClosed):
             await self._websocket.close(code, _short(reason))
@@ -248,6 +283,8 @@ class Connection:
     def _come(self, frame: bytes | None) -> None:
         """Do what one message asks for, None for text; what it breaks ends the connection."""
         self._heard_at = time.monotonic()
+        self._meters.messages_received += 1
+        self._meters.bytes_received += 0 if frame is None else len(frame)
         if self._over.done() or self._sending.last_word is not None:
             return
         try:
@@ -255,7 +292,7 @@ class Connection:
         except ProtocolError as broken:
             self._end(*self._blame(broken))
         except Exception:
-            _log.exception("session %d of room %s failed", self.session, self.room_name)
+            _log.exception("a session failed", extra=self._about(Kind.FAILED))
             self._end(CloseCode.INTERNAL, "the server failed")
         if not self._pace.take(0 if frame is None else len(frame)):
             self._rest()
@@ -272,6 +309,7 @@ class Connection:
         """Read nothing more for a while, where too much has come."""
         rest_s = self._pace.rest_s(time.monotonic())
         if rest_s > 0 and self._rests_until is None and not self._over.done():
+            self._meters.slowed += 1
             self._rests_until = self._loop.call_later(rest_s, self._rested)
             self._websocket.pause()
 
@@ -330,6 +368,7 @@ class Connection:
         try:
             request = self._peer.receive(message)
         except VersionRefused as error:
+            self._meters.refuse(Reason.VERSION)
             self.deliver(Fault(FaultCode.VERSION, str(error), None))
             return
         if request is None or self._sending.last_word is not None:
@@ -361,6 +400,7 @@ class Connection:
             case Setting(key, value):
                 room.set(self, key, value)
             case Resync(from_seq, state_vector):
+                _log.debug("asks for all since row %d", from_seq, extra=self._about(Kind.TOLD))
                 if self._sending.outbox.has_sync:
                     pass
                 elif self._may_resync.take(time.monotonic()):
@@ -400,11 +440,13 @@ class Connection:
         try:
             grant, credential = await self._admit(hello)
         except Denied as denied:
-            _log.info("session %d may not come into room %s: %s", self.session, self.room_name, denied)
+            self._meters.refuse(_why_denied(denied))
+            _log.info("may not come in: %s", denied.code, extra=self._about(Kind.REFUSED))
             self.deliver(Fault(denied.code, str(denied), None))
             return
         except StoreError as error:
-            _log.error("that an invite was used cannot be stored: %s", error)
+            why = without_name(error, self.room_name)
+            _log.error("that an invite was used cannot be stored: %s", why, extra=self._about(Kind.FAILED))
             self.deliver(Fault(FaultCode.STORE, "your invite cannot be noted at present", _STORE_RETRY_MS))
             return
         self.grant = grant
@@ -412,10 +454,12 @@ class Connection:
         try:
             opened = await self._registry.open(self.room_name, grant.principal)
         except Refused as error:
+            self._meters.refuse(Reason.ROOMS)
             self.deliver(Fault(FaultCode.BUSY, str(error), _BUSY_RETRY_MS))
             return
         except StoreError as error:
-            _log.error("room %s is refused: %s", self.room_name, error)
+            told = without_name(error, self.room_name)
+            _log.error("a room is refused: %s", told, extra=self._about(Kind.FAILED))
             why = f": {error.reason}" if isinstance(error, StoreTrouble) else ""
             self.deliver(Fault(FaultCode.STORE, f"{self.room_name} cannot be opened{why}", _STORE_RETRY_MS))
             return
@@ -428,6 +472,7 @@ class Connection:
             self.deliver(credential)
         with guard(opened.room):
             opened.room.join(self, hello, Joiner(grant.principal, grant.role, grant.name))
+        self._tell_that_it_came(grant)
         self._ping()  # so that the others learn soon how far away it is
         if opened.room.is_over:
             # It broke down before this one had a seat, and so could say nothing to it.
@@ -450,7 +495,8 @@ class Connection:
             try:
                 self.deliver(await self._registry.authors(opened, self._questions[0].since))
             except StoreError as error:
-                _log.error("who wrote in room %s is not known: %s", self.room_name, error)
+                why = without_name(error, self.room_name)
+                _log.error("who wrote in a room is not known: %s", why, extra=self._about(Kind.FAILED))
                 self.deliver(Declined("who wrote here cannot be read at present"))
             self._questions.pop(0)
 
@@ -472,7 +518,8 @@ class Connection:
         try:
             why = await doing
         except StoreError as error:
-            _log.error("room %s: %s", self.room_name, error)
+            told = without_name(error, self.room_name)
+            _log.error("what an admin asked for failed: %s", told, extra=self._about(Kind.FAILED))
             why = "that cannot be stored at present"
         if why:
             self.deliver(Declined(why))
@@ -489,7 +536,7 @@ class Connection:
         if isinstance(error, ProtocolError):
             self._end(*self._blame(error))
         elif error is not None:
-            _log.error("session %d of room %s failed", self.session, self.room_name, exc_info=error)
+            _log.error("a session failed", exc_info=error, extra=self._about(Kind.FAILED))
             self._end(CloseCode.INTERNAL, "the server failed")
 
     def _flush(self) -> None:
@@ -497,7 +544,8 @@ class Connection:
         self._sending.put(self._peer.to_send())
         self._write()
         if self._sending.outbox.is_hopeless and self._sending.last_word is None and not self._over.done():
-            _log.warning("session %d of room %s is too slow", self.session, self.room_name)
+            _log.warning("a session is too slow", extra=self._about(Kind.LEFT))
+            self._meters.drops[Drop.TOO_SLOW] += 1
             self.abort()
             self._end(CloseCode.TRY_AGAIN, "too slow")
 
@@ -529,6 +577,7 @@ class Connection:
         heard_at = max(self._heard_at, self._sending.progressed_at)
         is_silent = not self._must_wait and now - heard_at >= limits.SERVER_DEAD_S
         if is_silent or is_stuck:
+            self._meters.drops[Drop.SILENT if is_silent else Drop.STUCK] += 1
             self.abort()
             self._end(CloseCode.GOING_AWAY, "silent" if is_silent else "reads nothing")
             return
@@ -551,12 +600,40 @@ class Connection:
             self._round_trip_ms = round((time.monotonic() - self._pinged_at) * 1000)
             self._pinged_at = None
 
+    def _tell_that_it_came(self, grant: Grant) -> None:
+        self._came_at = time.monotonic()
+        _log.info(
+            "came by %s as %s with protocol %d",
+            self._way,
+            grant.role,
+            self._peer.version,
+            extra=self._about(Kind.CAME),
+        )
+
+    def _tell_that_it_left(self) -> None:
+        # Not with the reason: it is for people, and has their names.
+        code = self._over.result()[0]
+        ended = f"{code.name} {code.value}"
+        if self._came_at is None:
+            _log.debug("ended before it had a seat: %s", ended, extra=self._about(Kind.REFUSED))
+            return
+        passed_s = time.monotonic() - self._came_at
+        bye = "with a goodbye" if self._has_said_bye else "without a goodbye"
+        _log.info("left after %.1f s, %s: %s", passed_s, bye, ended, extra=self._about(Kind.LEFT))
+
+    def _about(self, kind: Kind) -> Mapping[str, object]:
+        return about(room=self.room_name, session=self.session, kind=kind)
+
     def _end(self, code: CloseCode, reason: str) -> None:
         if not self._over.done():
             self._over.set_result((code, reason))
 
     def _blame(self, broken: ProtocolError) -> tuple[CloseCode, str]:
-        _log.info("session %d of room %s: %s", self.session, self.room_name, broken)
+        if broken.close_code is CloseCode.HOSTILE:
+            self._meters.hostile += 1
+        else:
+            self._meters.malformed += 1
+        _log.info("broke the protocol: %s", broken, extra=self._about(Kind.HOSTILE))
         return broken.close_code, str(broken)
 
     def _leave(self) -> None:
@@ -568,10 +645,17 @@ class Connection:
         self._reassembly.give_back(self._held)
         self._held = 0
         self._sending.let_go()
+        self._sending.outbox.catch_up()
         if self._opened is not None:
             with guard(self._opened.room):
                 self._opened.room.leave(self, is_bye=self._has_said_bye)
             self._registry.left(self._opened)
+
+
+def _why_denied(denied: Denied) -> Reason:
+    if denied.is_ban:
+        return Reason.BANNED
+    return Reason.CLOSED if denied.code is FaultCode.CLOSED else Reason.DENIED
 
 
 def _closing(last_word: Fault | Bye) -> tuple[CloseCode, str]:

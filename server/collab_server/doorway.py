@@ -12,7 +12,7 @@ import asyncio
 import errno
 import logging
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, cast
 
 from websockets.asyncio.server import Server, ServerConnection
@@ -25,6 +25,8 @@ from collab_protocol import limits
 from collab_protocol.errors import CloseCode
 from collab_protocol.versions import SUBPROTOCOL
 from collab_server.admission import Admission, Visit
+from collab_server.log_fields import Kind, about
+from collab_server.meters import Meters
 from collab_server.peers import Proxies, counted_as
 from collab_server.room_socket import RoomSocket
 from collab_server.tls import Certificates
@@ -94,6 +96,7 @@ class Doorway:
         admission: Admission,
         proxies: Proxies,
         certificates: Certificates | None,
+        meters: Meters | None = None,
     ) -> None:
         """`check` answers a request that may not go on; `handler` serves one that does, from Hello to end."""
         self._handler = handler
@@ -101,6 +104,7 @@ class Doorway:
         self._admission = admission
         self._proxies = proxies
         self._certificates = certificates
+        self._meters = Meters() if meters is None else meters
         self._loop = asyncio.get_running_loop()
         self._listening: list[socket.socket] = []
         self._waiting: dict[socket.socket, asyncio.TimerHandle] = {}
@@ -124,6 +128,14 @@ class Doorway:
             raise
         for listening in self._listening:
             self._loop.add_reader(listening, self._accept, listening)
+        return port
+
+    def take(self, passed: Sequence[socket.socket]) -> int:
+        """Listen on sockets that listen already, and do not block; returns the port of the first."""
+        self._listening = list(passed)
+        for listening in self._listening:
+            self._loop.add_reader(listening, self._accept, listening)
+        port: int = self._listening[0].getsockname()[1]
         return port
 
     def is_serving(self) -> bool:
@@ -155,12 +167,15 @@ class Doorway:
             except OSError as error:
                 if error.errno not in _FULL:
                     # Linux says here what went wrong with the one that was coming (accept(2)).
-                    _log.warning("a connection was not taken: %s", error.strerror)
+                    _log.warning(
+                        "a connection was not taken: %s", error.strerror, extra=about(kind=Kind.REFUSED)
+                    )
                     return
                 _log.error("no connection can be taken for a moment: %s", error.strerror)
                 self._loop.remove_reader(listening)
                 self._waiting[listening] = self._loop.call_later(_FULL_PAUSE_S, self._go_on, listening)
                 return
+            self._meters.sockets_accepted += 1
             task = self._loop.create_task(self._attend(sock, str(address[0])), name="attend")
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -185,11 +200,14 @@ class Doorway:
         except TimeoutError:
             if knock is not None:
                 self._admission.gone(knock.visit)
+                fields = about(kind=Kind.REFUSED)
+                _log.debug("a connection from %s had its time: %s", peer, knock.ending[1], extra=fields)
                 await self._say_goodbye(knock)
         except OSError as error:
-            _log.debug("a connection from %s came to nothing: %s", peer, error)
+            fields = about(kind=Kind.REFUSED)
+            _log.debug("a connection from %s came to nothing: %s", peer, error, extra=fields)
         except Exception:
-            _log.exception("a connection from %s failed", peer)
+            _log.exception("a connection from %s failed", peer, extra=about(kind=Kind.FAILED))
         finally:
             if knock is not None:
                 self._knocks.discard(knock)

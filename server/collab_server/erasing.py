@@ -17,6 +17,7 @@ from typing import Any, Final, TypeVar
 from collab_protocol.errors import FaultCode, StoreError
 from collab_protocol.text import Replica
 from collab_server.committer import Committer
+from collab_server.log_fields import about, without_name
 from collab_server.open_room import OpenRoom
 from collab_server.store.base import Snapshot, Store, StoredRoom
 from collab_server.store.replay import check_snapshot, read_document
@@ -67,7 +68,7 @@ class Erasing:
         Raises:
             StoreError: it cannot be done, and all is as it was; or traces are left, as the text says then.
         """
-        return await self._to_its_end(lambda: self._delete(name), f"delete {name}")
+        return await self._to_its_end(lambda: self._delete(name), "delete", name)
 
     async def forget(self, name: str) -> int:
         """Erase all of a room but its text and settings, under a new lineage; returns the text's UTF-8 bytes.
@@ -77,7 +78,7 @@ class Erasing:
         Raises:
             StoreError: it cannot be done, and all is as it was; or traces are left, as the text says then.
         """
-        return await self._to_its_end(lambda: self._forget(name), f"forget {name}")
+        return await self._to_its_end(lambda: self._forget(name), "forget", name)
 
     async def close(self) -> None:
         """Begin nothing more, and wait for what is under way."""
@@ -90,7 +91,8 @@ class Erasing:
             self._on_deleted(name, is_there)
             if opened is not None:
                 opened.room.end(FaultCode.DELETED, f"{name} was deleted")
-            _log.info("room %s %s", name, "was deleted" if is_there else "was to be deleted; there is none")
+            done = "was deleted" if is_there else "was to be deleted; there is none"
+            _log.info("a room %s", done, extra=about(room=name))
         await self._scrub(name)
         return is_there
 
@@ -99,7 +101,7 @@ class Erasing:
             size_bytes = await self._rewrite(name)
             if opened is not None:
                 opened.room.fail(f"the history of {name} was erased")
-            _log.info("the history of room %s was erased; %d bytes of text stay", name, size_bytes)
+            _log.info("its history was erased; %d bytes of text stay", size_bytes, extra=about(room=name))
         await self._scrub(name)
         return size_bytes
 
@@ -152,20 +154,23 @@ class Erasing:
             del self._held[name]
             held.set()
 
-    async def _to_its_end(self, work: Callable[[], Coroutine[None, None, _Result]], name: str) -> _Result:
+    async def _to_its_end(
+        self, work: Callable[[], Coroutine[None, None, _Result]], what: str, room: str
+    ) -> _Result:
         """Do `work` even when the one who asked for it goes away."""
         if self._is_closing:
             raise StoreError("the server is stopping")
-        task = asyncio.create_task(work(), name=name)
+        task = asyncio.create_task(work(), name=what)
         self._tasks.add(task)
-        task.add_done_callback(self._done)
+        task.add_done_callback(lambda task: self._done(task, room))
         return await asyncio.shield(task)
 
-    def _done(self, task: asyncio.Task[Any]) -> None:
+    def _done(self, task: asyncio.Task[Any], room: str) -> None:
         self._tasks.discard(task)
         # Asked for, so that a failure which nobody waits for any more is not reported as forgotten.
-        if not task.cancelled() and task.exception() is not None:
-            _log.error("%s failed: %s", task.get_name(), task.exception())
+        if not task.cancelled() and (error := task.exception()) is not None:
+            why = without_name(error, room)
+            _log.error("%s failed: %s", task.get_name(), why, extra=about(room=room))
 
 
 def text_alone(text: str, client_id: int) -> Snapshot:

@@ -13,6 +13,9 @@ from collab_protocol.presence import Role
 
 TAKEN_BACK: Final = "access was taken back"
 
+EVERY_ROOM: Final = "*"
+"""In place of a room's name, where somebody may do something in all of them; no room can be called so."""
+
 _UNIX: Final = "unix:"
 
 
@@ -55,9 +58,10 @@ class Grant:
 class Denied(CollabError):
     """Somebody may not come in, or not stay; the text is for them."""
 
-    def __init__(self, message: str, code: FaultCode = FaultCode.DENIED) -> None:
+    def __init__(self, message: str, code: FaultCode = FaultCode.DENIED, *, is_ban: bool = False) -> None:
         super().__init__(message)
         self.code = code
+        self.is_ban = is_ban
 
 
 def ended(at: float) -> Denied:

@@ -17,7 +17,7 @@ from collab_protocol.errors import CollabError
 from collab_protocol.names import check_room_name, clean_person_name
 from collab_protocol.presence import Role
 from collab_server.committer import Committer
-from collab_server.grants import TAKEN_BACK, Denied, date, ended
+from collab_server.grants import EVERY_ROOM, TAKEN_BACK, Denied, date, ended
 from collab_server.store.base import Invite, StoredAccess
 from collab_server.tokens import Token, TokenKind, TokenRefused
 
@@ -62,7 +62,8 @@ class Invites:
         self, room: str, role: Role, *, expires_s: float | None, is_reusable: bool, name: str
     ) -> Invite:
         """Make an invite; see `Access.invite`."""
-        check_room_name(room)
+        if room != EVERY_ROOM:
+            check_room_name(room)
         if name and is_reusable:
             raise CollabError(
                 "a link for many cannot have the name of one: leave out either --name or --reusable"

@@ -39,6 +39,19 @@ def load_keys(path: Path, *, may_draw: bool = True) -> KeyRing:
     return KeyRing(dict(_load(path, may_draw)))
 
 
+def count_keys(path: Path) -> int:
+    """Return how many keys are in `path`; nothing is changed, and whose file it is does not matter.
+
+    Raises:
+        StoreError: it cannot be read, or is no file of keys.
+    """
+    with _failures(path):
+        opened = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with os.fdopen(opened, "rb") as file:
+            text = file.read(_FILE_BYTES).decode("ascii", "replace")
+    return len(_parse(path, text))
+
+
 def rotate_keys(path: Path) -> str:
     """Let a new key sign from now on; returns its id. The one before is kept, and older ones are dropped.
 
@@ -58,6 +71,38 @@ def rotate_keys(path: Path) -> str:
         _sync_folder(path.parent)
     _log.info("key %s signs from now on", new[0])
     return new[0]
+
+
+def copy_keys(path: Path) -> list[tuple[str, bytes]]:
+    """Return the keys in `path` for a backup, whoever owns it; none when there is no such file.
+
+    Raises:
+        StoreError: they cannot be read.
+    """
+    with _failures(path):
+        try:
+            opened = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except FileNotFoundError:
+            return []
+        with os.fdopen(opened, "rb") as file:
+            if not stat.S_ISREG(os.fstat(opened).st_mode):
+                raise StoreError(f"{path} is no file")
+            return _parse(path, file.read(_FILE_BYTES).decode("ascii", "replace"))
+
+
+def put_keys(path: Path, keys: list[tuple[str, bytes]]) -> None:
+    """Let these keys, the newest first, take the place of what is in `path`: whole or not at all.
+
+    Raises:
+        StoreError: that cannot be done; the keys are as they were.
+    """
+    with _failures(path):
+        draft = _write_draft(path, keys)
+        try:
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
+        _sync_folder(path.parent)
 
 
 def _load(path: Path, may_draw: bool = True) -> list[tuple[str, bytes]]:

@@ -9,6 +9,8 @@ import logging
 import os
 import re
 import secrets
+import socket
+import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, cast
@@ -25,13 +27,16 @@ from collab_protocol.names import ROOM_PATH, check_room_name
 from collab_protocol.versions import SUBPROTOCOL
 from collab_server.access import Access, Account, Grant
 from collab_server.account import account_behind
-from collab_server.admin import ADMIN_PATH, ADMIN_SUBPROTOCOL, Office, serve_admin
 from collab_server.admission import Admission, Refusal
 from collab_server.allowance import Budget, Holdings
 from collab_server.config import Caps
 from collab_server.connection import Connection
 from collab_server.doorway import CLOSE_TIMEOUT_S, Doorway, Knock
 from collab_server.lock import HAND_OVER_PATH, VERSION_HEADER
+from collab_server.log_fields import Kind, about
+from collab_server.meters import Meters, Reason, Way
+from collab_server.office.office import Office
+from collab_server.office.serving import ADMIN_PATH, ADMIN_SUBPROTOCOL, serve_admin, serve_remote_admin
 from collab_server.peers import Proxies, counted_as, is_loopback
 from collab_server.registry import Registry
 from collab_server.room_socket import RoomSocket
@@ -42,6 +47,9 @@ _log = logging.getLogger(__name__)
 
 CLIENT_HEADER: Final = "Collab-Client"
 """What a client's process calls itself, drawn at its start: 16 hex digits."""
+
+_STAYS: Final[dict[str, Any]] = {"cleanup_socket": False} if sys.version_info >= (3, 13) else {}
+"""From 3.13 on the loop would unlink a Unix socket that it closes."""
 
 _CLIENT: Final = re.compile(r"[0-9a-f]{16}")
 
@@ -62,6 +70,7 @@ class Listener:
         origins: Sequence[str],
         hand_over: Callable[[str], bool],
         on_grant: Callable[[Grant], None],
+        meters: Meters | None = None,
     ) -> None:
         """`hand_over(version)` says whether we end for a collab of that version, which asks for it.
 
@@ -77,8 +86,11 @@ class Listener:
         self._origins = frozenset(origins)
         self._hand_over = hand_over
         self._on_grant = on_grant
-        self._reassembly = Budget(caps.reassembly_bytes)
-        self._holdings = Holdings(caps.large_bytes)
+        self._meters = Meters() if meters is None else meters
+        self.reassembly = Budget(caps.reassembly_bytes)
+        self.holdings = Holdings(caps.large_bytes)
+        self.open = dict.fromkeys(Way, 0)
+        """How many connections of rooms there are, by how they came."""
         self.connections: set[Connection] = set()
         self.nobody_here = asyncio.Event()
         self.nobody_here.set()
@@ -86,14 +98,43 @@ class Listener:
         self._doorways: list[Doorway] = []
         self._operators: set[ServerConnection] = set()
 
+    @property
+    def caps(self) -> Caps:
+        """What is heeded at present."""
+        return self._caps
+
+    def change_caps(self, caps: Caps) -> None:
+        """Heed `caps` from now on, of those who are connected too."""
+        self._caps = caps
+        self.reassembly.change(caps.reassembly_bytes)
+        self.holdings.most = caps.large_bytes
+        for connection in self.connections:
+            connection.change_caps(caps)
+
     @contextlib.asynccontextmanager
-    async def on_unix(self, path: Path) -> AsyncIterator[Server]:
+    async def on_unix(self, path: Path, passed: socket.socket | None = None) -> AsyncIterator[Server]:
         """Listen on a Unix socket that only its owner may open. The caller holds the data folder's lock.
+
+        Where it was `passed` it listens already, and stays there afterwards.
 
         Raises:
             PortTaken: somebody listens there.
             StoreError: the socket cannot be made there.
         """
+        if passed is not None:
+            server = await unix_serve(
+                self._serve_unix,
+                sock=passed,
+                **_options(),
+                **_STAYS,
+                process_request=self._check_unix_request,
+            )
+            self._servers.append(server)
+            try:
+                yield server
+            finally:
+                server.close(close_connections=False)
+            return
         clear_the_way(path)
         before = os.umask(0o177)
         try:
@@ -113,8 +154,8 @@ class Listener:
             remove(path, made)
 
     @contextlib.asynccontextmanager
-    async def on_tcp(self, host: str, port: int) -> AsyncIterator[int]:
-        """Listen on TCP; gives the port.
+    async def on_tcp(self, host: str, port: int, passed: Sequence[socket.socket] = ()) -> AsyncIterator[int]:
+        """Listen on TCP, on the sockets that were `passed` if there are any; gives the port.
 
         Raises:
             PortTaken: somebody else does.
@@ -125,9 +166,10 @@ class Listener:
             admission=self._admission,
             proxies=self._proxies,
             certificates=self._certificates,
+            meters=self._meters,
         )
         try:
-            drawn = await doorway.open(host, port)
+            drawn = doorway.take(passed) if passed else await doorway.open(host, port)
         except OSError as error:
             raise PortTaken(
                 f"cannot listen on {host}:{port}: {error.strerror or error}; choose another with --port"
@@ -144,9 +186,10 @@ class Listener:
             connection.abort()
         for doorway in self._doorways:
             doorway.close()
-            await doorway.wait_closed()
         # Those who wait for an answer do so in vain from here; what they asked for is done all the same.
         await asyncio.gather(*(each.close(CloseCode.GOING_AWAY) for each in self._operators))
+        for doorway in self._doorways:
+            await doorway.wait_closed()
         for server in self._servers:
             server.close(close_connections=False)
             await server.wait_closed()
@@ -155,6 +198,7 @@ class Listener:
         """Answer what only the account that owns the socket may ask; the rest is as on any socket."""
         if request.path in (HAND_OVER_PATH, ADMIN_PATH) and not request.headers.get_all("Origin"):
             if not account_behind(connection).is_owner:
+                self._meters.refuse(Reason.NOT_OWNER)
                 return connection.respond(
                     http.HTTPStatus.FORBIDDEN, "only the owner of this server may ask\n"
                 )
@@ -168,12 +212,16 @@ class Listener:
 
     def _check_tcp_request(self, connection: ServerConnection, request: Request) -> Response | None:
         """Refuse before the handshake who may not come in now, or not from there."""
-        refused = self._check_request(connection, request)
-        if refused is not None:
-            return refused
+        is_admin = request.path == ADMIN_PATH
+        refused = (self._check_admin if is_admin else self._check_request)(connection, request)
         knock = cast(Knock, connection)
+        if refused is not None:
+            status = refused.status_code
+            _log.debug("%s was not let in: HTTP %d", knock.peer, status, extra=about(kind=Kind.REFUSED))
+            return refused
         is_proxy = self._proxies.trusts(knock.peer)
         if self._proxies and self._certificates is None and not is_proxy and not is_loopback(knock.peer):
+            self._meters.refuse(Reason.NOT_BY_PROXY)
             return connection.respond(
                 http.HTTPStatus.FORBIDDEN, "this server is reached through its proxy, and not directly\n"
             )
@@ -184,17 +232,43 @@ class Listener:
         refusal = self._admission.ask(
             knock.visit, counted_as(address), client if _CLIENT.fullmatch(client) else ""
         )
-        return None if refusal is None else _busy(connection, refusal)
+        if refusal is None:
+            if is_admin:
+                knock.protocol.available_subprotocols = [Subprotocol(ADMIN_SUBPROTOCOL)]
+            return None
+        _log.debug("%s was not let in: %s", address, refusal.message, extra=about(kind=Kind.REFUSED))
+        return _busy(connection, refusal)
+
+    def _check_admin(self, connection: ServerConnection, request: Request) -> Response | None:
+        """Refuse who asks as an operator where there are none but the owner, and web pages."""
+        if (refused := self._check_origin(connection, request)) is not None:
+            return refused
+        if self._access.keys is None:
+            self._meters.refuse(Reason.NOT_OWNER)
+            return connection.respond(
+                http.HTTPStatus.FORBIDDEN,
+                "this server knows no tokens: only its owner may ask, on its own machine\n",
+            )
+        return None
+
+    def _check_origin(self, connection: ServerConnection, request: Request) -> Response | None:
+        """Refuse web pages, but those that were said."""
+        if any(origin not in self._origins for origin in request.headers.get_all("Origin")):
+            self._meters.refuse(Reason.ORIGIN)
+            return connection.respond(http.HTTPStatus.FORBIDDEN, "no web page may open a room here\n")
+        return None
 
     def _check_request(self, connection: ServerConnection, request: Request) -> Response | None:
         """Refuse what no client of ours sends."""
-        if any(origin not in self._origins for origin in request.headers.get_all("Origin")):
-            return connection.respond(http.HTTPStatus.FORBIDDEN, "no web page may open a room here\n")
+        if (refused := self._check_origin(connection, request)) is not None:
+            return refused
         if not request.path.startswith(ROOM_PATH):
+            self._meters.refuse(Reason.PATH)
             return connection.respond(http.HTTPStatus.NOT_FOUND, f"rooms are under {ROOM_PATH}\n")
         try:
             check_room_name(_room(request))
         except NameRefused as error:
+            self._meters.refuse(Reason.PATH)
             return connection.respond(http.HTTPStatus.NOT_FOUND, f"{error}\n")
         return None
 
@@ -207,10 +281,23 @@ class Listener:
                 self._operators.discard(websocket)
         else:
             account = account_behind(websocket)
-            await self._serve(cast(RoomSocket, websocket), account, _nothing, _nothing)
+            await self._serve(cast(RoomSocket, websocket), account, _nothing, _nothing, "the socket")
 
     async def _serve_tcp(self, knock: Knock) -> None:
-        await self._serve(knock, None, knock.said_hello, lambda: self._admission.greeted(knock.visit))
+        def on_greeted() -> None:
+            self._admission.greeted(knock.visit)
+
+        if knock.subprotocol == ADMIN_SUBPROTOCOL:
+            self._operators.add(knock)
+            try:
+                await serve_remote_admin(
+                    knock, self._office, self._access, on_hello=knock.said_hello, on_greeted=on_greeted
+                )
+            finally:
+                self._operators.discard(knock)
+            return
+        address = knock.visit.address or knock.peer
+        await self._serve(knock, None, knock.said_hello, on_greeted, f"TCP from {address}", address)
 
     async def _serve(
         self,
@@ -218,6 +305,8 @@ class Listener:
         account: Account | None,
         on_hello: Callable[[], None],
         on_greeted: Callable[[], None],
+        way: str,
+        address: str = "",
     ) -> None:
         room = "" if websocket.request is None else _room(websocket.request)
 
@@ -238,16 +327,23 @@ class Listener:
             admit=admit,
             office=self._office,
             caps=self._caps,
-            reassembly=self._reassembly,
-            holdings=self._holdings,
+            reassembly=self.reassembly,
+            holdings=self.holdings,
             on_greeted=on_greeted,
+            way=way,
+            address=address,
+            meters=self._meters,
         )
+        way = Way.TCP if account is None else Way.UNIX
         self.connections.add(connection)
         self.nobody_here.clear()
+        self._meters.connections_opened[way] += 1
+        self.open[way] += 1
         try:
             await connection.run()
         finally:
             self.connections.discard(connection)
+            self.open[way] -= 1
             if not self.connections:
                 self.nobody_here.set()
 

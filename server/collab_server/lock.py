@@ -34,7 +34,10 @@ class FolderTaken(CollabError):
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """Where a running server is, as server.json tells it; `started` in UTC seconds."""
+    """Where a running server is, as server.json tells it; `started` in UTC seconds.
+
+    `monitor` is not told there: older collabs take a note with more in it for none.
+    """
 
     version: str
     protocol: tuple[int, ...]
@@ -42,6 +45,7 @@ class Endpoints:
     unix: str
     tcp: tuple[str, int] | None
     started: float
+    monitor: tuple[str, int] | None = None
 
 
 class FolderLock:
@@ -83,7 +87,9 @@ class FolderLock:
             draft.unlink(missing_ok=True)
             draft.touch(mode=0o600)
             with draft.open("w", encoding="utf-8") as file:
-                json.dump(asdict(endpoints), file)
+                note = asdict(endpoints)
+                del note["monitor"]
+                json.dump(note, file)
             draft.replace(self._folder / _NOTE)
         except OSError as error:
             raise StoreError(f"{_NOTE} cannot be written: {error.strerror or error}") from error

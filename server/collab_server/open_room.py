@@ -15,6 +15,8 @@ from collab_protocol.errors import ProtocolError, StoreError
 from collab_protocol.text import Replica
 from collab_server.committer import Committer
 from collab_server.config import ServerConfig
+from collab_server.log_fields import about
+from collab_server.meters import Meters
 from collab_server.outbox import BatchEncoder
 from collab_server.room import Room, RoomState
 from collab_server.store.base import ChatLine, Row, SettingRow, Snapshot, StoredRoom
@@ -48,7 +50,8 @@ class _Guard(contextlib.AbstractContextManager[None]):
     ) -> bool:
         if not isinstance(error, Exception) or isinstance(error, ProtocolError):
             return False
-        _log.error("room %s broke down", self._room.name, exc_info=error)
+        _log.error("a room broke down", exc_info=error, extra=about(room=self._room.name))
+        self._room.meters.room_breakdowns += 1
         self._room.fail(f"the server failed in {self._room.name}")
         return True
 
@@ -148,6 +151,7 @@ def make_room(
     epoch: bytes,
     is_durable: bool,
     config: ServerConfig,
+    meters: Meters | None = None,
 ) -> Room:
     """Return a room on this loop as it is stored; `replica` holds its document, and is the room's now."""
     covered = 0 if stored.snapshot is None else stored.snapshot.covered
@@ -171,5 +175,6 @@ def make_room(
         is_durable=is_durable,
         limits=config.limits,
         draw_retry_ms=lambda: secrets.randbelow(_RETRY_AFTER_FAILURE_MS),
+        meters=meters,
     )
     return turns.room

@@ -26,6 +26,7 @@ from collab_protocol.messages import (
     Pulse,
     Sync,
 )
+from collab_server.meters import Meters
 from collab_server.room_socket import framed
 
 LAG_BYTES: Final = 1024 * 1024
@@ -107,12 +108,14 @@ class Outbox:
         *,
         lag_bytes: int = LAG_BYTES,
         clock: Callable[[], float] = time.monotonic,
+        meters: Meters | None = None,
     ) -> None:
         """`on_ready` is called whenever something has been put; `lag_bytes` of text may wait."""
         self.encoder = encoder
         self._on_ready = on_ready
         self._lag_bytes = lag_bytes
         self._clock = clock
+        self._meters = Meters() if meters is None else meters
         self._queue: deque[_Waiting] = deque()
         self._urgent: list[bytes] = []
         self._carets: dict[int, _Waiting] = {}
@@ -178,9 +181,15 @@ class Outbox:
             if isinstance(message, Fault | Bye | Sync):
                 # A Sync holds all that was dropped before it. An empty Batch after it could name the very
                 # next row, and then it would not look like a gap: the reader would pass a row it lacks.
-                self._missed_to = None
+                self.catch_up()
             self._add(_Waiting(message, self.encoder.encode(message), self._clock()))
         self._on_ready()
+
+    def catch_up(self) -> None:
+        """Note that the reader need not be told any more of what it missed."""
+        if self._missed_to is not None:
+            self._missed_to = None
+            self._meters.lagging -= 1
 
     def _add(self, waiting: _Waiting) -> None:
         if waiting.session is not None:
@@ -210,7 +219,8 @@ class Outbox:
             return waiting.encoded
         if self._missed_to is None:
             return None
-        missed, self._missed_to = self._missed_to, None
+        missed = self._missed_to
+        self.catch_up()
         return encode(Batch(missed, missed, ()))
 
     def _put_batch(self, batch: Batch) -> None:
@@ -226,6 +236,8 @@ class Outbox:
         ):
             self._drop_batches()
             self._missed_to = batch.last
+            self._meters.fell_behind += 1
+            self._meters.lagging += 1
             return
         self._add(_Waiting(batch, encoded, now))
 

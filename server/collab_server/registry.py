@@ -6,20 +6,25 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
+from dataclasses import replace
 from typing import Final
 
 from collab_protocol.errors import StoreError
+from collab_protocol.limits import RoomLimits
 from collab_protocol.messages import Authors, pack_ids
 from collab_server.committer import Committer
-from collab_server.config import ServerConfig
+from collab_server.config import Caps, ServerConfig
 from collab_server.erasing import Erasing
+from collab_server.log_fields import Kind, about, without_name
 from collab_server.memory import FreedMemory
+from collab_server.meters import Meters
 from collab_server.open_room import OpenRoom, RoomTurns, guard, make_room
 from collab_server.room import Room
 from collab_server.room_caps import Refused, RoomCaps
-from collab_server.store.base import Snapshot, Store, StoredRoom, StoreTrouble
+from collab_server.store.base import Snapshot, Store, StoredRoom, StoredSize, StoreTrouble
 from collab_server.store.replay import check_snapshot, read_document
+from collab_server.store.survey import survey_file
 
 __all__ = ["OpenRoom", "Refused", "Registry", "guard"]
 
@@ -56,12 +61,14 @@ class Registry:
         is_durable: bool,
         probe_first_s: float = 1.0,
         probe_most_s: float = 5.0,
+        meters: Meters | None = None,
     ) -> None:
         """The disk is probed after `probe_first_s`, then less and less often, up to each `probe_most_s`."""
         self._config = config
         self._committer = committer
         self._epoch = epoch
         self._is_durable = is_durable
+        self._meters = Meters() if meters is None else meters
         self._caps = RoomCaps(config.caps)
         self._freed = FreedMemory()
         self._rooms: dict[str, OpenRoom] = {}
@@ -79,6 +86,38 @@ class Registry:
         self._probing: asyncio.Task[None] | None = None
         self._recovered_at = float("-inf")
         self._is_closing = False
+
+    @property
+    def loaded(self) -> Collection[OpenRoom]:
+        """The rooms that are loaded."""
+        return self._rooms.values()
+
+    @property
+    def stored(self) -> int | None:
+        """How many rooms are on disk; None while nobody has counted them."""
+        return self._caps.stored
+
+    @property
+    def trouble(self) -> str:
+        """Why the disk takes no writes at present; empty while it does."""
+        return self._trouble or ""
+
+    def change_limits(self, caps: Caps, room_limits: RoomLimits) -> None:
+        """Heed these from now on, in the rooms that are loaded too."""
+        self._config = replace(self._config, caps=caps, room_limits=room_limits)
+        self._caps.change(caps)
+        for opened in self._rooms.values():
+            opened.room.change_limits(self._config.limits)
+
+    async def survey(self, after: str, most: int) -> list[StoredSize]:
+        """Return what is kept of `most` rooms at most whose names come after `after`; no commit waits for it.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        if self._config.memory:
+            return await self._committer.run(lambda store: store.survey(after, most))
+        return await asyncio.to_thread(survey_file, self._config.data_dir / "rooms.sqlite3", after, most)
 
     async def open(self, name: str, maker: str = "") -> OpenRoom:
         """Return the room `name`, loaded, or made by `maker`: a principal, or "" for the server itself.
@@ -182,6 +221,7 @@ class Registry:
         self._freed.close()
 
     async def _load(self, name: str, maker: str) -> OpenRoom:
+        began = time.monotonic()
         await self._make_space(name)
         parted = self._rooms.get(name)
         if parted is not None and parted.room.is_parted:
@@ -199,12 +239,14 @@ class Registry:
             epoch=self._epoch,
             is_durable=self._is_durable,
             config=self._config,
+            meters=self._meters,
         )
         before = self._rooms.pop(name, None)
         if before is not None:
             self._idle.pop(name, None)
             before.close()
         opened = self._rooms[name] = OpenRoom(room, turns, replica, stored.snapshot)
+        self._meters.load_s.observe(time.monotonic() - began)
         if self._trouble is not None:
             opened.is_storing = False
             room.stop_storing(self._trouble)
@@ -265,10 +307,13 @@ class Registry:
         self._loads.pop(name, None)
         # Asked for, so that a failure which nobody waits for any more is not reported as forgotten.
         if not load.cancelled() and load.exception() is not None:
-            _log.info("room %s was not loaded: %s", name, load.exception())
+            self._meters.load_failures += 1
+            why = without_name(load.exception() or "", name)
+            _log.info("a room was not loaded: %s", why, extra=about(room=name, kind=Kind.REFUSED))
 
     def _failed(self, room: Room, error: StoreError) -> None:
-        _log.error("room %s is given up and loaded again: %s", room.name, error)
+        why = without_name(error, room.name)
+        _log.error("a room is given up and loaded again: %s", why, extra=about(room=room.name))
         if isinstance(error, StoreTrouble):
             self._enter_trouble(error.reason)
         room.fail(f"the server could not store {room.name}")
@@ -338,6 +383,7 @@ class Registry:
         del self._rooms[room.name]
         self._idle.pop(room.name, None)
         opened.close()
+        self._meters.unloads += 1
         self._freed.let_go()
 
     def _deleted(self, name: str, was_there: bool) -> None:
@@ -371,7 +417,8 @@ class Registry:
         try:
             check_snapshot(snapshot, room.text(), opened.replica.state_vector())
         except StoreError as error:
-            _log.error("no snapshot of room %s: %s", room.name, error)
+            self._meters.snapshot_failures += 1
+            _log.error("no snapshot: %s", error, extra=about(room=room.name))
             return
         self._do(self._save(room.name, snapshot), f"snapshot {room.name}")
 
@@ -389,8 +436,10 @@ class Registry:
     async def _save(self, name: str, snapshot: Snapshot) -> None:
         try:
             await self._committer.run(lambda store: store.save_snapshot(name, snapshot))
+            self._meters.snapshots += 1
         except StoreError as error:
-            _log.error("no snapshot of room %s: %s", name, error)
+            self._meters.snapshot_failures += 1
+            _log.error("no snapshot: %s", without_name(error, name), extra=about(room=name))
 
 
 async def _index(room: Room) -> None:

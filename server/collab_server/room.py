@@ -45,6 +45,8 @@ from collab_protocol.text import EMPTY_STATE_VECTOR, Replica, merge_rows
 from collab_protocol.versions import VERSIONS
 from collab_server.chat import Chat, why_not
 from collab_server.intake import Intake
+from collab_server.log_fields import Kind, about
+from collab_server.meters import Meters, Reason
 from collab_server.roster import Joiner, Member, Pending, Roster, Seat, device_hash
 from collab_server.settings import Settings
 from collab_server.showing import Showing
@@ -113,12 +115,16 @@ class RoomState:
 
 @dataclass(frozen=True, slots=True)
 class _Written:
-    """One author's part of a batch: its row, the number of the last update in it, and what these weighed."""
+    """One author's part of a batch: its row, the number of the last update in it, and what these weighed.
+
+    `came_at` is when the first of them came.
+    """
 
     seat: Seat
     n: int
     data: bytes
     size: int
+    came_at: float
 
 
 class Room:
@@ -136,6 +142,7 @@ class Room:
         is_durable: bool,
         limits: RoomLimits,
         draw_retry_ms: Callable[[], int],
+        meters: Meters | None = None,
     ) -> None:
         """`defer` runs a call at the end of this loop turn, `later` after so many seconds.
 
@@ -143,6 +150,9 @@ class Room:
         `draw_retry_ms` says to each member that is sent away when to come back, each another time.
         """
         self.name = state.name
+        self.meters = Meters() if meters is None else meters
+        self.updates = self.bytes_in = 0
+        """Updates applied, and what they held, since the room was loaded."""
         self._state = state
         self._replica = state.replica
         self._intake = Intake(state.replica, state.bindings, now)
@@ -163,7 +173,7 @@ class Room:
         self._chat = Chat(state.name, state.chat)
         self._seq = state.seq
         self._committed = state.seq
-        self._waiting: deque[tuple[int, Callable[[], None]]] = deque()
+        self._waiting: deque[tuple[int, float, Callable[[], None]]] = deque()
         self._is_flush_due = False
         self._is_over = False
         self._loaded_seq = state.seq
@@ -244,12 +254,14 @@ class Room:
             # It may be the living one, when the Hello of a link long dead arrives late: it comes back.
             other.member.deliver(Fault(FaultCode.REPLACED, "this session went on over another link", 0))
         if len(self._roster) >= self._limits.people:
+            self.meters.refuse(Reason.ROOM_FULL)
             message = f"{self.name} is full: {self._limits.people} connections may be in a room"
             member.deliver(Fault(FaultCode.BUSY, message, 5000))
             return
         sync = self._sync_from(hello.state_vector)
         is_new, self._state.is_new = self._state.is_new, False
         seat = self._roster.add(member, hello, joiner, self._seq)
+        self.meters.sessions_joined += 1
         self._when_on_disk(self._seq, lambda: self._welcome(seat, sync, is_new=is_new))
 
     def update(self, member: Member, n: int, data: bytes) -> None:
@@ -266,6 +278,7 @@ class Room:
         seat = self._roster.find(member)
         if seat is None or self._is_over:
             return
+        came_at = self._clock()
         if not seat.person.role.may_write:
             self._dismiss(seat, FaultCode.READ_ONLY, "you may read here, not write")
             return
@@ -294,13 +307,31 @@ class Room:
         seat.unsettled_bytes += len(data) + _PENDING_BYTES
         # A caret that was said before this edit would be shown after it; its owner says a new one.
         self._showing.take_back(seat, self._seq)
-        seat.pending.append(Pending(n, data, judgement))
+        seat.pending.append(Pending(n, data, judgement, came_at))
         self._flush_later()
+
+    def change_limits(self, limits: RoomLimits) -> None:
+        """Heed `limits` from now on; who is here stays, and hears of other sizes with their next Welcome."""
+        self._limits = limits
 
     def unsettled_bytes(self, member: Member) -> int:
         """Return how much of what `member` sent has no receipt yet: too much, and it should wait."""
         seat = self._roster.find(member)
         return 0 if seat is None else seat.unsettled_bytes
+
+    @property
+    def size_bytes(self) -> int:
+        """The size of the text in UTF-8."""
+        return self._replica.size_utf8
+
+    @property
+    def connections(self) -> int:
+        """How many have a seat."""
+        return len(self._roster)
+
+    def waits_s(self) -> float:
+        """Return for how long the oldest has waited of what is shown once it is on disk; 0 for nothing."""
+        return self._clock() - self._waiting[0][1] if self._waiting else 0.0
 
     def indexing(self) -> Generator[None, None, None]:
         """Prepare, in slices, for judging what comes anywhere in the text; a room works without it."""
@@ -385,6 +416,11 @@ class Room:
         seat = self._roster.find(member)
         return None if seat is None else seat.person
 
+    def activity(self, member: Member) -> Activity | None:
+        """Return what the person behind `member` is doing; None while it has no seat."""
+        seat = self._roster.find(member)
+        return None if seat is None else seat.presence.activity
+
     def why_no_admin(self, member: Member) -> str:
         """Return why `member` may not send others away or close the room; empty when it may."""
         seat = self._roster.find(member)
@@ -413,6 +449,7 @@ class Room:
             return
         self._flush()
         sync = self._sync_since(from_seq, state_vector) or self._sync_from(state_vector)
+        self.meters.resyncs_asked += 1
         seat.is_sync_due = True
         self._when_on_disk(self._seq, lambda: self._resynced(seat, sync))
 
@@ -435,12 +472,16 @@ class Room:
         if self._digest is None or self._digest[0] != seq:
             self._digest = (seq, hashlib.sha256(self._replica.text().encode()).digest())
         if self._digest[1] == sha256:
+            self.meters.check_matches += 1
             return
-        _log.error("room %s: session %d had another text at row %d", self.name, member.session, seq)
+        self.meters.check_mismatches += 1
+        _log.error("had another text at row %d", seq, extra=about(room=self.name, session=member.session))
         if self._reads_back():
             self._dismiss(seat, FaultCode.DIVERGED, "your text was another than the server's", 0)
         else:
-            _log.error("room %s: whoever joins reads another text than those who are here", self.name)
+            _log.error(
+                "whoever joins reads another text than those who are here", extra=about(room=self.name)
+            )
             self.is_parted = True
             self.fail(f"{self.name} is loaded again")
 
@@ -476,7 +517,7 @@ class Room:
         """Hear from the log that every row up to `seq` is on disk."""
         self._committed = max(self._committed, seq)
         while self._waiting and self._waiting[0][0] <= self._committed:
-            self._waiting.popleft()[1]()
+            self._waiting.popleft()[2]()
 
     def setting_committed(self, key: str, value: str) -> None:
         """Hear from the log that a setting is on disk."""
@@ -568,13 +609,17 @@ class Room:
                 continue
             if not self._intake.fits(each.judgement):
                 # Never to happen, and the CRDT must not see it if it does.
-                _log.error("room %s: what was accepted does not fit any more", self.name)
+                _log.error("what was accepted does not fit any more", extra=about(room=self.name))
                 self.fail(f"{self.name} is loaded again")
                 return
             new_ids += self._intake.applied(each.judgement, seat.device_hash)
             news.append(each.data)
         n = taken[-1].n
         size = sum(len(each.data) + _PENDING_BYTES for each in taken)
+        came_at = taken[0].came_at
+        self.updates += count
+        self.bytes_in += size - count * _PENDING_BYTES
+        self.meters.updates += count
         try:
             data = self._replica.apply(*news) if news else None
         except UpdateError:
@@ -589,7 +634,9 @@ class Room:
             # It says where the last of it stands, or may stand at most: what came after may not count
             # as unseen by those who had seen the author's rows.
             seq = self._last_row_of.get(seat.nonce, self._loaded_seq)
-            self._when_on_disk(self._seq, lambda: self._settle(seat, Receipt(n, seq, alone=False), size))
+            self._when_on_disk(
+                self._seq, lambda: self._settle(seat, Receipt(n, seq, alone=False), size, came_at)
+            )
             return
         self._seq += 1
         self._encoded_most += len(data)
@@ -613,12 +660,14 @@ class Room:
                 new_ids=tuple(new_ids),
             )
         )
-        written.append(_Written(seat, n, data, size))
+        written.append(_Written(seat, n, data, size, came_at))
 
     def _ask_again(self, seat: Seat, reason: str) -> None:
         """Answer what cannot be placed yet: an honest race, unless it happens again and again."""
         seat.stale_in_a_row += 1
-        _log.info("room %s: session %d sent what has no ground: %s", self.name, seat.member.session, reason)
+        self.meters.stale += 1
+        fields = about(room=self.name, session=seat.member.session, kind=Kind.HOSTILE)
+        _log.info("sent what has no ground: %s", reason, extra=fields)
         if not seat.member.answers_resync or seat.stale_in_a_row >= _STALE_MOST:
             self._dismiss(seat, FaultCode.STALE, "your changes rest on text that is not here", _COME_BACK_MS)
             return
@@ -627,6 +676,7 @@ class Room:
             self._send_resync(seat)
 
     def _send_resync(self, seat: Seat) -> None:
+        self.meters.resyncs_sent += 1
         seat.is_to_send_again = seat.member.answers_resync
         resync = Resync(self._seq, self._replica.state_vector())
         self._when_on_disk(self._seq, lambda: self._roster.tell(seat, resync))
@@ -679,7 +729,7 @@ class Room:
         return ""
 
     def _when_on_disk(self, seq: int, action: Callable[[], None]) -> None:
-        self._waiting.append((seq, action))
+        self._waiting.append((seq, self._clock(), action))
         self.committed(self._committed)
 
     def _welcome(self, seat: Seat, sync: Sync, *, is_new: bool) -> None:
@@ -725,10 +775,13 @@ class Room:
             if seat.is_live and not (is_alone and seat in authors):
                 seat.member.deliver(batch)
         for part in written:
-            self._settle(part.seat, Receipt(part.n, batch.last, alone=is_alone), part.size)
+            self._settle(part.seat, Receipt(part.n, batch.last, alone=is_alone), part.size, part.came_at)
 
-    def _settle(self, seat: Seat, receipt: Receipt, size: int) -> None:
+    def _settle(self, seat: Seat, receipt: Receipt, size: int, came_at: float) -> None:
         seat.unsettled_bytes -= size
+        if seat in self._roster:
+            self.meters.receipts += 1
+            self.meters.receipt_s.observe(self._clock() - came_at)
         self._roster.tell(seat, receipt)
 
     def _dismiss(self, seat: Seat, code: FaultCode, message: str, retry_ms: int | None = None) -> None:

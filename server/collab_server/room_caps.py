@@ -51,6 +51,12 @@ class RoomCaps:
             )
         self.made(1)
 
+    def change(self, caps: Caps) -> None:
+        """Heed `caps` from now on, of those too who made some already."""
+        self._caps = caps
+        for allowance in self._makers.values():
+            allowance.change(caps.rooms_per_day, _DAY_S / max(caps.rooms_per_day, 1))
+
     def made(self, change: int) -> None:
         """Note that there are so many more rooms, or fewer."""
         if self.stored is not None:

@@ -50,11 +50,15 @@ class Joiner:
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """What a member sent that is still to be applied: its rows up to `n`; KNOWN ones need a receipt only."""
+    """What a member sent that is still to be applied: its rows up to `n`; KNOWN ones need a receipt only.
+
+    `came_at` is when it came (seconds, monotonic).
+    """
 
     n: int
     data: bytes
     judgement: Judgement
+    came_at: float
 
 
 @dataclass(slots=True, eq=False)

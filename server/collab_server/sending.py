@@ -10,6 +10,7 @@ from collab_protocol import limits
 from collab_protocol.codec import Splitter
 from collab_protocol.messages import Authors, Batch, Bye, Fault, Message, Sync
 from collab_server.allowance import Holdings
+from collab_server.meters import Meters
 from collab_server.outbox import BatchEncoder, Outbox
 from collab_server.room_socket import RoomSocket
 
@@ -21,9 +22,10 @@ one that has not taken a last word by then."""
 class Sending:
     """One client's outbox, and the Parts of the message that is leaving it."""
 
-    def __init__(self, websocket: RoomSocket, holdings: Holdings) -> None:
+    def __init__(self, websocket: RoomSocket, holdings: Holdings, meters: Meters) -> None:
         """`holdings` bounds what all connections have waiting of large messages."""
-        self.outbox = Outbox(BatchEncoder(), _nothing)
+        self.outbox = Outbox(BatchEncoder(), _nothing, meters=meters)
+        self._meters = meters
         self.last_word: Fault | Bye | None = None
         """Nothing is said after it."""
         self.progressed_at = time.monotonic()
@@ -69,7 +71,7 @@ class Sending:
             return False
         encoded = outbox.encoder.encode(batch)
         if len(encoded) <= limits.PART_BYTES:
-            websocket.write(outbox.encoder.framed(encoded))
+            self._write_frame(outbox.encoder.framed(encoded))
         else:
             self._parts = self._splitter.splitting(encoded)
             self.write()
@@ -85,7 +87,7 @@ class Sending:
             if frame is None:
                 self.let_go()
                 return True
-            websocket.write(frame)
+            self._write_frame(frame)
         if self._full_at is None:
             self._full_at = time.monotonic()
         return False
@@ -104,6 +106,11 @@ class Sending:
         if self._last_word_at is not None:
             return now - self._last_word_at >= _PROGRESS_S
         return self._full_at is not None and now - max(self._full_at, self.progressed_at) >= _PROGRESS_S
+
+    def _write_frame(self, frame: bytes) -> None:
+        self._meters.messages_sent += 1
+        self._meters.bytes_sent += len(frame)
+        self._websocket.write(frame)
 
     def _next_frame(self) -> bytes | None:
         """Return what goes out next: of a large message a Part, with what is urgent between two."""

@@ -7,6 +7,7 @@ import secrets
 import time
 from collections.abc import Callable
 from pathlib import Path
+from ssl import SSLContext
 from typing import Any, Final, Self
 
 from websockets.sync.client import connect, unix_connect
@@ -27,23 +28,33 @@ DEADLINE_S: Final = 20.0
 class Peer:
     """One session in `room`, on the server at a TCP port of this machine or behind a Unix socket."""
 
-    def __init__(self, room: str, where: int | Path, *, name: str = "peer") -> None:
-        """Join, and return when the text is here."""
+    def __init__(
+        self,
+        room: str,
+        where: int | Path,
+        *,
+        name: str = "peer",
+        token: str | None = None,
+        tls: SSLContext | None = None,
+    ) -> None:
+        """Join, by `token` and over `tls` where they are given; return when the text is here."""
         self._replica = Replica(secrets.randbits(32))
         self._sync = ClientSync(
-            Identity(secrets.token_bytes(16), secrets.token_bytes(32), name),
+            Identity(secrets.token_bytes(16), secrets.token_bytes(32), name, token=token),
             client_id=self._replica.client_id,
             state_vector=self._replica.state_vector,
         )
         self._splitter = Splitter()
         self._assembler = Assembler()
-        host = f"ws://127.0.0.1:{where}" if isinstance(where, int) else "ws://localhost"
+        scheme = "ws" if tls is None else "wss"
+        host = f"{scheme}://127.0.0.1:{where}" if isinstance(where, int) else "ws://localhost"
         url = host + ROOM_PATH + room
         options: dict[str, Any] = {
             "subprotocols": [Subprotocol(SUBPROTOCOL)],
             "compression": None,
             "ping_interval": None,
             "proxy": None,
+            "ssl": tls,
         }
         self._stack = contextlib.ExitStack()
         self._websocket = self._stack.enter_context(

@@ -1,8 +1,9 @@
-"""The snippets of docs/deploy at work: a proxy with TLS before `collab serve`, joined through wss://."""
+"""The snippets of deploy/ at work: a proxy with TLS before `collab serve`, joined through wss://."""
 
 from __future__ import annotations
 
 import contextlib
+import http.client
 import os
 import re
 import shutil
@@ -26,7 +27,7 @@ from tests.e2e.server import READY_DEADLINE_S, Server
 from tests.e2e.test_two_people import all_hold, both_saved, leave
 from tests.unit.collab_server.certificates import Authority, Pair
 
-_DEPLOY: Final = Path(__file__).parents[2] / "docs" / "deploy"
+_DEPLOY: Final = Path(__file__).parents[2] / "deploy"
 _BACKEND: Final = "127.0.0.1:8765"
 _SITE: Final = "notes.example.org"
 
@@ -112,6 +113,14 @@ def running(home: Home, argv: list[str], port: int) -> Iterator[None]:
             process.kill()
 
 
+def asked(port: int, context: ssl.SSLContext, path: str) -> int:
+    """Ask for a page, as a browser does; returns the status."""
+    connection = http.client.HTTPSConnection("127.0.0.1", port, context=context, timeout=READY_DEADLINE_S)
+    with contextlib.closing(connection):
+        connection.request("GET", path)
+        return connection.getresponse().status
+
+
 def knock(port: int, context: ssl.SSLContext, source: str, *, says: str | None = None) -> int:
     """Ask to come in from `source`, with an own X-Forwarded-For or without; returns the status."""
     headers = {} if says is None else {"X-Forwarded-For": says}
@@ -150,6 +159,9 @@ def test_people_meet_through_a_proxy(home: Home, proxy: Callable[[Path, int, int
         assert knock(port, context, "127.0.0.1", says="198.51.100.7") == 503, "nobody is believed about that"
         assert knock(port, context, "127.0.0.5") == 101
         assert knock(port, context, "127.0.0.6", says="127.0.0.1") == 101
+        # What is for operators is not for everybody.
+        for path in ("/metrics", "/healthz", "/readyz", "/", "/hand-over"):
+            assert asked(port, context, path) == 404, path
         leave(ana)
         leave(bo)
     assert not re.search(r"Traceback|ERROR", server.log.read_text())

@@ -16,7 +16,7 @@ from typing import Any, Final, Self
 from websockets.sync.client import unix_connect
 from websockets.typing import Subprotocol
 
-from collab_server.admin import ADMIN_PATH, ADMIN_SUBPROTOCOL
+from collab_server.office.serving import ADMIN_PATH, ADMIN_SUBPROTOCOL
 from tests.e2e.home import Home
 
 _READY_S: Final = 20.0

@@ -7,10 +7,14 @@ does not wait for it; it means the same either way.
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from typing import Final
 
 from collab_cli import __version__
+
+_COMPLETE: Final = "_COLLAB_COMPLETE"
+"""As in `collab_cli.completion`: a shell asks what it may offer."""
 
 _EXAMPLES: Final = """\
 collab join notes                           edit the room "notes"; others here join it the same way
@@ -27,7 +31,7 @@ def main() -> int:
     gc.disable()
     arguments = sys.argv[1:]
     match arguments:
-        case []:
+        case [] if _COMPLETE not in os.environ:
             sys.stdout.write(_EXAMPLES)
             return 0
         case ["--version"]:

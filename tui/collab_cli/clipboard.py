@@ -181,6 +181,12 @@ class Clipboard:
         return f"copied {_amount(text)}"
 
 
+def clipboard_tool(traits: Traits, environ: Mapping[str, str]) -> str:
+    """Return the program that copies here; "" where the terminal itself is asked to, by OSC 52."""
+    tool = _find_tool(traits, environ)
+    return "" if tool is None else tool.copy[0]
+
+
 def _find_tool(traits: Traits, environ: Mapping[str, str]) -> _Tool | None:
     """Return what to copy with; None for OSC 52."""
     choices: list[_Tool] = []

@@ -8,8 +8,10 @@ A wrong flag or variable ends the command: it was meant for this start. A wrong 
 with its line and ignored, so that a slip there keeps nobody from the editor. Except for what must not be
 guessed: where text goes (`server`), and how it is served to others ([serve]).
 
-What gives up a protection (--insecure, --memory) is said on the command line or not at all.
-COLLAB_HOME=DIR keeps every file under DIR; COLLAB_IDLE_EXIT_S is how long a private server stays alone.
+`collab serve` starts with no wrong entry in [serve], and with no key that nobody knows. Joining over a line
+that others can read (--insecure) is said on the command line or not at all.
+COLLAB_HOME=DIR keeps every file under DIR; COLLAB_CONFIG=FILE is read in place of config.toml;
+COLLAB_IDLE_EXIT_S is how long a private server stays alone.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from collab_cli import settings_table as table
-from collab_cli.config_file import read_config
+from collab_cli.config_file import read_settings
 from collab_cli.flags import JoinFlags, Theme
 from collab_cli.identity import account_name
 from collab_cli.layers import Layers
@@ -48,13 +50,15 @@ class JoinSettings:
     """Whom to follow from the start; empty for nobody."""
     announce: str
     """Where to announce what happens: a file, a FIFO, or `region`; empty for nowhere."""
+    token_file: str | None
+    """Where the token for rooms at `server` is; None for a server that was typed, which may be another's."""
     complaints: tuple[str, ...]
 
 
 def join_settings(flags: JoinFlags, environ: Mapping[str, str], *, can_draw_unicode: bool) -> JoinSettings:
     """Return how to join. Raises: UsageError: a value that counts is wrong; the text says where."""
     folders = find_folders(environ)
-    layers = Layers(environ, read_config(folders.config_file))
+    layers = Layers(environ, read_settings(folders))
     server = layers.find(table.SERVER, flags.server).value
     name = layers.find(table.NAME, flags.name).value
     colour = layers.find(table.COLOUR, flags.colour).value
@@ -66,12 +70,13 @@ def join_settings(flags: JoinFlags, environ: Mapping[str, str], *, can_draw_unic
         theme=layers.find(table.THEME, flags.theme).value or Theme.AUTO,
         options=_options(layers),
         keys=layers.file.keys,
-        is_read_only=flags.read_only,
-        is_ascii=layers.find(table.ASCII, flags.ascii or None).value or not can_draw_unicode,
+        is_read_only=bool(layers.find(table.READ_ONLY, flags.read_only).value),
+        is_ascii=layers.find(table.ASCII, flags.ascii).value or not can_draw_unicode,
         is_insecure=flags.insecure,
-        is_offline=flags.offline,
-        follow=flags.follow or "",
-        announce=flags.announce or "",
+        is_offline=bool(layers.find(table.OFFLINE, flags.offline).value),
+        follow=layers.find(table.FOLLOW, flags.follow or None).value or "",
+        announce=layers.find(table.ANNOUNCE, flags.announce or None).value or "",
+        token_file=layers.find(table.TOKEN_FILE).value if flags.server is None else None,
         complaints=layers.file.complaints,
     )
 

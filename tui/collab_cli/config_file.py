@@ -1,15 +1,20 @@
-"""config.toml as values, and a complaint with its line for each entry that is wrong; those are left out."""
+"""config.toml as values, and a complaint with its line for each entry that is wrong; those are left out.
+
+What a wrong entry leads to is for the command to say: an editor opens without it, a server does not start.
+"""
 
 from __future__ import annotations
 
 import re
 import stat
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
+from collab_cli.exits import UsageError
 from collab_cli.key_names import arrives_as, parse_key
+from collab_cli.paths import Folders, full_path
 from collab_cli.setting_values import short_repr
 from collab_cli.settings_table import SETTINGS
 
@@ -27,6 +32,32 @@ _LONGEST_NAME: Final = 200
 """Characters of a key or table that are looked at to find its line."""
 
 _TABLES: Final = (KEYS_TABLE, *{setting.table for setting in SETTINGS if setting.table})
+_SERVE: Final = "serve"
+_IGNORED: Final = "; it is ignored"
+_NEAR: Final = 0.75
+"""What difflib calls alike: "prot" and "port" are, "plugins" and "ruler" are not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """One thing that is wrong in the file, with its place; `key` is the entry, "" for the whole file."""
+
+    key: str
+    text: str
+    is_ignored: bool = False
+    """The entry has no effect."""
+    is_known: bool = True
+    """False: nobody knows the key."""
+
+    def __str__(self) -> str:
+        return f"{self.text}{_IGNORED if self.is_ignored else ''}"
+
+    @property
+    def concerns_serving(self) -> bool:
+        """Whether a server may be served otherwise than was meant."""
+        is_top = "." not in self.key
+        table = self.key.partition(".")[0]
+        return not self.key or table == _SERVE or (is_top and not self.is_known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +73,22 @@ class ConfigFile:
     """Keys of actions by id: Textual's names with commas between; "" for none."""
     wrong: Mapping[str, str] = field(default_factory=dict)
     """What is wrong, by key, for values that are."""
-    complaints: tuple[str, ...] = ()
-    """All that is wrong, each with its place."""
+    found_wrong: tuple[Complaint, ...] = ()
+    """All that is wrong."""
     is_broken: bool = False
     """It is no TOML, or cannot be read: nothing in it counts."""
     is_unread: bool = False
     """It cannot be read: it might say anything."""
+
+    @property
+    def complaints(self) -> tuple[str, ...]:
+        """All that is wrong, each with its place, and what comes of it."""
+        return tuple(map(str, self.found_wrong))
+
+    @property
+    def serving_complaints(self) -> tuple[str, ...]:
+        """What keeps a server from being served as was meant, each with its place."""
+        return tuple(each.text for each in self.found_wrong if each.concerns_serving)
 
     def place(self, key: str) -> str:
         """Return where `key` stands, for a message."""
@@ -57,7 +98,7 @@ class ConfigFile:
     def wrong_at(self, key: str) -> str | None:
         """Return what is wrong with `key`; None if it is right or not given, as far as can be seen."""
         if self.is_broken and (self.is_unread or self._line(key) is not None):
-            return self.complaints[0]
+            return self.found_wrong[0].text
         return self.wrong.get(key)
 
     def _line(self, key: str) -> int | None:
@@ -65,7 +106,26 @@ class ConfigFile:
         return self.lines.get(key) or self.lines.get(f"{key.partition('.')[0]}.")
 
 
-def read_config(path: Path) -> ConfigFile:
+def read_settings(folders: Folders) -> ConfigFile:
+    """Return what this account's config.toml says, or the file that was named in its place."""
+    return read_config(folders.config_file, must_exist=folders.named_config is not None)
+
+
+def with_config(folders: Folders, typed: Path | None) -> Folders:
+    """Return `folders` with the file that was typed after --config, if one was.
+
+    Raises:
+        UsageError: it is no path.
+    """
+    if typed is None:
+        return folders
+    try:
+        return replace(folders, named_config=full_path(typed))
+    except ValueError as error:
+        raise UsageError(f"--config: {short_repr(typed)} is not {error}") from error
+
+
+def read_config(path: Path, *, must_exist: bool = False) -> ConfigFile:
     """Return what the file says; one that is not there says nothing, and neither does one that is no TOML."""
     try:
         mode = path.stat().st_mode
@@ -73,7 +133,7 @@ def read_config(path: Path) -> ConfigFile:
             return _unread(path, "it is not a file")
         data = path.read_bytes()
     except FileNotFoundError:
-        return ConfigFile(path)
+        return _unread(path, "there is no such file") if must_exist else ConfigFile(path)
     except OSError as error:
         return _unread(path, str(error.strerror))
     try:
@@ -103,11 +163,13 @@ def read_config(path: Path) -> ConfigFile:
 
 
 def _unread(path: Path, why: str) -> ConfigFile:
-    return ConfigFile(path, complaints=(f"cannot read {path}: {why}",), is_broken=True, is_unread=True)
+    return ConfigFile(
+        path, found_wrong=(Complaint("", f"cannot read {path}: {why}"),), is_broken=True, is_unread=True
+    )
 
 
 def _broken(path: Path, text: str, complaint: str) -> ConfigFile:
-    return ConfigFile(path, _lines(text), complaints=(complaint,), is_broken=True)
+    return ConfigFile(path, _lines(text), found_wrong=(Complaint("", complaint),), is_broken=True)
 
 
 class _Check:
@@ -118,7 +180,7 @@ class _Check:
         self._table = table
         self._values: dict[str, object] = {}
         self._wrong: dict[str, str] = {}
-        self._complaints: list[str] = []
+        self._complaints: list[Complaint] = []
 
     def checked(self) -> ConfigFile:
         """Return the file with all that is known of it."""
@@ -128,20 +190,26 @@ class _Check:
             if key == KEYS_TABLE:
                 keys = self._moved_keys(value)
             elif (setting := settings.get(key)) is None:
-                self._complain(key, f"nobody knows the key {short_repr(key)}; it is ignored")
+                self._complain(
+                    key,
+                    f"nobody knows the key {short_repr(key)}{_meant(key)}",
+                    is_ignored=True,
+                    is_known=False,
+                )
             else:
                 try:
                     setting.parse(value)
                     self._values[key] = value
                 except ValueError as error:
                     self._wrong[key] = f"{self._file.place(key)}: {short_repr(value)} is not {error}"
-                    self._complaints.append(f"{self._wrong[key]}; it is ignored")
+                    self._complaints.append(Complaint(key, self._wrong[key], is_ignored=True))
         return ConfigFile(
             self._file.path, self._file.lines, self._values, keys, self._wrong, tuple(self._complaints)
         )
 
-    def _complain(self, key: str, what: str) -> None:
-        self._complaints.append(f"{self._file.place(key)}: {what}")
+    def _complain(self, key: str, what: str, *, is_ignored: bool = False, is_known: bool = True) -> None:
+        text = f"{self._file.place(key)}: {what}"
+        self._complaints.append(Complaint(key, text, is_ignored, is_known))
 
     def _entries(self) -> Iterator[tuple[str, object]]:
         for key, value in self._table.items():
@@ -150,11 +218,11 @@ class _Check:
             elif isinstance(value, dict):
                 yield from ((f"{key}.{inner}", inner_value) for inner, inner_value in value.items())
             else:
-                self._complain(key, f"{key!r} is a table, written [{key}]; it is ignored")
+                self._complain(key, f"{key!r} is a table, written [{key}]", is_ignored=True)
 
     def _moved_keys(self, table: object) -> dict[str, str]:
         if not isinstance(table, dict):
-            self._complain(KEYS_TABLE, f"{KEYS_TABLE!r} is a table, written [{KEYS_TABLE}]; it is ignored")
+            self._complain(KEYS_TABLE, f"{KEYS_TABLE!r} is a table, written [{KEYS_TABLE}]", is_ignored=True)
             return {}
         from collab_tui.actions import ACTIONS, split_keys
 
@@ -164,12 +232,15 @@ class _Check:
         for id_, value in table.items():
             place = f"{KEYS_TABLE}.{id_}"
             if id_ not in default_keys:
+                near = _near(id_, default_keys)
                 self._complain(
                     place,
-                    f"there is no action {short_repr(id_)} (`collab config edit` lists them); it is ignored",
+                    f"there is no action {short_repr(id_)} "
+                    + (f"(did you mean {near!r}?)" if near else "(`collab config edit` lists them)"),
+                    is_ignored=True,
                 )
             elif (written := _written_keys(value)) is None:
-                self._complain(place, f'{short_repr(value)} is not keys, as in "ctrl+d, f4"; it is ignored')
+                self._complain(place, f'{short_repr(value)} is not keys, as in "ctrl+d, f4"', is_ignored=True)
             else:
                 own = self._own_keys(id_, written, default_keys[id_], taken)
                 if own or not written:
@@ -203,10 +274,10 @@ class _Check:
             try:
                 first, *also = parse_key(each)
             except ValueError as error:
-                self._complain(place, f"{short_repr(each)} is not {error}; it is ignored")
+                self._complain(place, f"{short_repr(each)} is not {error}", is_ignored=True)
                 continue
             if (owner := taken.get(first, id_)) != id_:
-                self._complain(place, f"{each!r} is already for {owner!r}; it is ignored")
+                self._complain(place, f"{each!r} is already for {owner!r}", is_ignored=True)
                 continue
             if (same := arrives_as(first)) and same not in default_keys:
                 self._complain(place, f"{each!r} arrives as {same!r} from most terminals")
@@ -216,6 +287,26 @@ class _Check:
                 if taken.setdefault(name, id_) == id_ and name not in own:
                     own.append(name)
         return own
+
+
+def _meant(key: str) -> str:
+    """Return a guess at what was meant by a key that nobody knows; "" without one."""
+    table, _, name = key.rpartition(".")
+    near = next((each.key for each in SETTINGS if each.name == name), "")  # it is in another table
+    if not near:
+        beside = {each.name: each.key for each in SETTINGS if each.table == table}
+        if not table:
+            beside.update({each: each for each in _TABLES})
+        near = beside.get(_near(name, beside), "")
+    return f" (did you mean {near!r}?)" if near else ""
+
+
+def _near(written: str, known: Iterable[str]) -> str:
+    """Return which of `known` is written nearly so; "" for none."""
+    import difflib  # most files have no such slip
+
+    found = difflib.get_close_matches(written[:_LONGEST_NAME], known, 1, _NEAR)
+    return found[0] if found else ""
 
 
 def _written_keys(value: object) -> list[str] | None:

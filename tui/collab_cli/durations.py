@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
-from typing import Final
 
 from collab_cli.exits import UsageError
-from collab_cli.setting_values import short_repr
-
-_UNITS_S: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
-_FORM: Final = re.compile(r"([0-9]{1,9})\s*([smhdw])", re.ASCII | re.IGNORECASE)
-_MOST_S: Final = 10 * 366 * 86_400
+from collab_cli.setting_values import duration_s, short_repr
 
 
 def parse_duration_s(typed: str, flag: str) -> int:
@@ -20,14 +14,10 @@ def parse_duration_s(typed: str, flag: str) -> int:
     Raises:
         UsageError: it is no such time; the text names `flag` and says how to write one.
     """
-    found = _FORM.fullmatch(typed.strip())
-    seconds = 0 if found is None else int(found[1]) * _UNITS_S[found[2].lower()]
-    if not 0 < seconds <= _MOST_S:
-        raise UsageError(
-            f"{flag}: {short_repr(typed)} is not a time of up to ten years: "
-            "write a number and a unit, as in 90s, 30m, 2h, 7d or 1w"
-        )
-    return seconds
+    try:
+        return duration_s(typed)
+    except ValueError as error:
+        raise UsageError(f"{flag}: {short_repr(typed)} is not {error}") from error
 
 
 def local_time(at: float) -> str:

@@ -14,7 +14,13 @@ DEFAULT_CONNECTIONS_PER_ADDRESS: Final = 64
 DEFAULT_CONNECTIONS_PER_ROOM: Final = 256
 DEFAULT_ACCEPT_RATE: Final = 200
 DEFAULT_ROOMS: Final = 100_000
+DEFAULT_LOADED_ROOMS: Final = 10_000
+DEFAULT_ROOMS_PER_DAY: Final = 100
+DEFAULT_MESSAGES_PER_SECOND: Final = 5_000
+DEFAULT_BYTES_PER_SECOND: Final = 4 * 1024 * 1024
 """As in `collab_server.config.Caps`, which takes long to load."""
+
+DEFAULT_MONITOR_HOST: Final = "127.0.0.1"
 
 COLOURS: Final = 12
 """Colours that a room hands out (collab_server.room) and a screen draws (collab_tui.palette)."""
@@ -31,6 +37,22 @@ class Theme(StrEnum):
     MONO = "mono"
 
 
+class LogLevel(StrEnum):
+    """What of its doings a server writes into its log: this, and all that is graver."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class LogFormat(StrEnum):
+    """How a server writes its log: lines for people, or JSON, an object a line."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
 @dataclass(frozen=True, slots=True)
 class JoinFlags:
     """What was typed after `collab join`."""
@@ -40,10 +62,10 @@ class JoinFlags:
     name: str | None = None
     colour: int | None = None
     theme: str | None = None
-    read_only: bool = False
-    ascii: bool = False
+    read_only: bool | None = None
+    ascii: bool | None = None
     insecure: bool = False
-    offline: bool = False
+    offline: bool | None = None
     follow: str | None = None
     announce: str | None = None
     token_file: str | None = None
@@ -57,8 +79,8 @@ class ServeFlags:
     host: str | None = None
     port: int | None = None
     unix: Path | None = None
-    insecure: bool = False
-    auth: bool = False
+    insecure: bool | None = None
+    auth: bool | None = None
     tls_cert: Path | None = None
     tls_key: Path | None = None
     trusted_proxies: tuple[str, ...] = ()
@@ -69,9 +91,30 @@ class ServeFlags:
     connections_per_address: int | None = None
     connections_per_room: int | None = None
     rooms: int | None = None
-    memory: bool = False
+    loaded_rooms: int | None = None
+    rooms_per_day: int | None = None
+    messages_per_second: int | None = None
+    bytes_per_second: str | None = None
+    room_bytes: str | None = None
+    monitor: str | None = None
+    log_level: str | None = None
+    log_format: str | None = None
+    history_age: str | None = None
+    history_size: str | None = None
+    memory: bool | None = None
+    config: Path | None = None
     private: bool = False
     idle_exit_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorFlags:
+    """Which server a command of its operator is for: one of this machine, or `server`, by a token."""
+
+    data_dir: Path | None = None
+    server: str | None = None
+    token_file: str | None = None
+    insecure: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,5 +127,5 @@ class InviteFlags:
     reusable: bool = False
     name: str | None = None
     url: str | None = None
-    data_dir: Path | None = None
+    place: OperatorFlags = OperatorFlags()
     json: bool = False

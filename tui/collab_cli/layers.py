@@ -37,7 +37,7 @@ class Layers:
         """
         if typed is not None:
             source, value = setting.flag, typed
-        elif setting.variable in self._environ:
+        elif setting.has_variable and setting.variable in self._environ:
             source, value = setting.variable, self._environ[setting.variable]
         elif setting.key in self.file.values:
             source, value = self.file.place(setting.key), self.file.values[setting.key]

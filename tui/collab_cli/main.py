@@ -2,28 +2,49 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
-from collab_cli import __version__
-from collab_cli.admin_commands import ADMIN, add_commands, admin_app
+from collab_cli import (
+    __version__,
+    admin_commands,
+    completion,
+    config_commands,
+    doctor_command,
+    log_command,
+    operator_commands,
+    shell_commands,
+    store_commands,
+    top_command,
+)
+from collab_cli.admin_commands import ADMIN, admin_app
+from collab_cli.config_commands import CONFIG, ConfigFlag, config_app
 from collab_cli.exits import ExitCode, run_command, say
 from collab_cli.flags import (
     COLOURS,
     DEFAULT_ACCEPT_RATE,
+    DEFAULT_BYTES_PER_SECOND,
     DEFAULT_CONNECTIONS,
     DEFAULT_CONNECTIONS_PER_ADDRESS,
     DEFAULT_CONNECTIONS_PER_ROOM,
     DEFAULT_HOST,
+    DEFAULT_LOADED_ROOMS,
+    DEFAULT_MESSAGES_PER_SECOND,
     DEFAULT_PORT,
     DEFAULT_ROOMS,
+    DEFAULT_ROOMS_PER_DAY,
     JoinFlags,
+    LogFormat,
+    LogLevel,
     ServeFlags,
     Theme,
 )
+from collab_cli.setting_values import shown_size
+from collab_protocol.limits import TEXT_BYTES
 
 app: Final = typer.Typer(
     name="collab",
@@ -35,14 +56,11 @@ app: Final = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-_CONFIG: Final = "config"
-
-config_app: Final = typer.Typer(help="Show or change the settings in config.toml.", rich_markup_mode=None)
-app.add_typer(config_app, name=_CONFIG)
-
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command that `arguments` name; returns its exit code."""
+    if completion.is_asked(os.environ):
+        completion.get_ready()
     try:
         return app(list(arguments), prog_name="collab", standalone_mode=False) or ExitCode.OK
     except typer.TyperException as error:
@@ -51,7 +69,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _command(arguments: Sequence[str]) -> str:
-    groups = {_CONFIG: config_app, ADMIN: admin_app}
+    groups = {CONFIG: config_app, ADMIN: admin_app}
     within = _next(app, arguments[:1], groups)
     group = groups.get(within.strip())
     return within if group is None else within + _next(group, arguments[1:2], {})
@@ -87,6 +105,7 @@ def _join(
             help="A room on this machine, ws://HOST[:PORT]/ROOM, wss://HOST[:PORT]/ROOM, an invite link or "
             "unix:///PATH.sock?room=ROOM. Without it: the room joined last.",
             show_default=False,
+            autocompletion=completion.rooms_to_join,
         ),
     ] = None,
     server: Annotated[
@@ -96,12 +115,26 @@ def _join(
     colour: Annotated[
         int | None, typer.Option("--colour", "--color", help=f"Your colour, 1 to {COLOURS}.")
     ] = None,
-    theme: Annotated[str | None, typer.Option(help=f"{', '.join(Theme)}.")] = None,
-    read_only: Annotated[bool, typer.Option("--read-only", help="Look, but change nothing.")] = False,
-    ascii_only: Annotated[bool, typer.Option("--ascii", help="Draw with ASCII signs only.")] = False,
+    theme: Annotated[
+        str | None,
+        typer.Option(help=f"{', '.join(Theme)}.", autocompletion=completion.one_of(*Theme)),
+    ] = None,
+    read_only: Annotated[
+        bool | None,
+        typer.Option("--read-only/--no-read-only", help="Look, but change nothing.", show_default=False),
+    ] = None,
+    ascii_only: Annotated[
+        bool | None,
+        typer.Option("--ascii/--no-ascii", help="Draw with ASCII signs only.", show_default=False),
+    ] = None,
     offline: Annotated[
-        bool, typer.Option("--offline", help="Leave the network alone; changes are kept on this machine.")
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--offline/--no-offline",
+            help="Leave the network alone; changes are kept on this machine.",
+            show_default=False,
+        ),
+    ] = None,
     insecure: Annotated[
         bool, typer.Option("--insecure", help="Allow ws:// to another machine, readable on the way.")
     ] = False,
@@ -176,14 +209,21 @@ def _serve(
     ] = None,
     unix: Annotated[Path | None, typer.Option(help="Where the Unix socket is; it is always served.")] = None,
     insecure: Annotated[
-        bool,
+        bool | None,
         typer.Option(
-            "--insecure", help="Serve TCP, and let in whoever comes: every account of this machine."
+            "--insecure/--no-insecure",
+            help="Serve TCP, and let in whoever comes: every account of this machine.",
+            show_default=False,
         ),
-    ] = False,
+    ] = None,
     auth: Annotated[
-        bool, typer.Option("--auth", help="Who comes over TCP needs a token: see `collab invite`.")
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--auth/--no-auth",
+            help="Who comes over TCP needs a token: see `collab invite`.",
+            show_default=False,
+        ),
+    ] = None,
     tls_cert: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Certificate with its chain, in PEM: serve wss://.")
     ] = None,
@@ -214,14 +254,68 @@ def _serve(
         int | None, typer.Option(help=f"The same, in one room ({DEFAULT_CONNECTIONS_PER_ROOM}).")
     ] = None,
     rooms: Annotated[int | None, typer.Option(help=f"Rooms kept at most ({DEFAULT_ROOMS}).")] = None,
+    loaded_rooms: Annotated[
+        int | None, typer.Option(help=f"Rooms in memory at most ({DEFAULT_LOADED_ROOMS}).")
+    ] = None,
+    rooms_per_day: Annotated[
+        int | None, typer.Option(help=f"New rooms of one person in a day ({DEFAULT_ROOMS_PER_DAY}).")
+    ] = None,
+    messages_per_second: Annotated[
+        int | None, typer.Option(help=f"Messages of one connection ({DEFAULT_MESSAGES_PER_SECOND}).")
+    ] = None,
+    bytes_per_second: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SIZE", help=f"Bytes of one connection ({shown_size(DEFAULT_BYTES_PER_SECOND)})."
+        ),
+    ] = None,
+    room_bytes: Annotated[
+        str | None,
+        typer.Option(metavar="SIZE", help=f"How long a room's text may be ({shown_size(TEXT_BYTES)})."),
+    ] = None,
+    history_age: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Remove history that is older, as 90d; texts stay (never)."),
+    ] = None,
+    history_size: Annotated[
+        str | None,
+        typer.Option(metavar="SIZE", help="History kept of each room, as 100M; texts stay (all)."),
+    ] = None,
+    monitor: Annotated[
+        str | None,
+        typer.Option(metavar="[HOST:]PORT", help="Serve /healthz, /readyz and /metrics there."),
+    ] = None,
+    log_level: Annotated[
+        str | None,
+        typer.Option(
+            metavar="|".join(LogLevel),
+            help="What is logged (info).",
+            autocompletion=completion.one_of(*LogLevel),
+        ),
+    ] = None,
+    log_format: Annotated[
+        str | None,
+        typer.Option(
+            metavar="|".join(LogFormat),
+            help="How it is logged (text).",
+            autocompletion=completion.one_of(*LogFormat),
+        ),
+    ] = None,
     memory: Annotated[
-        bool, typer.Option("--memory", help="Keep nothing on disk: all is gone when the server stops.")
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--memory/--no-memory",
+            help="Keep nothing on disk: all is gone when the server stops.",
+            show_default=False,
+        ),
+    ] = None,
+    config: ConfigFlag = None,
     private: Annotated[bool, typer.Option("--private", hidden=True)] = False,
     idle_exit: Annotated[float | None, typer.Option("--idle-exit", metavar="SECONDS", hidden=True)] = None,
 ) -> int:
     """Serve rooms until stopped."""
     flags = ServeFlags(
+        config=config,
         data_dir=data_dir,
         host=host,
         port=port,
@@ -238,6 +332,16 @@ def _serve(
         connections_per_address=connections_per_address,
         connections_per_room=connections_per_room,
         rooms=rooms,
+        loaded_rooms=loaded_rooms,
+        rooms_per_day=rooms_per_day,
+        messages_per_second=messages_per_second,
+        bytes_per_second=bytes_per_second,
+        room_bytes=room_bytes,
+        history_age=history_age,
+        history_size=history_size,
+        monitor=monitor,
+        log_level=log_level,
+        log_format=log_format,
         memory=memory,
         private=private,
         idle_exit_s=idle_exit,
@@ -251,42 +355,11 @@ def _serve(
     return run_command(serve)
 
 
-add_commands(app)
-
-
-@config_app.command("path")
-def _config_path() -> int:
-    """Print where config.toml is, or would be."""
-
-    def config_path() -> int:
-        from collab_cli.commands import config
-
-        return config.print_path()
-
-    return run_command(config_path)
-
-
-@config_app.command("show")
-def _config_show(
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")] = False,
-) -> int:
-    """Print every setting, and where it comes from."""
-
-    def config_show() -> int:
-        from collab_cli.commands import config
-
-        return config.show(as_json=as_json)
-
-    return run_command(config_show)
-
-
-@config_app.command("edit")
-def _config_edit() -> int:
-    """Open config.toml in $VISUAL or $EDITOR, and check it afterwards."""
-
-    def config_edit() -> int:
-        from collab_cli.commands import config
-
-        return config.edit()
-
-    return run_command(config_edit)
+admin_commands.add_commands(app)
+operator_commands.add_commands(app)
+shell_commands.add_commands(app)
+log_command.add_commands(admin_app)
+store_commands.add_commands(app)
+top_command.add_commands(app)
+doctor_command.add_commands(app)
+config_commands.add_commands(app)

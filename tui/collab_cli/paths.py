@@ -6,6 +6,7 @@
     run      Unix sockets: 0700, ours, short
 
 With COLLAB_HOME=DIR all four lie under DIR, so that a test or a demo touches nothing else.
+COLLAB_CONFIG=FILE is read in place of config.toml.
 
 Sockets do not go to XDG_RUNTIME_DIR: it is emptied when its owner logs out, and the private server
 outlives that. They go where tmux puts its own, and nobody has to guess the path: server.json names it.
@@ -27,6 +28,7 @@ import platformdirs
 from collab_cli.exits import UsageError
 
 HOME_VARIABLE: Final = "COLLAB_HOME"
+CONFIG_VARIABLE: Final = "COLLAB_CONFIG"
 
 _SOCKET_PATH_BYTES: Final = 100
 """sun_path holds 108 bytes on Linux and 104 on macOS, with its final NUL (unix(7), sys/un.h)."""
@@ -45,10 +47,12 @@ class Folders:
     config: Path
     run_choices: tuple[Path, ...]
     """Folders for sockets, best first."""
+    named_config: Path | None = None
+    """The file with the settings, where somebody has named one: it has to be there."""
 
     @property
     def config_file(self) -> Path:
-        return self.config / "config.toml"
+        return self.named_config or self.config / "config.toml"
 
     @property
     def credentials_file(self) -> Path:
@@ -110,23 +114,32 @@ def find_folders(environ: Mapping[str, str], *, user_id: int | None = None) -> F
     """Return the folders of this account, as the environment and the platform have them.
 
     Raises:
-        UsageError: COLLAB_HOME is no path.
+        UsageError: COLLAB_HOME or COLLAB_CONFIG is no path.
     """
     user_id = os.getuid() if user_id is None else user_id
     shared = Path(f"/tmp/collab-{user_id}")  # noqa: S108  # `run` makes sure that it is ours
-    if home := environ.get(HOME_VARIABLE):
-        try:
-            root = full_path(Path(home))
-        except ValueError as error:
-            raise UsageError(f"{HOME_VARIABLE}: {home!r} is not {error}") from error
-        return Folders(root / "data", root / "state", root / "config", (root / "run", shared))
+    named_config = _named(environ, CONFIG_VARIABLE)
+    if root := _named(environ, HOME_VARIABLE):
+        return Folders(root / "data", root / "state", root / "config", (root / "run", shared), named_config)
     state = platformdirs.user_state_path("collab", appauthor=False)
     return Folders(
         platformdirs.user_data_path("collab", appauthor=False),
         state,
         platformdirs.user_config_path("collab", appauthor=False),
         (shared, state / "run"),
+        named_config,
     )
+
+
+def _named(environ: Mapping[str, str], variable: str) -> Path | None:
+    """Return the path that a variable names, if it does. Raises: UsageError: it is no path."""
+    typed = environ.get(variable)
+    if not typed:
+        return None
+    try:
+        return full_path(Path(typed))
+    except ValueError as error:
+        raise UsageError(f"{variable}: {typed!r} is not {error}") from error
 
 
 def full_path(path: Path) -> Path:

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from collab_cli import settings_table as table
-from collab_cli.config_file import ConfigFile, read_config
+from collab_cli.config_file import ConfigFile, read_settings, with_config
 from collab_cli.exits import UsageError
-from collab_cli.flags import DEFAULT_HOST, DEFAULT_PORT, ServeFlags
+from collab_cli.flags import DEFAULT_HOST, DEFAULT_PORT, LogFormat, LogLevel, ServeFlags
 from collab_cli.layers import Layers
 from collab_cli.paths import Folders, find_folders, full_path
-from collab_cli.setting_values import short_repr
+from collab_cli.setting_values import Address, short_repr
 from collab_cli.settings_table import Setting
 from collab_cli.targets import is_loopback
 
 DEFAULT_IDLE_EXIT_S: Final = 600.0
+
+
+class WrongConfig(UsageError):
+    """What the file says of serving is wrong, or nobody knows it; each of `complaints` is a line."""
+
+    def __init__(self, complaints: tuple[str, ...]) -> None:
+        super().__init__("; ".join(complaints))
+        self.complaints = complaints
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +47,32 @@ class Doors:
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """How many connections and rooms at most, and how many may come in a second."""
+    """How many connections and rooms at most, how many may come in a second, and how much each may say.
+
+    `room_bytes` is how long the text of a room may be.
+    """
 
     connections: int
     connections_per_address: int
     connections_per_room: int
     accept_rate: int
     rooms: int
+    loaded_rooms: int
+    rooms_per_day: int
+    messages_per_second: int
+    bytes_per_second: int
+    room_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Upkeep:
+    """How a server is watched, and what it keeps beside the texts: all of it for `history_*` None."""
+
+    monitor: Address | None
+    log_level: LogLevel
+    log_format: LogFormat
+    history_age_s: int | None
+    history_size_bytes: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +84,7 @@ class ServeSettings:
     unix_path: Path
     doors: Doors
     capacity: Capacity
+    upkeep: Upkeep
     is_memory: bool
     is_private: bool
     idle_exit_s: float | None
@@ -63,18 +92,25 @@ class ServeSettings:
 
 
 def serve_settings(flags: ServeFlags, environ: Mapping[str, str]) -> ServeSettings:
-    """Return how to serve. Raises: UsageError: a value is wrong, or TCP is not to be had that way."""
-    folders = find_folders(environ)
-    layers = Layers(environ, read_config(folders.config_file))
-    data_dir = find_data_dir(flags.data_dir, folders)
+    """Return how to serve.
+
+    Raises:
+        WrongConfig: the file has entries that are wrong, or that nobody knows.
+        UsageError: a value is wrong, or TCP is not to be had that way.
+    """
+    folders = with_config(find_folders(environ), flags.config)
+    layers = Layers(environ, read_settings(folders))
     complaints = layers.file.complaints
+    if not flags.private and layers.file.serving_complaints:
+        raise WrongConfig(layers.file.serving_complaints)
     if flags.private:  # the private one takes nothing from the file, and must run for the editor to start
         doors, unix_path = Doors(), None
         variable = table.IDLE_EXIT_S.variable
         own = {variable: environ[variable]} if variable in environ else {}
         layers = Layers(own, ConfigFile(folders.config_file))
-    else:
-        doors = _doors(flags, layers)
+    data_dir = _data_dir(layers, flags.data_dir, folders)
+    if not flags.private:
+        doors = find_doors(flags, layers)
         unix_path = layers.find(table.UNIX, flags.unix).value
     idle_exit_s = flags.idle_exit_s
     if idle_exit_s is None and flags.private:
@@ -85,25 +121,29 @@ def serve_settings(flags: ServeFlags, environ: Mapping[str, str]) -> ServeSettin
         unix_path=unix_path or folders.socket(data_dir, is_private=flags.private),
         doors=doors,
         capacity=_capacity(flags, layers),
-        is_memory=flags.memory,
+        upkeep=_upkeep(flags, layers),
+        is_memory=bool(layers.find(table.MEMORY, flags.memory).value),
         is_private=flags.private,
         idle_exit_s=idle_exit_s,
         complaints=complaints,
     )
 
 
-def find_data_dir(typed: Path | None, folders: Folders) -> Path:
-    """Return the folder of a server: the one that was typed, or this account's.
+def find_data_dir(typed: Path | None, folders: Folders, environ: Mapping[str, str] = os.environ) -> Path:
+    """Return the folder of a server: the one that was typed, or set, or this account's.
 
     Raises:
-        UsageError: it is no path.
+        UsageError: it is no path, or what the settings say of it is wrong.
     """
-    source = "the folder for data" if typed is None else "--data-dir"
-    data_dir = typed or folders.data
+    return _data_dir(Layers(environ, read_settings(folders)), typed, folders)
+
+
+def _data_dir(layers: Layers, typed: Path | None, folders: Folders) -> Path:
+    found = layers.find(table.DATA_DIR, typed).value
     try:
-        return full_path(data_dir)
+        return found or full_path(folders.data)
     except ValueError as error:
-        raise UsageError(f"{source}: {short_repr(data_dir)} is not {error}") from error
+        raise UsageError(f"the folder for data: {short_repr(folders.data)} is not {error}") from error
 
 
 def find_url(typed: str | None, environ: Mapping[str, str], folders: Folders) -> str | None:
@@ -112,11 +152,17 @@ def find_url(typed: str | None, environ: Mapping[str, str], folders: Folders) ->
     Raises:
         UsageError: it is no address.
     """
-    return Layers(environ, read_config(folders.config_file)).find(table.URL, typed).value
+    return Layers(environ, read_settings(folders)).find(table.URL, typed).value
+
+
+def find_history(folders: Folders, environ: Mapping[str, str]) -> tuple[int | None, int | None]:
+    """Return what a server would keep of each room's history, in seconds and bytes; None for all of it."""
+    layers = Layers(environ, read_settings(folders))
+    return layers.find(table.HISTORY_AGE).value, layers.find(table.HISTORY_SIZE).value
 
 
 def _capacity(flags: ServeFlags, layers: Layers) -> Capacity:
-    def number(setting: Setting[int], typed: int | None) -> int:
+    def number(setting: Setting[int], typed: object) -> int:
         return layers.find(setting, typed).value or 0  # each has a default
 
     return Capacity(
@@ -125,20 +171,42 @@ def _capacity(flags: ServeFlags, layers: Layers) -> Capacity:
         connections_per_room=number(table.CONNECTIONS_PER_ROOM, flags.connections_per_room),
         accept_rate=number(table.ACCEPT_RATE, flags.accept_rate),
         rooms=number(table.ROOMS, flags.rooms),
+        loaded_rooms=number(table.LOADED_ROOMS, flags.loaded_rooms),
+        rooms_per_day=number(table.ROOMS_PER_DAY, flags.rooms_per_day),
+        messages_per_second=number(table.MESSAGES_PER_SECOND, flags.messages_per_second),
+        bytes_per_second=number(table.BYTES_PER_SECOND, flags.bytes_per_second),
+        room_bytes=number(table.ROOM_BYTES, flags.room_bytes),
     )
 
 
-def _doors(flags: ServeFlags, layers: Layers) -> Doors:
+def _upkeep(flags: ServeFlags, layers: Layers) -> Upkeep:
+    return Upkeep(
+        monitor=layers.find(table.MONITOR, flags.monitor).value,
+        log_level=layers.find(table.LOG_LEVEL, flags.log_level).value or LogLevel.INFO,
+        log_format=layers.find(table.LOG_FORMAT, flags.log_format).value or LogFormat.TEXT,
+        history_age_s=layers.find(table.HISTORY_AGE, flags.history_age).value,
+        history_size_bytes=layers.find(table.HISTORY_SIZE, flags.history_size).value,
+    )
+
+
+def find_doors(flags: ServeFlags, layers: Layers) -> Doors:
+    """Return where TCP is served, and to whom.
+
+    Raises:
+        UsageError: a value is wrong, or it would let strangers in.
+    """
     host = layers.find(table.HOST, flags.host).value
     port = layers.find(table.PORT, flags.port).value
+    insecure = layers.find(table.INSECURE, flags.insecure)
     if host is not None or port is not None:
         host, port = host or DEFAULT_HOST, DEFAULT_PORT if port is None else port
-    elif flags.insecure:
-        raise UsageError("--insecure opens nothing by itself: add --port PORT")
-    auth = layers.find(table.AUTH, flags.auth or None)
-    if flags.insecure and auth.value:
+    elif insecure.value:
+        raise UsageError(f"{insecure.source} opens nothing by itself: add --port PORT")
+    auth = layers.find(table.AUTH, flags.auth)
+    if insecure.value and auth.value:
         raise UsageError(
-            f"--insecure lets in whoever comes, and {auth.source} asks for a token: leave one of them out"
+            f"{insecure.source} lets in whoever comes, and {auth.source} asks for a token: "
+            "leave one of them out"
         )
     tls_cert = layers.find(table.TLS_CERT, flags.tls_cert).value
     tls_key = layers.find(table.TLS_KEY, flags.tls_key)
@@ -147,7 +215,7 @@ def _doors(flags: ServeFlags, layers: Layers) -> Doors:
     doors = Doors(
         host=host,
         port=port,
-        is_insecure=flags.insecure,
+        is_insecure=bool(insecure.value),
         has_auth=bool(auth.value),
         tls_cert=tls_cert,
         tls_key=tls_key.value,

@@ -11,11 +11,11 @@ import re
 import reprlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from collab_cli.exits import UsageError
-from collab_cli.flags import Theme
+from collab_cli.flags import DEFAULT_MONITOR_HOST, LogFormat, LogLevel, Theme
 from collab_cli.paths import full_path
 from collab_cli.targets import parse_server
 
@@ -27,8 +27,25 @@ _MOST_INDENT: Final = 16
 MOST_PORT: Final = 65535
 _MOST_SHOWN_BITS: Final = 128
 _URL: Final = "an address as in wss://example.org or wss://example.org:8443, without more behind it"
+_DURATION: Final = re.compile(r"([0-9]{1,9})\s*([smhdw])", re.ASCII | re.IGNORECASE)
+_DURATION_UNITS_S: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+_MOST_DURATION_S: Final = 10 * 366 * 86_400
+_SIZE: Final = re.compile(r"([0-9]{1,16})\s*([kmgt]?)(?:i?b)?", re.ASCII | re.IGNORECASE)
+_SIZE_UNITS: Final = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
+_MOST_SIZE: Final = 1024**5
+_MONITOR: Final = "[HOST:]PORT, as in 9100, 127.0.0.1:9100 or [::1]:9100"
 _TRUE: Final = ("1", "true", "yes", "on")
 _FALSE: Final = ("", "0", "false", "no", "off")
+
+
+class Address(NamedTuple):
+    """Where something is served over TCP."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 class _ShortRepr(reprlib.Repr):
@@ -81,6 +98,79 @@ def seconds(value: object) -> float:
     if 0 < found < float("inf"):
         return found
     raise ValueError("a number of seconds")
+
+
+def duration_s(value: object) -> int:
+    """Return the seconds of a time such as "90d"; more than 0, and at most ten years."""
+    found = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
+    length = 0 if found is None else int(found[1]) * _DURATION_UNITS_S[found[2].lower()]
+    if 0 < length <= _MOST_DURATION_S:
+        return length
+    raise ValueError("a time of up to ten years: write a number and a unit, as in 90s, 30m, 2h, 7d or 1w")
+
+
+def shown_duration(length_s: int) -> str:
+    """Return seconds as `duration_s` reads them."""
+    unit = next(unit for unit in "wdhms" if length_s % _DURATION_UNITS_S[unit] == 0)
+    return f"{length_s // _DURATION_UNITS_S[unit]}{unit}"
+
+
+def size_bytes(value: object) -> int:
+    """Return the bytes of a size such as "100M" or 4096; more than 0."""
+    length = value if isinstance(value, int) and not isinstance(value, bool) else 0
+    if isinstance(value, str) and (found := _SIZE.fullmatch(value.strip())):
+        length = int(found[1]) * _SIZE_UNITS[found[2].lower()]
+    if 0 < length <= _MOST_SIZE:
+        return length
+    raise ValueError("a size: write bytes, or a number and a unit, as in 500K, 100M or 2G")
+
+
+def size_within(least: int, most: int) -> Callable[[object], int]:
+    def parse(value: object) -> int:
+        found = size_bytes(value)
+        if not least <= found <= most:
+            raise ValueError(f"a size from {shown_size(least)} to {shown_size(most)}")
+        return found
+
+    return parse
+
+
+def shown_size(length: int) -> str:
+    """Return bytes as `size_bytes` reads them."""
+    unit = next(unit for unit in "TGMK " if unit == " " or length % _SIZE_UNITS[unit.lower()] == 0)
+    return f"{length // _SIZE_UNITS[unit.strip().lower()]}{unit.strip()}"
+
+
+def monitor(value: object) -> Address:
+    """Return the address of `[HOST:]PORT`; of a port alone, on this machine only."""
+    written = str(value).strip() if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
+    host, colon, port = written.rpartition(":")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+        is_host = ":" in host
+    else:
+        is_host = ":" not in host and bool(host) == bool(colon)
+    try:
+        found = within(0, MOST_PORT)(port)
+    except ValueError as error:
+        raise ValueError(_MONITOR) from error
+    if not is_host or any(c.isspace() or not c.isprintable() for c in host):
+        raise ValueError(_MONITOR)
+    return Address(host or DEFAULT_MONITOR_HOST, found)
+
+
+def log_level(value: object) -> LogLevel:
+    try:
+        return LogLevel(text(value).lower())
+    except ValueError as error:
+        raise ValueError(f"one of {', '.join(LogLevel)}") from error
+
+
+def log_format(value: object) -> LogFormat:
+    try:
+        return LogFormat(text(value).lower())
+    except ValueError as error:
+        raise ValueError(f"one of {', '.join(LogFormat)}") from error
 
 
 def is_on(value: object) -> bool:

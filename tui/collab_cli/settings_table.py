@@ -13,19 +13,33 @@ from collab_cli import setting_values as values
 from collab_cli.flags import (
     COLOURS,
     DEFAULT_ACCEPT_RATE,
+    DEFAULT_BYTES_PER_SECOND,
     DEFAULT_CONNECTIONS,
     DEFAULT_CONNECTIONS_PER_ADDRESS,
     DEFAULT_CONNECTIONS_PER_ROOM,
     DEFAULT_HOST,
+    DEFAULT_LOADED_ROOMS,
+    DEFAULT_MESSAGES_PER_SECOND,
     DEFAULT_PORT,
     DEFAULT_ROOMS,
+    DEFAULT_ROOMS_PER_DAY,
+    LogFormat,
+    LogLevel,
     Theme,
 )
 from collab_cli.setting_values import DEFAULT_RULER
+from collab_protocol.limits import TEXT_BYTES
 
 T = TypeVar("T")
 
 _MOST_CAP: Final = 10_000_000
+_LEAST_RATE_BYTES: Final = 64 * 1024
+"""Two Parts of a large message a second: with less nobody could join."""
+
+_MOST_RATE_BYTES: Final = 1024**3
+_LEAST_ROOM_BYTES: Final = 1024
+_MOST_ROOM_BYTES: Final = 32 * 1024**2
+"""Half of what its encoding may take (collab_protocol.limits.ENCODED_BYTES), which keeps what was deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +56,10 @@ class Setting(Generic[T]):
     is_needed_right: bool = False
     """A wrong value in the file ends the command that needs it, which else would do another thing than meant:
     open a room of that name on this machine, or serve at another place."""
+    has_variable: bool = True
+    """False for what gives up a protection: a variable is inherited, and meant for another program."""
+    shown: Callable[[T], str] = str
+    """Writes a value as `parse` reads it."""
 
     @property
     def name(self) -> str:
@@ -64,6 +82,14 @@ class Setting(Generic[T]):
 def _cap(name: str, default: int, about: str) -> Setting[int]:
     return Setting(
         f"serve.{name}", values.within(1, _MOST_CAP), default, str(default), about, is_needed_right=True
+    )
+
+
+def _size(
+    name: str, parse: Callable[[object], int], default: int | None, example: str, about: str
+) -> Setting[int]:
+    return Setting(
+        f"serve.{name}", parse, default, f'"{example}"', about, is_needed_right=True, shown=values.shown_size
     )
 
 
@@ -116,7 +142,45 @@ JOIN_MESSAGES: Final = Setting("join_messages", values.is_on, True, "false", "Te
 BELL: Final = Setting(
     "bell", values.is_on, False, "true", "Ring the terminal's bell when somebody asks you to look."
 )
+READ_ONLY: Final = Setting("read_only", values.is_on, False, "true", "Look, but change nothing.")
+OFFLINE: Final = Setting(
+    "offline", values.is_on, False, "true", "Leave the network alone; changes are kept on this machine."
+)
+FOLLOW: Final = Setting(
+    "follow", values.person_name, None, '"bo"', "Whom to follow from the start: you see what they see."
+)
+ANNOUNCE: Final = Setting(
+    "announce",
+    values.text,
+    None,
+    '"region"',
+    "Write what happens in plain lines: into a file, a FIFO, or a row of the screen (region).",
+)
+TOKEN_FILE: Final = Setting(
+    "token_file",
+    values.text,
+    None,
+    '"~/.config/collab/token"',
+    "Where the token is that `server` asks for; it is shown to no other server.",
+)
 
+DATA_DIR: Final = Setting(
+    "serve.data_dir",
+    values.path,
+    None,
+    '"/var/lib/collab"',
+    "Where rooms are kept, instead of this account's folder; `collab admin` and the like look there too.",
+    is_needed_right=True,
+)
+MEMORY: Final = Setting(
+    "serve.memory",
+    values.is_on,
+    False,
+    "true",
+    "Keep nothing on disk: all is gone when the server stops.",
+    is_needed_right=True,
+    has_variable=False,
+)
 HOST: Final = Setting(
     "serve.host",
     values.text,
@@ -144,6 +208,15 @@ AUTH: Final = Setting(
     "true",
     "Whoever comes over TCP needs a token: `collab invite` makes links.",
     is_needed_right=True,
+)
+INSECURE: Final = Setting(
+    "serve.insecure",
+    values.is_on,
+    False,
+    "true",
+    "Serve TCP, and let in whoever comes. `collab join` takes it from the command line alone.",
+    is_needed_right=True,
+    has_variable=False,
 )
 TLS_CERT: Final = Setting(
     "serve.tls_cert",
@@ -196,6 +269,71 @@ ACCEPT_RATE: Final = _cap(
     "accept_rate", DEFAULT_ACCEPT_RATE, "How many may come in a second; the rest is told when to come back."
 )
 ROOMS: Final = _cap("rooms", DEFAULT_ROOMS, "How many rooms are kept.")
+LOADED_ROOMS: Final = _cap(
+    "loaded_rooms", DEFAULT_LOADED_ROOMS, "How many of them may be in memory at a time."
+)
+ROOMS_PER_DAY: Final = _cap(
+    "rooms_per_day", DEFAULT_ROOMS_PER_DAY, "How many new ones a person may make in a day."
+)
+MESSAGES_PER_SECOND: Final = _cap(
+    "messages_per_second",
+    DEFAULT_MESSAGES_PER_SECOND,
+    "How many messages a second are taken from one connection.",
+)
+BYTES_PER_SECOND: Final = _size(
+    "bytes_per_second",
+    values.size_within(_LEAST_RATE_BYTES, _MOST_RATE_BYTES),
+    DEFAULT_BYTES_PER_SECOND,
+    values.shown_size(DEFAULT_BYTES_PER_SECOND),
+    "How many bytes a second are taken from one connection.",
+)
+ROOM_BYTES: Final = _size(
+    "room_bytes",
+    values.size_within(_LEAST_ROOM_BYTES, _MOST_ROOM_BYTES),
+    TEXT_BYTES,
+    values.shown_size(TEXT_BYTES),
+    "How long the text of a room may be, in UTF-8.",
+)
+MONITOR: Final = Setting(
+    "serve.monitor",
+    values.monitor,
+    None,
+    '"127.0.0.1:9100"',
+    "Serve /healthz, /readyz and /metrics there; a port alone is for this machine.",
+    is_needed_right=True,
+)
+LOG_LEVEL: Final = Setting(
+    "serve.log_level",
+    values.log_level,
+    LogLevel.INFO,
+    '"warning"',
+    f"What is written into the log: {', '.join(LogLevel)}, and all that is graver.",
+    is_needed_right=True,
+)
+LOG_FORMAT: Final = Setting(
+    "serve.log_format",
+    values.log_format,
+    LogFormat.TEXT,
+    '"json"',
+    "How the log is written: text, or json, an object a line.",
+    is_needed_right=True,
+)
+HISTORY_AGE: Final = Setting(
+    "serve.history_age",
+    values.duration_s,
+    None,
+    '"90d"',
+    "How long the history of a room is kept; its text stays. Without it: for ever.",
+    is_needed_right=True,
+    shown=values.shown_duration,
+)
+HISTORY_SIZE: Final = _size(
+    "history_size",
+    values.size_bytes,
+    None,
+    "100M",
+    "How much history is kept of each room; its text stays. Without it: all.",
+)
 
 IDLE_EXIT_S: Final = Setting("serve.idle_exit_s", values.seconds, None, "", "")
 """How long a private server stays alone: COLLAB_IDLE_EXIT_S, and not in the file."""
@@ -215,12 +353,20 @@ JOIN_SETTINGS: Final[tuple[Setting[Any], ...]] = (
     AUTO_CLOSE,
     JOIN_MESSAGES,
     BELL,
+    READ_ONLY,
+    OFFLINE,
+    FOLLOW,
+    ANNOUNCE,
+    TOKEN_FILE,
 )
 SERVE_SETTINGS: Final[tuple[Setting[Any], ...]] = (
+    DATA_DIR,
+    MEMORY,
     HOST,
     PORT,
     UNIX,
     AUTH,
+    INSECURE,
     TLS_CERT,
     TLS_KEY,
     TRUSTED_PROXY,
@@ -231,6 +377,16 @@ SERVE_SETTINGS: Final[tuple[Setting[Any], ...]] = (
     CONNECTIONS_PER_ROOM,
     ACCEPT_RATE,
     ROOMS,
+    LOADED_ROOMS,
+    ROOMS_PER_DAY,
+    MESSAGES_PER_SECOND,
+    BYTES_PER_SECOND,
+    ROOM_BYTES,
+    MONITOR,
+    LOG_LEVEL,
+    LOG_FORMAT,
+    HISTORY_AGE,
+    HISTORY_SIZE,
 )
 SETTINGS: Final[tuple[Setting[Any], ...]] = (*JOIN_SETTINGS, *SERVE_SETTINGS)
 """In the order in which they are shown."""

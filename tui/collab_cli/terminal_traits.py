@@ -164,12 +164,13 @@ def _theme_without_asking(theme: Theme, environ: Mapping[str, str]) -> Theme | N
         return theme
     if environ.get("NO_COLOR"):  # https://no-color.org: present and not empty
         return Theme.MONO
-    if _is_linux_console(environ) or not _has_many_colours(environ):
+    if _is_linux_console(environ) or not has_many_colours(environ):
         return Theme.SIXTEEN
     return None
 
 
-def _has_many_colours(environ: Mapping[str, str]) -> bool:
+def has_many_colours(environ: Mapping[str, str]) -> bool:
+    """Tell whether the environment promises 256 colours or more."""
     term = environ.get("TERM", "")
     return bool(environ.get("COLORTERM")) or any(name in term for name in _MANY_COLOURS)
 

@@ -98,22 +98,43 @@ async def open_link(address: Address, *, caller: str = "") -> WebSocketLink:
     Raises:
         LinkError: nothing answers there, or it does not want us; the text says what to do.
     """
+    url = address.url.rstrip("/") + ROOM_PATH + address.room
+    return WebSocketLink(
+        await open_websocket(
+            str(address),
+            url,
+            unix_path=address.unix_path,
+            subprotocol=SUBPROTOCOL,
+            max_bytes=limits.FRAME_BYTES,
+            caller=caller,
+        )
+    )
+
+
+async def open_websocket(
+    address: str, url: str, *, unix_path: Path | None, subprotocol: str, max_bytes: int, caller: str = ""
+) -> ClientConnection:
+    """Open a WebSocket at `url`, or behind a Unix socket; `address` is what people call it.
+
+    `caller` is as for `open_link`; frames of `max_bytes` are taken.
+
+    Raises:
+        LinkError: as `open_link`.
+    """
     options: dict[str, Any] = {
-        "subprotocols": [Subprotocol(SUBPROTOCOL)],
+        "subprotocols": [Subprotocol(subprotocol)],
         "compression": None,
-        "max_size": limits.FRAME_BYTES,
+        "max_size": max_bytes,
         "open_timeout": _OPEN_TIMEOUT_S,
         "close_timeout": _CLOSE_TIMEOUT_S,
         "ping_interval": None,
         "user_agent_header": None,
         "additional_headers": {CALLER_HEADER: caller} if caller else None,
     }
-    url = address.url.rstrip("/") + ROOM_PATH + address.room
     try:
-        if address.unix_path is not None:
-            websocket = await unix_connect(str(address.unix_path), url, **options)
-        else:
-            websocket = await connect(url, **options)
+        if unix_path is not None:
+            return await unix_connect(str(unix_path), url, **options)
+        return await connect(url, **options)
     except InvalidStatus as error:
         raise _refused(address, error) from error
     except (InvalidMessage, EOFError, ConnectionResetError, ssl.SSLEOFError) as error:
@@ -129,7 +150,6 @@ async def open_link(address: Address, *, caller: str = "") -> WebSocketLink:
         raise LinkError(f"{address} does not answer") from error
     except OSError as error:
         raise LinkError(f"nothing answers at {address}: {error.strerror or error}") from error
-    return WebSocketLink(websocket)
 
 
 def _distrust(error: ssl.SSLCertVerificationError) -> str:
@@ -139,7 +159,7 @@ def _distrust(error: ssl.SSLCertVerificationError) -> str:
     return f"certificate not trusted: {error.verify_message}{remedy if is_unknown else ''}"
 
 
-def _refused(address: Address, error: InvalidStatus) -> LinkError:
+def _refused(address: str, error: InvalidStatus) -> LinkError:
     response = error.response
     body = (response.body or b"").decode("utf-8", "replace").strip().splitlines()
     said = f": {body[0]}" if body else ""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from collab_protocol.errors import StoreError
+
+if TYPE_CHECKING:
+    from collab_server.store.retention import Grounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,21 @@ class StoredRoom:
     settings: dict[str, str]
     bindings: dict[int, bytes]
     chat: tuple[ChatLine, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSize:
+    """What is kept of one room: rows in its log, bytes of it and of its snapshots, times in UTC seconds.
+
+    `changed` is when its newest row came, or when it was made. `seq` is where its log stands.
+    """
+
+    name: str
+    created: float
+    changed: float
+    rows: int
+    size_bytes: int
+    seq: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +214,9 @@ class Store(Protocol):
     def room_count(self) -> int:
         """Return how many rooms there are. O(rooms), without reading them."""
 
+    def survey(self, after: str, most: int) -> list[StoredSize]:
+        """Return what is kept of `most` rooms at most whose names come after `after`. O(rows of theirs)."""
+
     def delete_room(self, room: str) -> bool:
         """Remove a room and all that belongs to it: text, chat, invites, bans; returns whether it was there.
 
@@ -217,6 +238,21 @@ class Store(Protocol):
         """Leave no byte in the store's files of what was deleted from it. O(file): it is written anew.
 
         Copies that a migration made are not touched: `migrations.list_backups` names them.
+        """
+
+    def keep_snapshots(self, grounds: Grounds) -> bool:
+        """Keep what is to stand for rows that go; returns whether the room still is what it was then."""
+
+    def trim_log(self, grounds: Grounds, most_rows: int) -> tuple[int, int] | None:
+        """Remove some rows that may go, in one transaction; returns how many, and their bytes.
+
+        (0, 0) when all have gone; None when they may not go any more: find out anew.
+        """
+
+    def give_back(self, pages: int) -> int:
+        """Give so many of the pages that nothing is in back to the disk; returns how many are left to give.
+
+        A file that an older collab made gives none back until `scrub` has written it anew.
         """
 
     def load_access(self) -> StoredAccess:

@@ -13,6 +13,7 @@ from typing import Final
 
 from collab_protocol.errors import StoreError, UpdateError
 from collab_protocol.gate import new_ids
+from collab_server.log_fields import about
 
 _log = logging.getLogger(__name__)
 
@@ -110,7 +111,7 @@ def _from_1_to_2(db: sqlite3.Connection) -> None:
             ids = new_ids(data)
         except UpdateError as error:
             # Its room may be refused when it is loaded; the other rooms are not to suffer for it.
-            _log.warning("row %d of room %s binds no client ids: %s", first, room, error)
+            _log.warning("row %d binds no client ids: %s", first, error, extra=about(room=room))
             continue
         db.executemany(
             "INSERT INTO binding VALUES (?, ?, ?) ON CONFLICT DO NOTHING",

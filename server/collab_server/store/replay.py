@@ -12,6 +12,7 @@ from typing import Final
 from collab_protocol.errors import StoreError, UpdateError
 from collab_protocol.gate import decode_state_vector
 from collab_protocol.text import Replica
+from collab_server.log_fields import about
 from collab_server.store.base import Row, Snapshot, StoredRoom
 
 _log = logging.getLogger(__name__)
@@ -46,7 +47,7 @@ async def read_document(
                     f"room {stored.name} cannot be read: {error}; its file was left as it is"
                 ) from error
             covered = snapshot.covered
-            _log.error("the snapshot of room %s at %d cannot be read: %s", stored.name, covered, error)
+            _log.error("the snapshot at %d cannot be read: %s", covered, error, extra=about(room=stored.name))
             stored = await load_before(covered)
         except BaseException:
             replica.close()

@@ -13,7 +13,7 @@ from typing import Final
 
 from collab_protocol import limits
 from collab_protocol.errors import StoreError
-from collab_server.store import access_tables
+from collab_server.store import access_tables, retention
 from collab_server.store.base import (
     Ban,
     ChatLine,
@@ -23,13 +23,19 @@ from collab_server.store.base import (
     Snapshot,
     StoredAccess,
     StoredRoom,
+    StoredSize,
     StoreTrouble,
     Writers,
 )
 from collab_server.store.migrations import migrate
+from collab_server.store.retention import Grounds
 from collab_server.store.schema import SCHEMA, VERSION
+from collab_server.store.survey import survey
 
 _SNAPSHOTS_KEPT: Final = 2
+
+_INCREMENTAL: Final = 2
+"""What `auto_vacuum` is in a file that can give pages back one by one (sqlite.org/pragma.html)."""
 
 _LAST: Final = 2**63 - 1
 """The largest integer of SQLite."""
@@ -217,6 +223,10 @@ class SqliteStore:
             count: int = db.execute("SELECT count(*) FROM room").fetchone()[0]
             return count
 
+    def survey(self, after: str, most: int) -> list[StoredSize]:
+        with self._transaction("DEFERRED") as db:
+            return survey(db, after, most)
+
     def delete_room(self, room: str) -> bool:
         with self._transaction() as db:
             _delete_history(db, room)
@@ -245,12 +255,30 @@ class SqliteStore:
             # What is deleted is overwritten (`secure_delete`), but older collabs left bytes in free pages,
             # and pages that were rearranged may have some: a new file has none. The log has all of them
             # until it is cut.
+            self._db.execute(f"PRAGMA auto_vacuum = {_INCREMENTAL}")  # one of an older collab may not have it
             self._db.execute("VACUUM")
             is_busy, *_ = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         if is_busy:
             raise StoreTrouble(
                 f"{self._name}-wal cannot be emptied while another program reads the store", _BUSY
             )
+
+    def keep_snapshots(self, grounds: Grounds) -> bool:
+        with self._transaction() as db:
+            return retention.keep_snapshots(db, grounds)
+
+    def trim_log(self, grounds: Grounds, most_rows: int) -> tuple[int, int] | None:
+        with self._transaction() as db:
+            return retention.trim(db, grounds, most_rows)
+
+    def give_back(self, pages: int) -> int:
+        with self._errors():
+            if self._db.execute("PRAGMA auto_vacuum").fetchone()[0] != _INCREMENTAL:
+                return 0
+            # All of its (empty) answer is fetched: it goes on a page at a time only while it is read.
+            self._db.execute(f"PRAGMA incremental_vacuum({pages:d})").fetchall()
+            left: int = self._db.execute("PRAGMA freelist_count").fetchone()[0]
+            return left
 
     def load_access(self) -> StoredAccess:
         with self._transaction("DEFERRED") as db:
@@ -295,6 +323,9 @@ class SqliteStore:
                 f"{self._name} was written by a newer collab (format {version}, this one knows {VERSION}):"
                 " upgrade collab, the file was left as it is"
             )
+        if version == 0:
+            # Before WAL, which writes the first page: after that it can only be changed by VACUUM.
+            self._db.execute(f"PRAGMA auto_vacuum = {_INCREMENTAL}")
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")
         self._db.execute("PRAGMA secure_delete = ON")

@@ -87,6 +87,48 @@ def test_what_is_done_is_said(
     assert office.asked == [asked]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "answer", "told"),
+    [
+        (
+            ["kick", "notes", "ana"],
+            {"ended": 2},
+            {"room": "notes", "who": "ana", "ended": 2, "ban_s": 0},
+        ),
+        (
+            ["ban", "notes", "ana", "--for", "2h"],
+            {"ended": 1},
+            {"room": "notes", "who": "ana", "ended": 1, "ban_s": 7200},
+        ),
+        (["unban", "notes", "ana"], {}, {"room": "notes", "who": "ana"}),
+        (["close", "notes"], {"ended": 3}, {"room": "notes", "closed": True, "ended": 3}),
+        (["open", "notes"], {}, {"room": "notes", "closed": False, "ended": 0}),
+        (["rotate-keys"], {"kid": "k2"}, {"kid": "k2"}),
+    ],
+)
+def test_what_is_done_is_told_to_programs(
+    office: FakeOffice, capsys: Output, arguments: list[str], answer: dict[str, Any], told: dict[str, Any]
+) -> None:
+    office.answer = lambda request: {"ok": answer}
+    assert run(["admin", *arguments, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == told
+
+
+def test_a_token_stands_alone_on_stdout(office: FakeOffice, capsys: Output) -> None:
+    token = "ci1.k.payload.signature"
+    made = {"token": token, "server": None, "id": "a1", "expires": None, "use_by": AT}
+    office.answer = lambda request: {"ok": made}
+    assert run(["admin", "token", "--expires", "7d", "--name", " ana "]) == 0
+    shown = capsys.readouterr()
+    assert shown.out == f"{token}\n"
+    assert office.asked == [{"do": "token", "expires_s": 604_800, "name": "ana"}]
+    assert "by 2023-11-15 00:13: collab admin --server wss://HOST --token-file - sessions" in shown.err
+    assert "access does not end by itself; to take it back: collab revoke a1" in shown.err
+    assert run(["admin", "token", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == made | {"use_by": "2023-11-14T22:13:20+00:00"}
+    assert run(["admin", "token", "--name", " "]) == 2
+
+
 def test_nobody_to_send_away(office: FakeOffice, capsys: Output) -> None:
     office.answer = lambda request: {"ok": {"ended": 0}}
     assert run(["admin", "kick", "notes", "ana"]) == 3

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from collab_cli.commands.join import own_token_file
 from collab_cli.config import JoinSettings, join_settings
 from collab_cli.exits import UsageError
 from collab_cli.flags import JoinFlags, ServeFlags, Theme
 from collab_cli.identity import account_name
 from collab_cli.serving import ServeSettings, serve_settings
-from collab_cli.targets import Server
+from collab_cli.targets import Server, Target
 from collab_tui.options import Options
 
 Configure = Callable[[str], None]
@@ -191,15 +192,22 @@ def test_a_file_that_cannot_be_read_may_name_a_server(
         join()
 
 
-def test_nothing_but_the_command_line_gives_up_protection(
+def test_no_variable_gives_up_protection_and_no_file_that_of_joining(
     serve: Callable[..., ServeSettings], join: Callable[..., JoinSettings], configure: Configure
 ) -> None:
-    configure("insecure = true\nmemory = true\n[serve]\ninsecure = true\nmemory = true\n")
-    settings = serve(COLLAB_INSECURE="1", COLLAB_MEMORY="1")
+    settings = serve(ServeFlags(), COLLAB_INSECURE="1", COLLAB_MEMORY="1")
     assert not settings.doors.is_insecure
     assert not settings.is_memory
-    assert len(settings.complaints) == 4
-    assert not join(COLLAB_INSECURE="1").is_insecure
+    configure("insecure = true\n[serve]\nport = 1\ninsecure = true\nmemory = true\n")
+    settings = join(COLLAB_INSECURE="1")
+    assert not settings.is_insecure
+    (complaint,) = settings.complaints
+    assert "nobody knows the key 'insecure' (did you mean 'serve.insecure'?)" in complaint
+    configure("[serve]\nport = 1\ninsecure = true\nmemory = true\n")
+    assert serve().doors.is_insecure
+    assert serve().is_memory
+    typed = serve(ServeFlags(insecure=False, auth=True, memory=False))
+    assert not (typed.doors.is_insecure or typed.is_memory)
 
 
 def test_a_server_behind_no_path_ends_it(join: Callable[..., JoinSettings], configure: Configure) -> None:
@@ -216,3 +224,36 @@ def test_a_pipe_in_place_of_the_file_is_not_waited_for(
     for start in (join, serve):
         with pytest.raises(UsageError, match=r"cannot read .*config\.toml: it is not a file"):
             start()
+
+
+def test_how_one_joins_may_stand_in_the_file(join: Callable[..., JoinSettings], configure: Configure) -> None:
+    configure(
+        'server = "wss://example.org"\nread_only = true\noffline = true\nfollow = "bo"\nannounce = "region"\n'
+        'token_file = "~/token"\n'
+    )
+    settings = join()
+    assert settings.complaints == ()
+    assert (settings.is_read_only, settings.is_offline) == (True, True)
+    assert (settings.follow, settings.announce, settings.token_file) == ("bo", "region", "~/token")
+    typed = join(JoinFlags(read_only=False, offline=False, follow="ana", announce="/tmp/f"), COLLAB_ASCII="1")
+    assert (typed.is_read_only, typed.is_offline, typed.follow, typed.announce) == (
+        False,
+        False,
+        "ana",
+        "/tmp/f",
+    )
+    assert join(JoinFlags(ascii=False), COLLAB_ASCII="1").is_ascii is False
+
+
+def test_the_token_of_the_settings_is_for_their_server_alone(
+    join: Callable[..., JoinSettings], configure: Configure
+) -> None:
+    configure('server = "wss://example.org"\ntoken_file = "/token"\n')
+    settings = join()
+    assert own_token_file(Target("notes", settings.server), settings) == "/token"
+    assert own_token_file(Target("notes", Server(url="wss://other.example")), settings) is None
+    assert own_token_file(Target("notes"), settings) is None
+    elsewhere = join(JoinFlags(server="wss://other.example"))
+    assert own_token_file(Target("notes", elsewhere.server), elsewhere) is None
+    configure('server = "unix:///s"\ntoken_file = "/token"\n')
+    assert own_token_file(Target("notes", join().server), join()) is None

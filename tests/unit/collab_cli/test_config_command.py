@@ -58,7 +58,7 @@ def test_path(path: Path, capsys: Output) -> None:
 def test_show(path: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch) -> None:
     configure(path, 'wrap = false\nruler = true\ncolour = 99\n[keys]\nundo = "Ctrl-D, f4"\nquit = ""\n')
     monkeypatch.setenv("COLLAB_THEME", "light")
-    assert run(["config", "show"]) == 0
+    assert run(["config", "show"]) == 2
     shown = capsys.readouterr()
     rows = {line.split()[0]: re.split(r" {2,}", line)[1:] for line in shown.out.splitlines()}
     assert rows["name"] == [account_name(), "default"]
@@ -68,7 +68,8 @@ def test_show(path: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch) -> No
     assert rows["theme"] == ["light", "COLLAB_THEME"]
     assert rows["keys.undo"] == ["ctrl+d, f4", f"{path}:5"]
     assert rows["keys.quit"] == ["no key", f"{path}:6"]
-    assert set(rows) == {setting.key for setting in SETTINGS} | {"keys.undo", "keys.quit"}
+    assert rows["(file)"] == [str(path), "default"]
+    assert set(rows) == {setting.key for setting in SETTINGS} | {"(file)", "keys.undo", "keys.quit"}
     assert shown.err.count("\n") == 1
     assert f"{path}:3: 99 is not one of 1 to 12" in shown.err
 
@@ -88,7 +89,80 @@ def test_show_as_json(path: Path, capsys: Output) -> None:
 def test_a_wrong_variable_ends_it(path: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLLAB_WRAP", "perhaps")
     assert run(["config", "show"]) == 2
-    assert capsys.readouterr().err == "collab: COLLAB_WRAP: 'perhaps' is not true or false\n"
+    shown = capsys.readouterr()
+    assert shown.err == "collab: COLLAB_WRAP: 'perhaps' is not true or false\n"
+    assert re.search(r"^wrap +- +wrong: COLLAB_WRAP$", shown.out, re.MULTILINE)
+
+
+def test_a_wrong_value_that_counts_is_shown_with_its_place(path: Path, capsys: Output) -> None:
+    configure(path, 'wrap = false\n[serve]\nport = "x"\n')
+    assert run(["config", "show"]) == 2
+    shown = capsys.readouterr()
+    assert re.search(rf"^wrap +false +{path}:1$", shown.out, re.MULTILINE)
+    assert re.search(rf"^serve\.port +- +wrong: {path}:3$", shown.out, re.MULTILINE)
+    assert shown.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("way", ["--config", "COLLAB_CONFIG"])
+def test_another_file_may_be_named(
+    path: Path, tmp_path: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    configure(path, "wrap = false\n")
+    other = tmp_path / "other.toml"
+    named: list[str] = []
+    if way == "--config":
+        named = ["--config", str(other)]
+    else:
+        monkeypatch.setenv(way, str(other))
+    assert run(["config", "path", *named]) == 0
+    assert capsys.readouterr().out == f"{other}\n"
+    assert run(["config", "show", *named]) == 2
+    assert f"cannot read {other}: there is no such file" in capsys.readouterr().err
+    monkeypatch.setenv("EDITOR", "true")
+    assert run(["config", "edit", *named]) == 0
+    assert other.read_text() == template()
+    other.write_text(
+        '[serve]\nmonitor = 9100\nhistory_age = "14d"\nhistory_size = "2048K"\norigin = "http://a"\n'
+    )
+    assert run(["config", "show", *named]) == 0
+    rows = {line.split()[0]: re.split(r" {2,}", line)[1:] for line in capsys.readouterr().out.splitlines()}
+    assert rows["(file)"] == [str(other), way]
+    assert rows["wrap"] == ["true", "default"]
+    assert rows["serve.monitor"] == ["127.0.0.1:9100", f"{other}:2"]
+    assert rows["serve.history_age"] == ["2w", f"{other}:3"]
+    assert rows["serve.history_size"] == ["2M", f"{other}:4"]
+    assert rows["serve.origin"] == ["http://a", f"{other}:5"]
+    assert run(["config", "show", "--json", *named]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["file"], shown["file_source"]) == (str(other), way)
+    assert shown["settings"]["serve.monitor"]["value"] == "127.0.0.1:9100"
+    assert shown["settings"]["serve.history_age"]["value"] == 14 * 86_400
+
+
+def test_check_says_all_that_is_wrong(path: Path, tmp_path: Path, capsys: Output) -> None:
+    assert run(["config", "check"]) == 0
+    assert capsys.readouterr().out == f"{path}: there is no such file, and none is needed\n"
+    configure(path, "wrap = false\n[serve]\nport = 1\nauth = true\n")
+    assert run(["config", "check"]) == 0
+    assert capsys.readouterr().out == f"{path}: nothing is wrong in it\n"
+    configure(path, 'wrpa = false\ntheme = "pink"\n[serve]\nprot = 1\n[server]\nx = 1\n')
+    assert run(["config", "check"]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert [line.removeprefix(f"collab: {path}:")[0] for line in told.err.splitlines()] == list("1245")[:4]
+    assert "ignored" not in told.err
+    assert run(["config", "check", "--json"]) == 2
+    noted = json.loads(capsys.readouterr().out)
+    assert noted["file"] == str(path)
+    assert len(noted["wrong"]) == 4
+    assert run(["config", "check", str(tmp_path / "none")]) == 2
+    assert "there is no such file" in capsys.readouterr().err
+
+
+def test_check_says_what_does_not_go_together(path: Path, capsys: Output) -> None:
+    configure(path, '[serve]\nhost = "0.0.0.0"\nauth = true\n')
+    assert run(["config", "check"]) == 2
+    assert "[serve]: 0.0.0.0 is reachable from other machines" in capsys.readouterr().err
 
 
 def test_edit_makes_the_file_for_us_alone(path: Path, editor: Callable[..., None], capsys: Output) -> None:
@@ -193,7 +267,7 @@ def test_show_draws_nothing_that_a_terminal_would_obey(
     rows = {line.split()[0]: re.split(r" {2,}", line)[1:] for line in capsys.readouterr().out.splitlines()}
     assert rows["serve.host"] == ["a·[2J·b", f"{path}:2"]
     assert rows["name"] == ["ana·", "COLLAB_NAME"]
-    assert set(rows) == {setting.key for setting in SETTINGS}
+    assert set(rows) == {setting.key for setting in SETTINGS} | {"(file)"}
 
 
 def test_show_where_ascii_is_all_there_is(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

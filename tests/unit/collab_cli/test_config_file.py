@@ -47,6 +47,52 @@ def test_unknown_keys_are_told_with_their_line(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("entry", "meant"),
+    [
+        ("lin_numbers = true", "line_numbers"),
+        ("port = 1", "serve.port"),
+        ("serve.prot = 1", "serve.port"),
+        ("serve.historysize = 1", "serve.history_size"),
+        ("serve.theme = 1", "theme"),
+        ("srve.port = 1", "serve"),
+        ("key.undo = 1", "keys"),
+        ("plugins = 1", None),
+        ("serve.plugins = 1", None),
+        ("keys.qit = 'f4'", "quit"),
+    ],
+)
+def test_what_may_have_been_meant(path: Path, entry: str, meant: str | None) -> None:
+    (complaint,) = read(path, f"{entry}\n").complaints
+    assert (f"(did you mean {meant!r}?)" in complaint) if meant else ("did you mean" not in complaint)
+
+
+@pytest.mark.parametrize(
+    ("text", "concerns"),
+    [
+        ("[serve]\nprot = 1\n", True),
+        ("[serve]\nport = 'x'\n", True),
+        ("serve = 1\n", True),
+        ("unknown = 1\n", True),
+        ("[unknown]\nx = 1\n", True),
+        ("x = = 1\n", True),
+        ("theme = 'pink'\n", False),
+        ("keys = 1\n", False),
+        ("[keys]\nfly = 'f4'\n", False),
+    ],
+)
+def test_which_complaints_concern_a_server(path: Path, text: str, concerns: bool) -> None:
+    file = read(path, text)
+    assert len(file.complaints) == 1
+    assert file.serving_complaints == (
+        (file.complaints[0].removesuffix("; it is ignored"),) if concerns else ()
+    )
+
+
+def test_a_file_that_was_named_has_to_be_there(path: Path) -> None:
+    assert read_config(path, must_exist=True).complaints == (f"cannot read {path}: there is no such file",)
+
+
+@pytest.mark.parametrize(
     ("entry", "words"),
     [
         ('colour = "red"', "'red' is not a whole number"),

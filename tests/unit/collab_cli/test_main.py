@@ -182,7 +182,9 @@ def test_serve_flags(monkeypatch: pytest.MonkeyPatch) -> None:
         "--host ::1 --port 1 --unix u.sock --insecure --memory --private --idle-exit 2.5 --auth --tls-cert c "
         "--tls-key k --trusted-proxy ::1 --trusted-proxy ::2 --origin http://a --origin http://b "
         "--url wss://h --accept-rate 1 --connections 2 --connections-per-address 3 "
-        "--connections-per-room 4 --rooms 5"
+        "--connections-per-room 4 --rooms 5 --loaded-rooms 6 --rooms-per-day 7 --messages-per-second 8 "
+        "--bytes-per-second 9M --room-bytes 10M --history-age 11d --history-size 12G --monitor 13 "
+        "--log-level debug --log-format json --config file.toml"
     )
     assert run(["serve", "rooms", *everything.split()]) == 0
     assert run(["serve"]) == 0
@@ -204,7 +206,18 @@ def test_serve_flags(monkeypatch: pytest.MonkeyPatch) -> None:
             connections_per_address=3,
             connections_per_room=4,
             rooms=5,
+            loaded_rooms=6,
+            rooms_per_day=7,
+            messages_per_second=8,
+            bytes_per_second="9M",
+            room_bytes="10M",
+            history_age="11d",
+            history_size="12G",
+            monitor="13",
+            log_level="debug",
+            log_format="json",
             memory=True,
+            config=Path("file.toml"),
             private=True,
             idle_exit_s=2.5,
         ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,8 +15,8 @@ from collab_cli.exits import CommandError, ExitCode, UsageError
 from collab_cli.office import ask_office
 from collab_cli.paths import Folders, find_folders
 from collab_protocol.errors import CollabError, StoreError
-from collab_server.admin import ADMIN_PATH, ADMIN_SUBPROTOCOL
 from collab_server.lock import FolderLock, FolderTaken
+from collab_server.office.serving import ADMIN_PATH, ADMIN_SUBPROTOCOL
 from tests.unit.collab_server.wire import short_folder
 
 from .fake_office import FakeOffice, fake_office
@@ -119,6 +120,28 @@ def test_a_server_that_holds_the_folder_and_does_not_answer(
         ask_office(folders, folders.data, INVITES)
     assert isinstance(refusal.value.__cause__, FolderTaken)
     assert refusal.value.code is ExitCode.UNREACHABLE
+
+
+def test_what_only_a_running_server_does_is_said(folders: Folders) -> None:
+    ask_office(folders, folders.data, {"do": "invite", "room": "notes"})
+    with pytest.raises(CollabError, match="only a running one can do this"):
+        ask_office(folders, folders.data, {"do": "limits", "set": {}})
+    with pytest.raises(CollabError, match="may be older than your collab"):
+        ask_office(folders, folders.data, {"do": "dance"})
+    assert ask_office(folders, folders.data, {"do": "rooms", "after": ""})["rooms"] == []
+
+
+@pytest.mark.parametrize(("owner", "whose"), [(0, "root"), (4_000_000, "'#4000000'")])
+def test_a_folder_of_another_account_is_left_alone(
+    folders: Folders, monkeypatch: pytest.MonkeyPatch, owner: int, whose: str
+) -> None:
+    folders.data.mkdir(parents=True)
+    monkeypatch.setattr(office, "_owner_of", lambda data_dir: owner)
+    monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
+    with pytest.raises(UsageError, match="and no server runs on it: sudo -u") as refusal:
+        ask_office(folders, folders.data, {"do": "invite", "room": "notes"})
+    assert f"{folders.data} belongs to {whose}" in str(refusal.value)
+    assert list(folders.data.iterdir()) == []
 
 
 def test_where_there_is_nothing_nothing_is_made(folders: Folders, tmp_path: Path) -> None:

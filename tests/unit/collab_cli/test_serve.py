@@ -134,3 +134,23 @@ def test_a_private_server_says_nothing_logs_to_a_file_and_ends_when_alone(tmp_pa
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert "serving" in (tmp_path / "state" / "logs" / "server.log").read_text()
+
+
+def test_what_is_wrong_in_the_file_is_all_said_and_nothing_served(tmp_path: Path) -> None:
+    (tmp_path / "config").mkdir()
+    file = tmp_path / "config" / "config.toml"
+    file.write_text("nmae = 1\n[serve]\nprot = 1\n")
+    done = subprocess.run(
+        SERVE,
+        env={**os.environ, "COLLAB_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=DEADLINE_S,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines() == [
+        f"collab: {file}:1: nobody knows the key 'nmae' (did you mean 'name'?)",
+        f"collab: {file}:3: nobody knows the key 'serve.prot' (did you mean 'serve.port'?)",
+    ]
+    assert not (tmp_path / "data").exists()

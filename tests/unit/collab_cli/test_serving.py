@@ -8,15 +8,20 @@ from pathlib import Path
 import pytest
 
 from collab_cli.exits import UsageError
-from collab_cli.flags import DEFAULT_PORT, ServeFlags
+from collab_cli.flags import DEFAULT_PORT, LogFormat, LogLevel, ServeFlags
 from collab_cli.serving import (
     DEFAULT_IDLE_EXIT_S,
     Capacity,
     Doors,
     ServeSettings,
+    Upkeep,
+    WrongConfig,
+    find_data_dir,
     find_url,
     serve_settings,
 )
+from collab_cli.setting_values import Address
+from collab_protocol.limits import RoomLimits
 from collab_server.config import Caps
 
 Configure = Callable[[str], None]
@@ -45,7 +50,8 @@ def test_a_wrong_value_of_serving_ends_it(serve: Serve, configure: Configure) ->
     configure('colour = 99\n[serve]\nport = "x"\n')
     with pytest.raises(UsageError, match=r"config\.toml:3: 'x' is not a whole number"):
         serve(ServeFlags(insecure=True))
-    assert serve(ServeFlags(insecure=True, port=1)).doors.port == 1
+    with pytest.raises(UsageError, match=r"config\.toml:3: 'x'"):  # also where it would not count
+        serve(ServeFlags(insecure=True, port=1))
     configure("[serve]\nunix = 3\n")
     with pytest.raises(UsageError, match=r"config\.toml:2: 3 is not a text"):
         serve()
@@ -178,14 +184,13 @@ def test_what_lets_strangers_in_or_makes_no_sense_is_refused(
         serve(flags)
 
 
-def test_all_of_it_may_stand_in_the_file_but_what_gives_up_protection(
-    serve: Serve, configure: Configure
-) -> None:
+def test_all_of_it_may_stand_in_the_file(serve: Serve, configure: Configure) -> None:
     configure(
         '[serve]\nhost = "0.0.0.0"\nport = 1\nauth = true\ntls_cert = "/c"\ntls_key = "/k"\n'
         'trusted_proxy = ["10.0.0.7", "fd00::/8"]\norigin = "https://a.org,https://b.org:8443"\n'
         'url = "wss://example.org/"\nconnections = 1\nconnections_per_address = 2\n'
-        "connections_per_room = 3\naccept_rate = 4\nrooms = 5\n"
+        "connections_per_room = 3\naccept_rate = 4\nrooms = 5\nloaded_rooms = 6\nrooms_per_day = 7\n"
+        'messages_per_second = 8\nbytes_per_second = "1M"\nroom_bytes = 2048\n'
     )
     settings = serve()
     assert settings.complaints == ()
@@ -199,7 +204,18 @@ def test_all_of_it_may_stand_in_the_file_but_what_gives_up_protection(
         origins=("https://a.org", "https://b.org:8443"),
         url="wss://example.org",
     )
-    assert settings.capacity == Capacity(1, 2, 3, accept_rate=4, rooms=5)
+    assert settings.capacity == Capacity(
+        1,
+        2,
+        3,
+        accept_rate=4,
+        rooms=5,
+        loaded_rooms=6,
+        rooms_per_day=7,
+        messages_per_second=8,
+        bytes_per_second=1024**2,
+        room_bytes=2048,
+    )
     typed = serve(ServeFlags(url="wss://b.org", rooms=6, trusted_proxies=("::1",)), COLLAB_CONNECTIONS="7")
     assert (typed.doors.url, typed.doors.trusted_proxies) == ("wss://b.org", ("::1",))
     assert (typed.capacity.rooms, typed.capacity.connections) == (6, 7)
@@ -216,6 +232,81 @@ def test_a_wrong_entry_of_it_ends_the_command(serve: Serve, configure: Configure
         serve()
 
 
+def test_upkeep_is_layered(serve: Serve, configure: Configure) -> None:
+    assert serve().upkeep == Upkeep(None, LogLevel.INFO, LogFormat.TEXT, None, None)
+    configure(
+        '[serve]\nmonitor = 9100\nlog_level = "debug"\nlog_format = "json"\nhistory_age = "90d"\n'
+        'history_size = "100M"\n'
+    )
+    from_file = serve().upkeep
+    assert from_file == Upkeep(
+        Address("127.0.0.1", 9100), LogLevel.DEBUG, LogFormat.JSON, 90 * 86_400, 100 * 1024**2
+    )
+    typed = serve(
+        ServeFlags(monitor="[::1]:1", log_level="error", history_size="1G"), COLLAB_LOG_FORMAT="text"
+    )
+    assert typed.upkeep == Upkeep(Address("::1", 1), LogLevel.ERROR, LogFormat.TEXT, 90 * 86_400, 1024**3)
+    with pytest.raises(UsageError, match="--monitor: 'x' is not "):
+        serve(ServeFlags(monitor="x"))
+    assert serve(ServeFlags(private=True)).upkeep == Upkeep(None, LogLevel.INFO, LogFormat.TEXT, None, None)
+
+
+def test_all_that_is_wrong_with_serving_is_said_at_once(serve: Serve, configure: Configure) -> None:
+    configure('theme = "pink"\nwhat = 1\n[serve]\nprot = 1\nport = "x"\n')
+    with pytest.raises(WrongConfig) as refusal:
+        serve(ServeFlags(insecure=True))
+    assert [text.partition(": ")[0].rpartition(":")[2] for text in refusal.value.complaints] == [
+        "2",
+        "4",
+        "5",
+    ]
+    assert refusal.value.code == 2
+    configure('theme = "pink"\n')
+    assert len(serve().complaints) == 1
+
+
+def test_a_file_may_be_named(serve: Serve, configure: Configure, tmp_path: Path) -> None:
+    configure("[serve]\nrooms = 1\n")
+    other = tmp_path / "other.toml"
+    with pytest.raises(WrongConfig, match=r"cannot read .*other\.toml: there is no such file"):
+        serve(ServeFlags(config=other))
+    with pytest.raises(WrongConfig, match="there is no such file"):
+        serve(COLLAB_CONFIG=str(other))
+    assert serve(ServeFlags(private=True), COLLAB_CONFIG=str(other)).complaints  # and it starts
+    other.write_text("[serve]\nrooms = 2\n")
+    (tmp_path / "third.toml").write_text("[serve]\nrooms = 3\n")
+    assert serve(COLLAB_CONFIG=str(other)).capacity.rooms == 2
+    assert serve(ServeFlags(config=tmp_path / "third.toml"), COLLAB_CONFIG=str(other)).capacity.rooms == 3
+    with pytest.raises(UsageError, match=r"^--config: .* is not a path"):
+        serve(ServeFlags(config=Path("/a\0b")))
+    with pytest.raises(UsageError, match=r"^COLLAB_CONFIG: .* is not a path"):
+        serve(COLLAB_CONFIG="~no-such-account/x")
+
+
+def test_the_folder_of_a_server_is_layered(serve: Serve, configure: Configure, tmp_path: Path) -> None:
+    folders = serve().folders
+    configure('[serve]\ndata_dir = "/srv/rooms"\n')
+    assert find_data_dir(None, folders, {}) == serve().data_dir == Path("/srv/rooms")
+    assert find_data_dir(None, folders, {"COLLAB_DATA_DIR": "/variable"}) == Path("/variable")
+    assert serve(COLLAB_DATA_DIR="/variable").data_dir == Path("/variable")
+    assert find_data_dir(Path("/typed"), folders, {"COLLAB_DATA_DIR": "/variable"}) == Path("/typed")
+    assert serve(ServeFlags(private=True), COLLAB_DATA_DIR="/variable").data_dir == tmp_path / "data"
+    configure("[serve]\ndata_dir = 3\n")
+    with pytest.raises(UsageError, match=r"config\.toml:2: 3 is not a text"):
+        find_data_dir(None, folders, {})
+
+
+def test_what_the_file_turns_on_a_flag_turns_off(serve: Serve, configure: Configure) -> None:
+    configure("[serve]\nport = 1\nauth = true\n")
+    assert serve(ServeFlags(auth=False, insecure=True)).doors.is_insecure
+    configure("[serve]\nport = 1\ninsecure = true\n")
+    with pytest.raises(
+        UsageError, match=r"config\.toml:3 lets in whoever comes, and --auth asks for a token"
+    ):
+        serve(ServeFlags(auth=True))
+    assert serve(ServeFlags(auth=True, insecure=False)).doors.has_auth
+
+
 def test_without_being_told_the_server_takes_as_much_as_it_would(serve: Serve) -> None:
     """The numbers are written down twice, as those of the server take long to load."""
     caps = Caps()
@@ -225,6 +316,11 @@ def test_without_being_told_the_server_takes_as_much_as_it_would(serve: Serve) -
         caps.connections_per_room,
         accept_rate=int(caps.accepts_per_s),
         rooms=caps.rooms,
+        loaded_rooms=caps.loaded_rooms,
+        rooms_per_day=caps.rooms_per_day,
+        messages_per_second=caps.messages_per_s,
+        bytes_per_second=caps.bytes_per_s,
+        room_bytes=RoomLimits().text_bytes,
     )
     assert caps.accepts_per_s == int(caps.accepts_per_s)
 

@@ -9,7 +9,7 @@ from collab_protocol.errors import CollabError, StoreError
 from collab_server.administering import administer
 from collab_server.lock import FolderTaken
 
-from .test_admin import SECRET, stored, traces, type_and_delete
+from .test_office import SECRET, stored, traces, type_and_delete
 from .wire import config, joined, running, short_folder
 
 
@@ -32,7 +32,10 @@ async def test_rooms_are_forgotten_and_deleted_while_no_server_runs(folder: Path
     assert traces(folder) == []
     async with running(config(folder)) as endpoints, joined(endpoints) as ana:
         assert ana.replica.text() == "what stays"
-    assert await administer(config(folder), {"do": "delete", "room": "notes"}) == {"deleted": True}
+    assert await administer(config(folder), {"do": "delete", "room": "notes"}) == {
+        "deleted": True,
+        "backups": [],
+    }
     assert traces(folder, "what stays") == []
 
 

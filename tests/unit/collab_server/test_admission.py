@@ -19,6 +19,7 @@ from collab_server.admission import (
     PENDING_OF_ADDRESS,
     REFUSED_MOST_S,
     REMEMBERED,
+    TRIES,
     Admission,
     Refusal,
     Visit,
@@ -26,6 +27,7 @@ from collab_server.admission import (
 )
 from collab_server.bucket import RETRY_MOST_S
 from collab_server.config import Caps
+from collab_server.meters import Meters, Reason
 
 CAPS = Caps()
 ROUND_TRIP_S = 0.05
@@ -36,7 +38,8 @@ class Door:
 
     def __init__(self, caps: Caps = CAPS) -> None:
         self.now = 1000.0
-        self.admission = Admission(caps, lambda: self.now)
+        self.meters = Meters()
+        self.admission = Admission(caps, lambda: self.now, meters=self.meters)
         self.dropped: list[Visit] = []
 
     def knock(self, address: str | None = "192.0.2.1") -> Visit:
@@ -71,6 +74,49 @@ class Door:
 
 def addresses(count: int) -> list[str]:
     return [f"10.0.{number // 250}.{number % 250}" for number in range(count)]
+
+
+class TestReasons:
+    """Whoever is refused is counted, once, by the cap that stood in the way."""
+
+    def counted(self, door: Door) -> dict[Reason, int]:
+        return {reason: count for reason, count in door.meters.refusals.items() if count}
+
+    def test_an_address_that_has_its_share(self) -> None:
+        door = Door(replace(CAPS, connections_per_address=1))
+        door.enter()
+        assert door.refusal() is not None
+        assert self.counted(door) == {Reason.ADDRESS_FULL: 1}
+
+    def test_a_server_that_is_full(self) -> None:
+        door = Door(replace(CAPS, connections=1))
+        door.enter("192.0.2.1")
+        assert door.refusal("192.0.2.2") is not None
+        assert self.counted(door) == {Reason.SERVER_FULL: 1}
+
+    def test_a_rate_of_all_and_a_rate_of_one(self) -> None:
+        door = Door(replace(CAPS, accepts_per_s=4.0))
+        for address in addresses(5):
+            door.ask(address)
+        assert self.counted(door) == {Reason.SERVER_RATE: 1}
+        door = Door(replace(CAPS, accepts_per_s=4.0, connections_per_address=1))
+        door.admission.gone(door.enter())
+        assert door.refusal() is not None
+        assert self.counted(door) == {Reason.ADDRESS_RATE: 1}
+
+    def test_tries_that_came_to_nothing(self) -> None:
+        door = Door()
+        for _ in range(TRIES):
+            door.fail()
+        assert door.refusal() is not None
+        assert self.counted(door) == {Reason.FAILED_TRIES: 1}
+
+    def test_one_that_gives_way_to_newer_ones(self) -> None:
+        door = Door()
+        for address in addresses(PENDING + 3):
+            door.knock(address)
+        assert len(door.dropped) == 3
+        assert self.counted(door) == {Reason.CROWDED_OUT: 3}
 
 
 class TestRate:

@@ -25,11 +25,11 @@ from collab_protocol.messages import Batch, Bye, Credential, Fault, Hello, Prese
 from collab_protocol.presence import Activity, Caret
 from collab_protocol.versions import SUBPROTOCOL
 from collab_server import app
-from collab_server.admin import ADMIN_PATH, ADMIN_SUBPROTOCOL
 from collab_server.app import FolderTaken, NotAllowed, PortTaken
 from collab_server.config import Caps, ServerConfig
 from collab_server.keys import rotate_keys
 from collab_server.lock import Endpoints
+from collab_server.office.serving import ADMIN_PATH, ADMIN_SUBPROTOCOL
 from collab_server.store.sqlite import SqliteStore
 
 from .rooms import hello

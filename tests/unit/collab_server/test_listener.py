@@ -20,9 +20,9 @@ from collab_protocol.messages import Fault, Ping, Pong, Presence, Receipt
 from collab_protocol.presence import Activity, Caret
 from collab_protocol.versions import SUBPROTOCOL
 from collab_server import app, listener
-from collab_server.admin import ADMIN_PATH, ADMIN_SUBPROTOCOL
 from collab_server.config import Caps, ServerConfig
 from collab_server.lock import Endpoints, FolderLock
+from collab_server.office.serving import ADMIN_PATH, ADMIN_SUBPROTOCOL
 
 from .rooms import hello
 from .wire import DEADLINE_S, Client, config, dial, joined, running, short_folder
@@ -326,7 +326,7 @@ class TestOffice:
             assert endpoints.tcp is not None
             with pytest.raises(InvalidStatus) as caught:
                 await connect(f"ws://127.0.0.1:{endpoints.tcp[1]}{ADMIN_PATH}", subprotocols=subprotocols)
-            assert caught.value.response.status_code == 404
+            assert caught.value.response.status_code == 403
             with pytest.raises(InvalidStatus) as caught:
                 await unix_connect(
                     endpoints.unix,

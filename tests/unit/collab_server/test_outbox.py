@@ -21,6 +21,7 @@ from collab_protocol.messages import (
 from collab_protocol.presence import Activity, Caret, Person, Role
 from collab_protocol.sync import ClientSync, Identity
 from collab_protocol.text import EMPTY_STATE_VECTOR, EMPTY_UPDATE, Replica
+from collab_server.meters import Meters
 from collab_server.outbox import (
     LAG_BYTES,
     LAG_MESSAGES,
@@ -327,3 +328,20 @@ def test_what_waits_behind_a_sync_that_is_leaving_is_not_late() -> None:
     now = 60.0 + 2 * LAG_S
     box.put(batch(3))
     assert box.is_lagging
+
+
+def test_who_falls_behind_is_counted_once_until_they_have_caught_up() -> None:
+    meters = Meters()
+    box = Outbox(BatchEncoder(), lambda: None, lag_bytes=100, meters=meters)
+    for seq in range(1, 20):
+        box.put(Batch(seq, seq, ((1, b"x" * 50),)))
+    assert (meters.fell_behind, meters.lagging) == (1, 1)
+    while box.take() is not None:
+        pass
+    assert (meters.fell_behind, meters.lagging) == (1, 0)
+    for seq in range(20, 40):
+        box.put(Batch(seq, seq, ((1, b"x" * 50),)))
+    assert (meters.fell_behind, meters.lagging) == (2, 1)
+    box.catch_up()
+    box.catch_up()
+    assert (meters.fell_behind, meters.lagging) == (2, 0)

@@ -20,8 +20,8 @@ from collab_protocol.errors import FaultCode
 from collab_protocol.limits import RoomLimits
 from collab_protocol.presence import Activity, Author, Caret, Person, Role
 from collab_protocol.text import EMPTY_STATE_VECTOR, EMPTY_UPDATE
-from collab_server.admin import ADMIN_PATH, ADMIN_SUBPROTOCOL
 from collab_server.lock import Endpoints
+from collab_server.office.serving import ADMIN_PATH, ADMIN_SUBPROTOCOL
 
 from .rooms import hello
 from .wire import Client, config, dial, running, short_folder

@@ -57,11 +57,13 @@ def config(folder: Path, **changes: Any) -> ServerConfig:
 
 
 @contextlib.asynccontextmanager
-async def running(settings: ServerConfig, *, reload: asyncio.Event | None = None) -> AsyncIterator[Endpoints]:
+async def running(
+    settings: ServerConfig, *, reload: asyncio.Event | None = None, **beside: Any
+) -> AsyncIterator[Endpoints]:
     """Serve until the block ends; then the server has stopped by itself, in order."""
     stop = asyncio.Event()
     ready: asyncio.Future[Endpoints] = asyncio.get_running_loop().create_future()
-    serving = asyncio.create_task(serve(settings, ready=ready.set_result, stop=stop, reload=reload))
+    serving = asyncio.create_task(serve(settings, ready=ready.set_result, stop=stop, reload=reload, **beside))
     try:
         async with asyncio.timeout(DEADLINE_S):
             await asyncio.wait([serving, ready], return_when=asyncio.FIRST_COMPLETED)

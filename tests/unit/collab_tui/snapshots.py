@@ -20,13 +20,20 @@ from tests.unit.collab_tui.scenes_access import ACCESS_SCENES
 from tests.unit.collab_tui.scenes_people import PEOPLE_SCENES
 from tests.unit.collab_tui.scenes_room import ROOM_SCENES
 from tests.unit.collab_tui.scenes_text import TEXT_SCENES
+from tests.unit.collab_tui.scenes_top import TOP_SCENES, TopScene
 
 __all__ = ["REWRITE", "SCENES", "Scene", "difference", "drawing", "leftovers", "press"]
 
 FOLDER: Final = Path(__file__).with_suffix("")
 REWRITE: Final = "python -m tests.unit.collab_tui.snapshots --write"
 
-SCENES: Final[Sequence[Scene]] = (*TEXT_SCENES, *PEOPLE_SCENES, *ROOM_SCENES, *ACCESS_SCENES)
+SCENES: Final[Sequence[Scene | TopScene]] = (
+    *TEXT_SCENES,
+    *PEOPLE_SCENES,
+    *ROOM_SCENES,
+    *ACCESS_SCENES,
+    *TOP_SCENES,
+)
 
 
 def difference(name: str, drawn: str, folder: Path = FOLDER) -> str:
@@ -40,7 +47,7 @@ def difference(name: str, drawn: str, folder: Path = FOLDER) -> str:
     return f"{shown}\n\nIf it is meant to look like that: {REWRITE}" if shown else ""
 
 
-def leftovers(scenes: Iterable[Scene], folder: Path = FOLDER) -> list[Path]:
+def leftovers(scenes: Iterable[Scene | TopScene], folder: Path = FOLDER) -> list[Path]:
     """Return the files that no scene is kept in."""
     names = {scene.name for scene in scenes}
     return sorted(path for path in folder.glob("*.txt") if path.stem not in names)

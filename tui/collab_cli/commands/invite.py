@@ -5,20 +5,22 @@ from __future__ import annotations
 import json
 import os
 import sys
-from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from collab_cli.durations import local_time, parse_duration_s, utc_time
 from collab_cli.exits import ExitCode, UsageError, say
-from collab_cli.flags import InviteFlags
-from collab_cli.office import ask_office
+from collab_cli.flags import InviteFlags, OperatorFlags
+from collab_cli.office import ask, asker
 from collab_cli.paths import find_folders
-from collab_cli.serving import find_data_dir, find_url
-from collab_cli.tables import print_table, write
+from collab_cli.serving import find_url
+from collab_cli.tables import print_json, print_table, write
 from collab_cli.targets import is_loopback, room_name
 from collab_protocol.names import clean_person_name
 from collab_protocol.presence import Role
+
+_EVERY_ROOM: Final = "(all)"
+_OPERATOR: Final = "operator"
 
 _DOING: Final = {Role.READ: "read", Role.WRITE: "write", Role.ADMIN: "write and be an admin"}
 
@@ -39,9 +41,9 @@ def invite(flags: InviteFlags) -> int:
         raise UsageError("--name: that is no name that others can read")
     name = None if flags.name is None else clean_person_name(flags.name)
     expires_s = None if flags.expires is None else parse_duration_s(flags.expires, "--expires")
-    folders = find_folders(os.environ)
-    own_url = find_url(flags.url, os.environ, folders)
-    data_dir = find_data_dir(flags.data_dir, folders)
+    # What is set here is of the server here.
+    is_here = flags.place.server is None
+    own_url = find_url(flags.url, os.environ, find_folders(os.environ)) if is_here or flags.url else None
     request = {
         "do": "invite",
         "room": room,
@@ -50,7 +52,7 @@ def invite(flags: InviteFlags) -> int:
         "reusable": flags.reusable,
         "name": name or "",
     }
-    made = ask_office(folders, data_dir, request)
+    made = ask(flags.place, request)
     link = made["link"] if flags.url is None else None
     if link is None and own_url is not None:
         link = f"{own_url}/{room}#{made['token']}"
@@ -64,7 +66,7 @@ def invite(flags: InviteFlags) -> int:
     say(f"lets {whom} {_DOING[role]} in {room}{whose}; they type{_use_by(made)}: {_join(room, link)}")
     ends = made["expires"]
     end = "does not end by itself" if ends is None else f"ends {local_time(ends)}"
-    say(f"access {end}; to take it back: collab revoke {made['id']}{_folder(flags.data_dir)}")
+    say(f"access {end}; to take it back: collab revoke {made['id']}{_place(flags)}")
     if link is None:
         say(
             "this is the token alone, as this server does not know its address: "
@@ -73,11 +75,10 @@ def invite(flags: InviteFlags) -> int:
     return ExitCode.OK
 
 
-def invites(room: str | None, *, data_dir: Path | None, as_json: bool) -> int:
+def invites(place: OperatorFlags, room: str | None, *, as_json: bool) -> int:
     """Print which invites there are; returns the exit code. Raises: CollabError."""
-    folders = find_folders(os.environ)
     request = {"do": "invites", "room": None if room is None else room_name(room)}
-    found: list[dict[str, Any]] = ask_office(folders, find_data_dir(data_dir, folders), request)["invites"]
+    found: list[dict[str, Any]] = ask(place, request)["invites"]
     if as_json:
         for each in found:
             each["made_at"], each["expires"] = utc_time(each["made_at"]), utc_time(each["expires"])
@@ -90,11 +91,18 @@ def invites(room: str | None, *, data_dir: Path | None, as_json: bool) -> int:
     return ExitCode.OK
 
 
-def revoke(invite_id: str, *, data_dir: Path | None) -> int:
-    """Take an invite back, and all access that came of it; returns the exit code. Raises: CollabError."""
-    folders = find_folders(os.environ)
-    request = {"do": "revoke", "id": invite_id}
-    ended = ask_office(folders, find_data_dir(data_dir, folders), request)["ended"]
+def revoke(place: OperatorFlags, invite_id: str, room: str | None, *, as_json: bool) -> int:
+    """Take an invite back, and all access that came of it; returns the exit code.
+
+    `room` is what whoever asks is an admin of; None for operators.
+
+    Raises:
+        CollabError: it was not taken back; the text says why.
+    """
+    ask = asker(place, None if room is None else room_name(room))
+    ended = ask({"do": "revoke", "id": invite_id})["ended"]
+    if as_json:
+        return print_json({"id": invite_id, "ended": ended})
     write(f"revoked {invite_id}{_sent_away(ended)}")
     return ExitCode.OK
 
@@ -121,8 +129,11 @@ def _use_by(made: dict[str, Any]) -> str:
     return "" if use_by in (None, made["expires"]) else f", by {local_time(use_by)}"
 
 
-def _folder(data_dir: Path | None) -> str:
-    return "" if data_dir is None else f" --data-dir {data_dir}"
+def _place(flags: InviteFlags) -> str:
+    """Return what else to type to mean the same server."""
+    if flags.place.server is not None:
+        return f" --server {flags.place.server} --room {flags.room}"
+    return "" if flags.place.data_dir is None else f" --data-dir {flags.place.data_dir}"
 
 
 def _as_json(flags: InviteFlags, name: str | None, made: dict[str, Any], link: str | None) -> dict[str, Any]:
@@ -142,8 +153,8 @@ def _row(each: dict[str, Any]) -> tuple[str, ...]:
     ends = each["expires"]
     return (
         each["id"],
-        each["room"],
-        each["role"],
+        _EVERY_ROOM if each["room"] == "*" else each["room"],
+        _OPERATOR if each["room"] == "*" else each["role"],
         each["name"] or "-",
         each["state"],
         str(each["uses"]),

@@ -45,7 +45,8 @@ def run(flags: JoinFlags) -> int:
     check_terminal(os.environ)
     os.umask(0o077)
     if not settings.is_offline:
-        target = with_token(target, variable, flags.token_file, settings.folders.credentials_file)
+        token_file = flags.token_file or own_token_file(target, settings)
+        target = with_token(target, variable, token_file, settings.folders.credentials_file)
     announcements = open_announcements(settings.announce)
     log_file = settings.folders.logs / _LOG
     log_to_file(log_file)
@@ -86,6 +87,12 @@ def _target(flags: JoinFlags, settings: JoinSettings) -> Target | None:
     if recent and flags.server is None:
         return parse_target(recent[0], is_insecure=settings.is_insecure)
     return None
+
+
+def own_token_file(target: Target, settings: JoinSettings) -> str | None:
+    """Return where the settings have the token for this room: it is for the server that they name alone."""
+    is_theirs = target.server is not None and target.server.url is not None
+    return settings.token_file if is_theirs and target.server == settings.server else None
 
 
 def _list_rooms(settings: JoinSettings) -> int:

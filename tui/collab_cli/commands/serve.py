@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import gc
 import logging
@@ -15,10 +16,10 @@ from typing import TYPE_CHECKING, Any, Final
 from collab_cli import __version__
 from collab_cli.exits import SIGNAL, CommandError, ExitCode, say
 from collab_cli.flags import ServeFlags
-from collab_cli.logs import log_to_file, log_to_stderr
+from collab_cli.logs import log_server
 from collab_cli.paths import make_folder
 from collab_cli.server_signals import ServerSignals
-from collab_cli.serving import ServeSettings, serve_settings
+from collab_cli.serving import ServeSettings, WrongConfig, serve_settings
 from collab_protocol.errors import CollabError
 
 if TYPE_CHECKING:
@@ -37,14 +38,18 @@ def run(flags: ServeFlags) -> int:
         CollabError: it cannot be done; the text says what to do.
     """
     os.umask(0o077)
-    settings = serve_settings(flags, os.environ)
+    try:
+        settings = serve_settings(flags, os.environ)
+    except WrongConfig as error:
+        for complaint in error.complaints:
+            say(complaint)
+        return error.code
     for complaint in settings.complaints:
         say(complaint)
     if settings.is_private:
         os.chdir("/")  # it outlives the terminal, and must not keep its folder from being unmounted
-        log_to_file(settings.folders.logs / PRIVATE_LOG)
-    else:
-        log_to_stderr()
+    log_file = settings.folders.logs / PRIVATE_LOG if settings.is_private else None
+    log_server(log_file, settings.upkeep.log_level, settings.upkeep.log_format)
     make_folder(settings.data_dir)
     try:
         return _run_loop(_serve(settings))
@@ -64,20 +69,34 @@ def _is_taken(error: CollabError) -> bool:
 
 async def _serve(settings: ServeSettings) -> int:
     from collab_server.app import serve
+    from collab_server.passed_sockets import NONE_PASSED, take_passed_sockets
+    from collab_server.service_manager import NOBODY, ServiceManager
 
     signals = ServerSignals(asyncio.get_running_loop(), may_reload=not settings.is_private)
     config = _config(settings)
     ready = None if settings.is_private else functools.partial(_announce, settings, config)
     gc.freeze()  # all that was loaded stays
     gc.enable()
-    await serve(config, ready=ready, stop=signals.stop, reload=signals.reload)
+    manager, passed = NOBODY, NONE_PASSED
+    if not settings.is_private:  # else they were meant for the `join` that started us
+        manager, passed = ServiceManager.of(os.environ), take_passed_sockets(os.environ)
+    with contextlib.closing(passed):
+        await serve(
+            config,
+            ready=ready,
+            stop=signals.stop,
+            reload=signals.reload,
+            passed=passed,
+            manager=manager,
+        )
     return ExitCode.OK if signals.stopped_by is None else SIGNAL + signals.stopped_by
 
 
 def _config(settings: ServeSettings) -> ServerConfig:
-    from collab_server.config import Caps, ServerConfig
+    from collab_protocol.limits import RoomLimits
+    from collab_server.config import Caps, HistoryLimits, ServerConfig
 
-    doors, capacity = settings.doors, settings.capacity
+    doors, capacity, upkeep = settings.doors, settings.capacity, settings.upkeep
     return ServerConfig(
         data_dir=settings.data_dir,
         unix_path=settings.unix_path,
@@ -99,7 +118,14 @@ def _config(settings: ServeSettings) -> ServerConfig:
             connections_per_room=capacity.connections_per_room,
             accepts_per_s=capacity.accept_rate,
             rooms=capacity.rooms,
+            loaded_rooms=capacity.loaded_rooms,
+            rooms_per_day=capacity.rooms_per_day,
+            messages_per_s=capacity.messages_per_second,
+            bytes_per_s=capacity.bytes_per_second,
         ),
+        room_limits=RoomLimits(text_bytes=capacity.room_bytes),
+        monitor=upkeep.monitor,
+        history=HistoryLimits(upkeep.history_age_s, upkeep.history_size_bytes),
     )
 
 

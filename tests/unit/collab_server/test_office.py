@@ -13,11 +13,12 @@ from websockets.typing import Subprotocol
 
 from collab_protocol.errors import CollabError, FaultCode, StoreError
 from collab_protocol.messages import Bye, Fault, Receipt, Update
-from collab_protocol.presence import Person, Role
+from collab_protocol.presence import Activity, Person, Role
 from collab_server.access import Account, Denied, Grant
-from collab_server.admin import ADMIN_PATH, ADMIN_SUBPROTOCOL, Office
 from collab_server.keys import load_keys
 from collab_server.lock import Endpoints
+from collab_server.office.office import Office
+from collab_server.office.serving import ADMIN_PATH, ADMIN_SUBPROTOCOL
 from collab_server.registry import Registry
 from collab_server.store.base import StoreTrouble
 from collab_server.store.sqlite import SqliteStore
@@ -37,6 +38,9 @@ class Session:
         self.grant: Grant | None = grant
         self.person: Person | None = Person(number, grant.principal, name, grant.role, 0)
         self.since = 1000.0 + number
+        self.address = ""
+        self.activity: Activity | None = Activity.ACTIVE
+        self.round_trip_ms: int | None = 12
         self.ended: tuple[FaultCode, str] | None = None
 
     def dismiss(self, code: FaultCode, message: str) -> None:
@@ -288,8 +292,8 @@ async def test_what_let_people_into_a_room_goes_with_it(desk: Desk) -> None:
     await desk.registry.open("notes")
     await desk.do("close", room="notes")
     bo = await desk.come("bo", "other")
-    assert await desk.do("delete", room="notes") == {"deleted": True}
-    assert await desk.do("delete", room="notes") == {"deleted": False}
+    assert await desk.do("delete", room="notes") == {"deleted": True, "backups": []}
+    assert await desk.do("delete", room="notes") == {"deleted": False, "backups": []}
     with pytest.raises(Denied):
         await desk.come("cy", token=token)
     assert (await desk.do("invites"))["invites"] == []
@@ -318,7 +322,7 @@ async def test_forgetting_names_the_copies_that_still_hold_it(desk: Desk, tmp_pa
     copy.touch()
     await desk.registry.open("notes")
     assert await desk.do("forget", room="notes") == {"text_bytes": 0, "backups": [str(copy)]}
-    desk.office._config = replace(desk.config, memory=True)
+    desk.office._rooms._config = replace(desk.config, memory=True)
     assert (await desk.do("forget", room="notes"))["backups"] == []
 
 
@@ -418,7 +422,7 @@ async def test_who_is_in_a_room_that_is_deleted_is_told(folder: Path) -> None:
     async with running(config(folder)) as endpoints, joined(endpoints) as ana, asking(endpoints) as link:
         await ana.type(SECRET)
         await ana.wait_for(Receipt)
-        assert await ask(link, {"do": "delete", "room": "notes"}) == {"ok": {"deleted": True}}
+        assert await ask(link, {"do": "delete", "room": "notes"}) == {"ok": {"deleted": True, "backups": []}}
         fault = await ana.wait_for(Fault)
         assert (fault.code, fault.retry_ms) == (FaultCode.DELETED, None)
         assert traces(folder) == []

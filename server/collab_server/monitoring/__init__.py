@@ -1,0 +1,1 @@
+"""What a server tells about itself: whether it is well, and its figures, by HTTP and to its operator."""

@@ -1,0 +1,1 @@
+"""The screen of `collab top`: how a server is, looked at again and again."""

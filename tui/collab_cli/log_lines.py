@@ -50,7 +50,7 @@ class TextLines(logging.Formatter):
 
 
 class JsonLines(logging.Formatter):
-    """An object a line: time, level, logger, event, pid; also room, session, kind, error, traceback, if known."""
+    """An object a line: time, level, logger, event, pid; if known room, session, kind, error, traceback."""
 
     def format(self, record: logging.LogRecord) -> str:
         entry: dict[str, Any] = {

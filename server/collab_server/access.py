@@ -7,6 +7,7 @@ answer to its first use may have been lost.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Final
@@ -34,13 +35,23 @@ class Access:
     """
 
     def __init__(
-        self, committer: Committer, stored: StoredAccess, *, keys: KeyRing | None, now: Callable[[], float]
+        self,
+        committer: Committer,
+        stored: StoredAccess,
+        *,
+        keys: KeyRing | None,
+        now: Callable[[], float],
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Without `keys`, whoever comes over TCP is let in. `now` gives UTC seconds."""
+        """Without `keys`, whoever comes over TCP is let in. `now` gives UTC seconds, `monotonic` those that
+        no one sets.
+        """
         self.keys = keys
         """May be replaced at any time."""
         self._committer = committer
         self._now = now
+        self._monotonic = monotonic
+        self._lead_s = now() - monotonic()
         self._invites = Invites(committer, stored, now=now)
         self._bans = Bans(committer, stored, now=now)
 
@@ -215,7 +226,8 @@ class Access:
 
     async def _prune(self) -> None:
         """Forget what ended a while ago, if there is any."""
-        before = self._now() - _REMEMBERED_S
+        # A clock that was set ahead, and may be set right again, ends no ban for good.
+        before = min(self._now(), self._lead_s + self._monotonic()) - _REMEMBERED_S
         if self._invites.has_ended(before) or self._bans.has_ended(before):
             await self._committer.run(lambda store: store.prune_access(before))
             self._invites.drop_ended(before)

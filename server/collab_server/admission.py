@@ -290,7 +290,8 @@ class Admission:
 
     def _drop(self, visit: Visit, reason: str) -> None:
         # Whoever was pushed out before it could finish may be a healthy one behind a flooded address.
-        self._meters.refuse(Reason.CROWDED_OUT)
+        if visit._stage is not _Stage.REFUSED:  # those were counted then
+            self._meters.refuse(Reason.CROWDED_OUT)
         self._leave(visit, is_at_fault=self._clock() - visit.since >= ROUND_TRIP_S)
         visit._drop(reason)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from collab_protocol.errors import CollabError
 from collab_protocol.names import check_room_name
@@ -43,7 +43,7 @@ class Asked:
 
     def text(self, key: str, default: str | None = None) -> str:
         value = self._fields.get(key, default)
-        if not isinstance(value, str):
+        if not _is_text(value):
             raise CollabError(f"{key!r} has to be a text")
         return value
 
@@ -79,7 +79,7 @@ class Asked:
         value = self._fields.get(key)
         if value is None:
             return None
-        if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        if not isinstance(value, list) or not all(map(_is_text, value)):
             raise CollabError(f"{key!r} has to be a list of texts")
         return value
 
@@ -94,3 +94,14 @@ class Asked:
 
     def room_if_any(self) -> str | None:
         return None if self._fields.get("room") is None else self.room()
+
+
+def _is_text(value: object) -> TypeGuard[str]:
+    """Tell whether that is a text; what JSON may hold beside, half of a surrogate pair, no store takes."""
+    if not isinstance(value, str):
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

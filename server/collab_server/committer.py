@@ -109,11 +109,14 @@ class Committer:
                 except queue.Empty:
                     break
             if group:
+                self._meters.store_began = time.monotonic()
                 self._commit(group)
+            if isinstance(entry, _Job):
+                self._meters.store_began = time.monotonic()
+                entry.run()
+            self._meters.store_began = None
             if entry is None:
                 return
-            if isinstance(entry, _Job):
-                entry.run()
 
     def _commit(self, group: list[_Entry]) -> None:
         for entry in group:

@@ -19,12 +19,16 @@ from collab_protocol.text import Replica
 from collab_server.committer import Committer
 from collab_server.log_fields import about, without_name
 from collab_server.open_room import OpenRoom
-from collab_server.store.base import Snapshot, Store, StoredRoom
+from collab_server.store.base import LogInUse, Snapshot, Store, StoredRoom
 from collab_server.store.replay import check_snapshot, read_document
 
 _log = logging.getLogger(__name__)
 
 _Result = TypeVar("_Result")
+
+_LOG_TRIES: Final = 100
+_LOG_PAUSE_S: Final = 0.2
+"""For 20 s in all; those who asked wait no longer than an answer of the office may take."""
 
 _FIRST_ROW: Final = 1
 """Where the log of a room begins that has a text already.
@@ -127,12 +131,27 @@ class Erasing:
     async def _scrub(self, name: str) -> None:
         """Overwrite what the store's files still hold of what was deleted. Others' commits wait for it."""
         try:
-            await self._committer.run(lambda store: store.scrub())
+            try:
+                await self._committer.run(lambda store: store.scrub())
+            except LogInUse:
+                await self._empty_log()
         except StoreError as error:
+            then = "when it is done" if isinstance(error, LogInUse) else "make room on the disk and"
             raise StoreError(
                 f"{name} was erased, but traces of it may be left in the server's files: {error};"
-                " make room on the disk and do it again"
+                f" {then} do it again"
             ) from error
+
+    async def _empty_log(self) -> None:
+        """Wait for a backup or the like that reads the store, while others' commits go on."""
+        for _ in range(_LOG_TRIES):
+            await asyncio.sleep(_LOG_PAUSE_S)
+            with contextlib.suppress(LogInUse):
+                await self._committer.run(lambda store: store.empty_log())
+                return
+            if self._is_closing:
+                break
+        await self._committer.run(lambda store: store.empty_log())
 
     @contextlib.asynccontextmanager
     async def _holding(self, name: str, what: str) -> AsyncIterator[OpenRoom | None]:

@@ -90,6 +90,14 @@ def copy_keys(path: Path) -> list[tuple[str, bytes]]:
             return _parse(path, file.read(_FILE_BYTES).decode("ascii", "replace"))
 
 
+def are_keys(found: list[tuple[object, object]]) -> bool:
+    """Return whether what was read somewhere is keys: what is put in a file has to be read again."""
+    return len(dict(found)) == len(found) and all(
+        isinstance(kid, str) and isinstance(secret, bytes) and _LINE.fullmatch(f"{kid} {secret.hex()}")
+        for kid, secret in found
+    )
+
+
 def put_keys(path: Path, keys: list[tuple[str, bytes]]) -> None:
     """Let these keys, the newest first, take the place of what is in `path`: whole or not at all.
 

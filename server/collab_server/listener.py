@@ -1,13 +1,11 @@
-"""The sockets: who may knock, where, and what they are told when they may not."""
+"""The sockets, and the connections of rooms that come by them."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import http
 import logging
 import os
-import re
 import secrets
 import socket
 import sys
@@ -16,28 +14,24 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from websockets.asyncio.server import Server, ServerConnection, unix_serve
-from websockets.exceptions import NegotiationError
-from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from collab_protocol import limits
-from collab_protocol.errors import CloseCode, NameRefused, StoreError
+from collab_protocol.errors import CloseCode, StoreError
 from collab_protocol.messages import Credential, Hello
-from collab_protocol.names import ROOM_PATH, check_room_name
 from collab_protocol.versions import SUBPROTOCOL
 from collab_server.access import Access, Account, Grant
 from collab_server.account import account_behind
-from collab_server.admission import Admission, Refusal
+from collab_server.admission import Admission
 from collab_server.allowance import Budget, Holdings
 from collab_server.config import Caps
 from collab_server.connection import Connection
 from collab_server.doorway import CLOSE_TIMEOUT_S, Doorway, Knock
-from collab_server.lock import HAND_OVER_PATH, VERSION_HEADER
-from collab_server.log_fields import Kind, about
-from collab_server.meters import Meters, Reason, Way
+from collab_server.handshakes import Handshakes, room_of, select_subprotocol
+from collab_server.meters import Meters, Way
 from collab_server.office.office import Office
-from collab_server.office.serving import ADMIN_PATH, ADMIN_SUBPROTOCOL, serve_admin, serve_remote_admin
-from collab_server.peers import Proxies, counted_as, is_loopback
+from collab_server.office.serving import ADMIN_SUBPROTOCOL, serve_admin, serve_remote_admin
+from collab_server.peers import Proxies
 from collab_server.registry import Registry
 from collab_server.room_socket import RoomSocket
 from collab_server.tls import Certificates
@@ -45,13 +39,8 @@ from collab_server.unix_socket import PortTaken, clear_the_way, look_at, remove
 
 _log = logging.getLogger(__name__)
 
-CLIENT_HEADER: Final = "Collab-Client"
-"""What a client's process calls itself, drawn at its start: 16 hex digits."""
-
 _STAYS: Final[dict[str, Any]] = {"cleanup_socket": False} if sys.version_info >= (3, 13) else {}
 """From 3.13 on the loop would unlink a Unix socket that it closes."""
-
-_CLIENT: Final = re.compile(r"[0-9a-f]{16}")
 
 
 class Listener:
@@ -83,10 +72,17 @@ class Listener:
         self._admission = admission
         self._proxies = proxies
         self._certificates = certificates
-        self._origins = frozenset(origins)
-        self._hand_over = hand_over
         self._on_grant = on_grant
         self._meters = Meters() if meters is None else meters
+        self._handshakes = Handshakes(
+            access,
+            admission=admission,
+            proxies=proxies,
+            is_tls=certificates is not None,
+            origins=origins,
+            hand_over=hand_over,
+            meters=self._meters,
+        )
         self.reassembly = Budget(caps.reassembly_bytes)
         self.holdings = Holdings(caps.large_bytes)
         self.open = dict.fromkeys(Way, 0)
@@ -127,7 +123,7 @@ class Listener:
                 sock=passed,
                 **_options(),
                 **_STAYS,
-                process_request=self._check_unix_request,
+                process_request=self._handshakes.check_unix,
             )
             self._servers.append(server)
             try:
@@ -139,7 +135,7 @@ class Listener:
         before = os.umask(0o177)
         try:
             server = await unix_serve(
-                self._serve_unix, str(path), **_options(), process_request=self._check_unix_request
+                self._serve_unix, str(path), **_options(), process_request=self._handshakes.check_unix
             )
         except OSError as error:
             raise StoreError(f"cannot listen on {path}: {error.strerror or error}") from error
@@ -162,7 +158,7 @@ class Listener:
         """
         doorway = Doorway(
             self._serve_tcp,
-            self._check_tcp_request,
+            self._handshakes.check_tcp,
             admission=self._admission,
             proxies=self._proxies,
             certificates=self._certificates,
@@ -193,84 +189,6 @@ class Listener:
         for server in self._servers:
             server.close(close_connections=False)
             await server.wait_closed()
-
-    def _check_unix_request(self, connection: ServerConnection, request: Request) -> Response | None:
-        """Answer what only the account that owns the socket may ask; the rest is as on any socket."""
-        if request.path in (HAND_OVER_PATH, ADMIN_PATH) and not request.headers.get_all("Origin"):
-            if not account_behind(connection).is_owner:
-                self._meters.refuse(Reason.NOT_OWNER)
-                return connection.respond(
-                    http.HTTPStatus.FORBIDDEN, "only the owner of this server may ask\n"
-                )
-            if request.path == ADMIN_PATH:
-                return None
-            version = " ".join(request.headers.get_all(VERSION_HEADER))
-            if self._hand_over(version):
-                return connection.respond(http.HTTPStatus.OK, "ending\n")
-            return connection.respond(http.HTTPStatus.CONFLICT, "this server goes on\n")
-        return self._check_request(connection, request)
-
-    def _check_tcp_request(self, connection: ServerConnection, request: Request) -> Response | None:
-        """Refuse before the handshake who may not come in now, or not from there."""
-        is_admin = request.path == ADMIN_PATH
-        refused = (self._check_admin if is_admin else self._check_request)(connection, request)
-        knock = cast(Knock, connection)
-        if refused is not None:
-            status = refused.status_code
-            _log.debug("%s was not let in: HTTP %d", knock.peer, status, extra=about(kind=Kind.REFUSED))
-            return refused
-        is_proxy = self._proxies.trusts(knock.peer)
-        if self._proxies and self._certificates is None and not is_proxy and not is_loopback(knock.peer):
-            self._meters.refuse(Reason.NOT_BY_PROXY)
-            return connection.respond(
-                http.HTTPStatus.FORBIDDEN, "this server is reached through its proxy, and not directly\n"
-            )
-        address = knock.peer
-        if is_proxy:
-            address = self._proxies.client(knock.peer, request.headers.get_all("X-Forwarded-For"))
-        client = " ".join(request.headers.get_all(CLIENT_HEADER))
-        refusal = self._admission.ask(
-            knock.visit, counted_as(address), client if _CLIENT.fullmatch(client) else ""
-        )
-        if refusal is None:
-            if is_admin:
-                knock.protocol.available_subprotocols = [Subprotocol(ADMIN_SUBPROTOCOL)]
-            return None
-        _log.debug("%s was not let in: %s", address, refusal.message, extra=about(kind=Kind.REFUSED))
-        return _busy(connection, refusal)
-
-    def _check_admin(self, connection: ServerConnection, request: Request) -> Response | None:
-        """Refuse who asks as an operator where there are none but the owner, and web pages."""
-        if (refused := self._check_origin(connection, request)) is not None:
-            return refused
-        if self._access.keys is None:
-            self._meters.refuse(Reason.NOT_OWNER)
-            return connection.respond(
-                http.HTTPStatus.FORBIDDEN,
-                "this server knows no tokens: only its owner may ask, on its own machine\n",
-            )
-        return None
-
-    def _check_origin(self, connection: ServerConnection, request: Request) -> Response | None:
-        """Refuse web pages, but those that were said."""
-        if any(origin not in self._origins for origin in request.headers.get_all("Origin")):
-            self._meters.refuse(Reason.ORIGIN)
-            return connection.respond(http.HTTPStatus.FORBIDDEN, "no web page may open a room here\n")
-        return None
-
-    def _check_request(self, connection: ServerConnection, request: Request) -> Response | None:
-        """Refuse what no client of ours sends."""
-        if (refused := self._check_origin(connection, request)) is not None:
-            return refused
-        if not request.path.startswith(ROOM_PATH):
-            self._meters.refuse(Reason.PATH)
-            return connection.respond(http.HTTPStatus.NOT_FOUND, f"rooms are under {ROOM_PATH}\n")
-        try:
-            check_room_name(_room(request))
-        except NameRefused as error:
-            self._meters.refuse(Reason.PATH)
-            return connection.respond(http.HTTPStatus.NOT_FOUND, f"{error}\n")
-        return None
 
     async def _serve_unix(self, websocket: ServerConnection) -> None:
         if websocket.subprotocol == ADMIN_SUBPROTOCOL:
@@ -308,7 +226,7 @@ class Listener:
         way: str,
         address: str = "",
     ) -> None:
-        room = "" if websocket.request is None else _room(websocket.request)
+        room = "" if websocket.request is None else room_of(websocket.request)
 
         async def admit(hello: Hello) -> tuple[Grant, Credential | None]:
             on_hello()
@@ -351,7 +269,7 @@ class Listener:
 def _options() -> dict[str, Any]:
     return {
         "subprotocols": [Subprotocol(SUBPROTOCOL), Subprotocol(ADMIN_SUBPROTOCOL)],
-        "select_subprotocol": _select_subprotocol,
+        "select_subprotocol": select_subprotocol,
         "compression": None,
         "max_size": limits.FRAME_BYTES,
         "open_timeout": limits.HELLO_TIMEOUT_S,
@@ -363,25 +281,5 @@ def _options() -> dict[str, Any]:
     }
 
 
-def _select_subprotocol(connection: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol:
-    """Select what is spoken at the path that was asked for. Raises: NegotiationError."""
-    request = connection.request
-    is_admin = request is not None and request.path == ADMIN_PATH
-    spoken = Subprotocol(ADMIN_SUBPROTOCOL if is_admin else SUBPROTOCOL)
-    if spoken not in offered:
-        raise NegotiationError(f"this server speaks {spoken} here")
-    return spoken
-
-
 def _nothing() -> None:
     """Do what a Unix socket needs for a Hello: it has no deadline of ours, and is not counted."""
-
-
-def _room(request: Request) -> str:
-    return request.path.removeprefix(ROOM_PATH)
-
-
-def _busy(connection: ServerConnection, refusal: Refusal) -> Response:
-    response = connection.respond(http.HTTPStatus.SERVICE_UNAVAILABLE, f"{refusal.message}\n")
-    response.headers["Retry-After"] = str(refusal.retry_s)
-    return response

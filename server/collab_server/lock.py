@@ -73,8 +73,12 @@ class FolderLock:
         except OSError as error:
             os.close(self._file)
             raise StoreError(f"{folder} cannot be locked: {error.strerror or error}") from error
-        os.ftruncate(self._file, 0)
-        os.write(self._file, str(os.getpid()).encode())
+        try:
+            os.ftruncate(self._file, 0)
+            os.write(self._file, str(os.getpid()).encode())
+        except OSError as error:  # a full disk
+            os.close(self._file)
+            raise StoreError(f"{folder} cannot be written to: {error.strerror or error}") from error
 
     def tell(self, endpoints: Endpoints) -> None:
         """Write server.json, whole or not at all.

@@ -87,7 +87,7 @@ class Meters:
         "fell_behind", "hostile", "lagging", "load_failures", "load_s", "malformed", "messages_received",
         "messages_sent", "receipt_s", "receipts", "refusals", "resyncs_asked", "resyncs_sent",
         "room_breakdowns", "rows", "sessions_joined", "slowed", "snapshot_failures", "snapshots",
-        "sockets_accepted", "stale", "stall_s", "stall_worst", "unloads", "updates",
+        "sockets_accepted", "stale", "stall_s", "stall_worst", "store_began", "unloads", "updates",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -131,6 +131,8 @@ class Meters:
         self.commit_rows = Histogram(_ROWS)
         self.commit_began: float | None = None
         """When the commit under way began, by time.monotonic(); None while there is none."""
+        self.store_began: float | None = None
+        """When whatever the store is at began, a commit or a load or another thing; None while it rests."""
         # The loop.
         self.stall_s = Histogram(_STALL_S)
         self.stall_worst = 0.0
@@ -141,5 +143,12 @@ class Meters:
 
     def commit_age_s(self, now: Callable[[], float] = time.monotonic) -> float:
         """Return how long the commit under way has taken so far; 0 while there is none."""
-        began = self.commit_began
-        return 0.0 if began is None else max(0.0, now() - began)
+        return _since(self.commit_began, now)
+
+    def store_age_s(self, now: Callable[[], float] = time.monotonic) -> float:
+        """Return for how long the store has been at one thing; 0 while it rests."""
+        return _since(self.store_began, now)
+
+
+def _since(began: float | None, now: Callable[[], float]) -> float:
+    return 0.0 if began is None else max(0.0, now() - began)

@@ -22,26 +22,18 @@ from collab_server.meters import Meters
 from collab_server.open_room import OpenRoom, RoomTurns, guard, make_room
 from collab_server.room import Room
 from collab_server.room_caps import Refused, RoomCaps
-from collab_server.store.base import Snapshot, Store, StoredRoom, StoredSize, StoreTrouble
-from collab_server.store.replay import check_snapshot, read_document
+from collab_server.snapshots import Snapshots
+from collab_server.store.base import Store, StoredRoom, StoredSize, StoreTrouble
+from collab_server.store.replay import read_document
 from collab_server.store.survey import survey_file
 
 __all__ = ["OpenRoom", "Refused", "Registry", "guard"]
 
 _log = logging.getLogger(__name__)
 
-_SNAPSHOT_AFTER_ROWS: Final = 100
-"""Rows since the last snapshot that make another one worth its while when a room is unloaded."""
-
-_SNAPSHOT_EVERY_ROWS: Final = 500
-"""Rows after which a room that is in use gets a snapshot, so that a crash leaves no long log to replay."""
-
 _IDLE_MOST: Final = 64
 """Rooms that nobody is in and that stay loaded: one loads again in a millisecond, and many that are let go
 together leave the memory of the process in shreds."""
-
-_SNAPSHOT_BYTES_A_ROW: Final = 2000
-"""A large document waits longer for its next one: making it takes the loop a millisecond for each 500 kB."""
 
 
 class Registry:
@@ -71,6 +63,7 @@ class Registry:
         self._meters = Meters() if meters is None else meters
         self._caps = RoomCaps(config.caps)
         self._freed = FreedMemory()
+        self._snapshots = Snapshots(committer, self._meters)
         self._rooms: dict[str, OpenRoom] = {}
         self._idle: dict[str, OpenRoom] = {}  # those that nobody is in, the longest idle first
         self._loads: dict[str, asyncio.Task[OpenRoom]] = {}
@@ -91,6 +84,14 @@ class Registry:
     def loaded(self) -> Collection[OpenRoom]:
         """The rooms that are loaded."""
         return self._rooms.values()
+
+    def find(self, name: str) -> OpenRoom | None:
+        """Return the room `name` if it is loaded."""
+        return self._rooms.get(name)
+
+    def has(self, opened: OpenRoom) -> bool:
+        """Return whether that is loaded still."""
+        return self._rooms.get(opened.room.name) is opened
 
     @property
     def stored(self) -> int | None:
@@ -225,7 +226,7 @@ class Registry:
         await self._make_space(name)
         parted = self._rooms.get(name)
         if parted is not None and parted.room.is_parted:
-            await self._keep_parted(parted)
+            await self._snapshots.keep_parted(parted)
         stored, is_new = await self._find_or_make(name, maker)
         replica, stored = await read_document(
             stored, lambda covered: self._committer.run(lambda store: _existing(store, name, before=covered))
@@ -306,9 +307,11 @@ class Registry:
     def _loaded(self, name: str, load: asyncio.Task[OpenRoom]) -> None:
         self._loads.pop(name, None)
         # Asked for, so that a failure which nobody waits for any more is not reported as forgotten.
-        if not load.cancelled() and load.exception() is not None:
-            self._meters.load_failures += 1
-            why = without_name(load.exception() or "", name)
+        error = None if load.cancelled() else load.exception()
+        if error is not None:
+            # Whom a cap keeps out is counted among the refusals: nothing is wrong with the room.
+            self._meters.load_failures += not isinstance(error, Refused)
+            why = without_name(error, name)
             _log.info("a room was not loaded: %s", why, extra=about(room=name, kind=Kind.REFUSED))
 
     def _failed(self, room: Room, error: StoreError) -> None:
@@ -354,8 +357,7 @@ class Registry:
         # Only of what is wholly on disk: a snapshot may not hold what a crash could take back.
         if opened is None or opened.room is not room or not room.is_settled:
             return
-        enough = max(_SNAPSHOT_EVERY_ROWS, opened.snapshot_bytes // _SNAPSHOT_BYTES_A_ROW)
-        if room.seq - opened.covered >= enough:
+        if self._snapshots.is_due(opened):
             self._keep_snapshot(opened)
 
     def _unload_later(self, opened: OpenRoom) -> None:
@@ -377,8 +379,8 @@ class Registry:
     def _unload(self, opened: OpenRoom) -> None:
         room = opened.room
         if room.is_parted:
-            self._do(self._keep_parted(opened), f"snapshot {room.name}")
-        elif not room.is_over and room.seq - opened.covered >= _SNAPSHOT_AFTER_ROWS:
+            self._do(self._snapshots.keep_parted(opened), f"snapshot {room.name}")
+        elif not room.is_over and self._snapshots.is_worth_it(opened):
             self._keep_snapshot(opened)
         del self._rooms[room.name]
         self._idle.pop(room.name, None)
@@ -406,40 +408,19 @@ class Registry:
         # Then all is on disk, with its receipts out; what chores handed over comes before the erasing, too.
         await self._committer.run(lambda _: None)
         if opened is not None and opened.room.is_parted:
-            await self._keep_parted(opened)
+            await self._snapshots.keep_parted(opened)
         return opened
 
     def _keep_snapshot(self, opened: OpenRoom) -> None:
-        """Take a snapshot now, and keep it as soon as the store gets to it."""
-        room = opened.room
-        snapshot = Snapshot(room.seq, room.whole_update())
-        opened.covered, opened.snapshot_bytes = snapshot.covered, len(snapshot.data)
-        try:
-            check_snapshot(snapshot, room.text(), opened.replica.state_vector())
-        except StoreError as error:
-            self._meters.snapshot_failures += 1
-            _log.error("no snapshot: %s", error, extra=about(room=room.name))
-            return
-        self._do(self._save(room.name, snapshot), f"snapshot {room.name}")
-
-    def _keep_parted(self, opened: OpenRoom) -> Coroutine[None, None, None]:
-        """Keep what those get who join: the rows, replayed, would part again, and these read alike."""
-        room = opened.room
-        return self._save(room.name, Snapshot(room.seq, room.whole_update()))
+        keeping = self._snapshots.take(opened)
+        if keeping is not None:
+            self._do(keeping, f"snapshot {opened.room.name}")
 
     def _do(self, chore: Coroutine[None, None, None], name: str) -> None:
         """Run a chore; `close` waits for it."""
         task = asyncio.create_task(chore, name=name)
         self._chores.add(task)
         task.add_done_callback(self._chores.discard)
-
-    async def _save(self, name: str, snapshot: Snapshot) -> None:
-        try:
-            await self._committer.run(lambda store: store.save_snapshot(name, snapshot))
-            self._meters.snapshots += 1
-        except StoreError as error:
-            self._meters.snapshot_failures += 1
-            _log.error("no snapshot: %s", without_name(error, name), extra=about(room=name))
 
 
 async def _index(room: Room) -> None:

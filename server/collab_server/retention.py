@@ -22,8 +22,9 @@ from collab_protocol.names import check_room_name
 from collab_server.committer import Committer
 from collab_server.config import HistoryLimits, ServerConfig
 from collab_server.log_fields import about, without_name
+from collab_server.slices import in_slices
 from collab_server.store.base import Store, StoreTrouble
-from collab_server.store.retention import Grounds, Plan, find_grounds, plan, reads_back
+from collab_server.store.retention import Grounds, Plan, RoomChanged, find_grounds, plan, reads_back
 from collab_server.store.verifying import reading, room_names
 
 if TYPE_CHECKING:
@@ -62,6 +63,14 @@ _JUMP_HELD_S: Final = 86_400.0
 """So far ahead of where it should be, the clock may be wrong: no history goes by its age for so long."""
 
 
+_BOOT_CLOCK: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+"""Linux' monotonic clock stands still while the machine sleeps (clock_gettime(2)), and that is no jump."""
+
+
+def _passed_s() -> float:
+    return time.clock_gettime(_BOOT_CLOCK)
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What went from a room, or would; `why` says why not all of it did."""
@@ -81,6 +90,11 @@ class Clock:
         self._monotonic = monotonic
         self._lead_s = now() - monotonic()
         self._held_until: float | None = None
+        self._held_lead_s = 0.0
+
+    def doubt(self, since: float) -> None:
+        """Take the clock for ahead by what it says has passed `since` (UTC seconds)."""
+        self._lead_s = min(self._lead_s, since - self._monotonic())
 
     def trusted(self) -> float | None:
         """Return UTC seconds; None while the clock is ahead of what passed, and may be set right yet."""
@@ -89,10 +103,13 @@ class Clock:
             self._lead_s = min(lead_s, self._lead_s)  # set back: then it may be ahead again later
             self._held_until = None
             return self._now()
-        if self._held_until is None:
+        if self._held_until is None or lead_s - self._held_lead_s > _JUMP_S:
+            # Set ahead once more, it gets another day: that it was right before says nothing of now.
             self._held_until = self._monotonic() + _JUMP_HELD_S
+            self._held_lead_s = lead_s
             _log.warning(
-                "the clock is %.0f hours ahead of what has passed: no history goes by its age for a day",
+                "the clock is %.0f hours ahead of what is known to have passed: no history goes by its"
+                " age for a day",
                 (lead_s - self._lead_s) / 3600,
             )
         if self._monotonic() < self._held_until:
@@ -111,7 +128,7 @@ class Retention:
         *,
         may_rewrite: bool = False,
         now: Callable[[], float] = time.time,
-        monotonic: Callable[[], float] = time.monotonic,
+        monotonic: Callable[[], float] = _passed_s,
         every_s: float = _EVERY_S,
     ) -> None:
         """With `may_rewrite` nobody waits for the store: its file may be written anew to become smaller."""
@@ -124,6 +141,7 @@ class Retention:
         self._every_s = every_s
         self._one_at_a_time = asyncio.Lock()
         self._is_stopping = threading.Event()
+        self._has_looked = False
 
     def requests(self) -> dict[str, Does]:
         """Return what the office may be asked for."""
@@ -157,12 +175,19 @@ class Retention:
             StoreError: the store cannot be read or written; what went is gone, the rest is there.
         """
         before = None if limits.age_s is None or now is None else now - limits.age_s
+        find = functools.partial(
+            self._plan,
+            rooms=rooms,
+            before=before,
+            size_bytes=limits.size_bytes,
+            only_worthwhile=only_worthwhile,
+        )
+        if is_dry:  # and so waits for nobody, who may be at it for an hour
+            return await self._on_thread(
+                lambda path: [Outcome(each, each.rows, each.row_bytes) for each in find(path)]
+            )
         async with self._one_at_a_time:
-            plans = await self._on_thread(lambda path: self._plan(path, rooms, before, limits.size_bytes))
-            if only_worthwhile:
-                plans = [each for each in plans if _is_worthwhile(each, before)]
-            if is_dry:
-                return [Outcome(each, each.rows, each.row_bytes) for each in plans]
+            plans = await self._on_thread(find)
             outcomes = [await self._tidy_room(each, before, limits.size_bytes) for each in plans]
             if any(outcome.rows for outcome in outcomes):
                 await self._give_back()
@@ -171,11 +196,21 @@ class Retention:
     async def _look(self) -> None:
         """Do what is due; whatever goes wrong, the server goes on, and it is tried again in an hour."""
         try:
+            await self._doubt_clock()
             await self.tidy(self._limits, only_worthwhile=True, now=self._clock.trusted())
         except StoreError as error:
             _log.warning("history stays as it is for now: %s", error)
         except Exception:
             _log.exception("history stays as it is for now")
+
+    async def _doubt_clock(self) -> None:
+        """Take the clock at first for wrong when by it all history is to go: it may be, since the start."""
+        if self._has_looked or self._limits.age_s is None:
+            return
+        newest = await self._on_thread(_newest_at)
+        if newest is not None and newest < self._now() - self._limits.age_s:
+            self._clock.doubt(newest)
+        self._has_looked = True
 
     async def _compact(self, asked: Asked) -> dict[str, Any]:
         limits = HistoryLimits(asked.number("older_s"), _whole(asked.number("larger_bytes")))
@@ -195,11 +230,14 @@ class Retention:
         before = await self._on_thread(_sizes)
         outcomes = await self.tidy(limits, rooms=rooms, now=self._now(), is_dry=is_dry)
         after = before if is_dry else await self._on_thread(_sizes)
+        told: list[dict[str, Any]] = []
+        async for some in in_slices(outcomes):
+            told += map(_told, some)
         return {
             "dry_run": is_dry,
             "older_s": limits.age_s,
             "larger_bytes": limits.size_bytes,
-            "rooms": [_told(outcome) for outcome in outcomes],
+            "rooms": told,
             "file_bytes_before": before[0],
             "file_bytes": after[0],
             "free_bytes": after[1],
@@ -215,6 +253,8 @@ class Retention:
                 gone, more_bytes, is_done = await self._trim(due)
             except StoreTrouble:
                 raise
+            except RoomChanged:
+                gone, more_bytes, is_done = 0, 0, False
             except StoreError as error:
                 why = str(error)
                 _log.warning("its history stays: %s", without_name(error, room), extra=about(room=room))
@@ -293,7 +333,13 @@ class Retention:
         return await asyncio.to_thread(call, path)
 
     def _plan(
-        self, path: Path, rooms: Sequence[str] | None, before: float | None, size_bytes: int | None
+        self,
+        path: Path,
+        *,
+        rooms: Sequence[str] | None,
+        before: float | None,
+        size_bytes: int | None,
+        only_worthwhile: bool,
     ) -> list[Plan]:
         pause = self._pauses()
         plans: list[Plan] = []
@@ -304,7 +350,8 @@ class Retention:
                     raise StoreError(f"there is no room {room}")
             for room in names if rooms is None else rooms:
                 found = plan(db, room, before=before, size_bytes=size_bytes)
-                plans += [] if found is None else [found]
+                if found is not None and (not only_worthwhile or _is_worthwhile(found, before)):
+                    plans.append(found)
                 pause()
         return plans
 
@@ -362,6 +409,13 @@ def _give_back(store: Store, *, pages: int) -> int:
 def _reads_back(path: Path, grounds: Grounds) -> bool:
     with reading(path) as db:
         return reads_back(db, grounds)
+
+
+def _newest_at(path: Path) -> float | None:
+    """Return when the newest row was written; None when there is none. O(rows)."""
+    with reading(path) as db:
+        newest: float | None = db.execute("SELECT max(at) FROM row").fetchone()[0]
+    return newest
 
 
 def _sizes(path: Path) -> tuple[int, int]:

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from collab_protocol import limits
+from collab_protocol.errors import FaultCode
 from collab_protocol.gate import Judgement
-from collab_protocol.messages import Hello, Message, Presence
+from collab_protocol.messages import Fault, Hello, Message, Presence
 from collab_protocol.names import clean_person_name
 from collab_protocol.presence import Activity, Person, Role
 from collab_server.allowance import Allowance
@@ -172,6 +173,15 @@ class Roster:
                 self._claims[client_id] = (device, seats - 1)
         if seat.is_live:
             self.tell_others(seat, Presence(seat.person, (), seq, activity))
+
+    def dismiss(
+        self, seat: Seat, seq: int, code: FaultCode, message: str, retry_ms: int | None = None
+    ) -> None:
+        """Send a member away, with what of it waits; with a time to come back it is there in a moment."""
+        seat.pending = []
+        seat.ahead.clear()
+        self.remove(seat, seq, Activity.GONE if retry_ms is None else Activity.LOST)
+        seat.member.deliver(Fault(code, message, retry_ms))
 
     def clear(self) -> list[Seat]:
         """Take every seat away, telling nobody; returns them."""

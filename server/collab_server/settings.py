@@ -45,11 +45,3 @@ class Settings:
         self.values[key] = value
         if newer is not None:
             self.set(key, newer, is_put_off=False)
-
-    def close(self) -> None:
-        """Let go of whoever brings them to disk: a room that they hold is freed by the collector alone."""
-        self._store = _nowhere
-
-
-def _nowhere(_key: str, _value: str) -> None:
-    """Stand in when the room is over."""

@@ -30,10 +30,12 @@ from collab_protocol.presence import Activity
 from collab_protocol.sync import ClientSync
 from collab_protocol.text import EMPTY_UPDATE, Replica
 from collab_server.intake import Intake
+from collab_server.ledger import Ledger
 from collab_server.outbox import Outbox
 from collab_server.room import Room
 from collab_server.roster import Joiner, Member, Roster, Seat
 from collab_server.showing import Showing
+from collab_server.writing import Writing
 from tests.simulation.people import Window
 from tests.simulation.plans import FOLDER, Plan
 from tests.simulation.world import DISASTERS, run
@@ -88,25 +90,25 @@ def _all(
 
 def _at_once(called: str) -> Callable[[], AbstractContextManager[object]]:
     """Let what waits for the disk and calls `called` not wait."""
-    original = Room._when_on_disk
+    original = Ledger.when_on_disk
 
-    def when_on_disk(self: Room, seq: int, action: Callable[[], None]) -> None:
+    def when_on_disk(self: Ledger, seq: int, action: Callable[[], None]) -> None:
         if called in action.__code__.co_names:
             action()
         else:
             original(self, seq, action)
 
-    return _instead(Room, "_when_on_disk", when_on_disk)
+    return _instead(Ledger, "when_on_disk", when_on_disk)
 
 
-_apply = Room._apply
+_apply = Writing._apply
 
 
-def _apply_and_receipt(self: Room, seat: Seat, written: list[Any]) -> None:
+def _apply_and_receipt(self: Writing, seat: Seat, written: list[Any]) -> None:
     before = len(written)
     _apply(self, seat, written)
     for part in written[before:]:
-        self._roster.tell(seat, Receipt(part.n, self._committed, alone=False))
+        self._roster.tell(seat, Receipt(part.n, self._ledger.committed, alone=False))
 
 
 _tell = Roster.tell
@@ -130,23 +132,23 @@ def _join_beside_itself(self: Room, member: Member, hello: Hello, joiner: Joiner
     _room_join(self, member, dataclasses.replace(hello, nonce=nonce), joiner)
 
 
-_send_resync = Room._send_resync
+_send_resync = Writing.send_resync
 
 
-def _resync_and_go_on(self: Room, seat: Seat) -> None:
+def _resync_and_go_on(self: Writing, seat: Seat) -> None:
     _send_resync(self, seat)
     seat.is_to_send_again = False
 
 
 def _resume_silently(self: Room) -> None:
-    with patch.object(Room, "_send_resync", lambda self, seat: None):
+    with patch.object(Writing, "send_resync", lambda self, seat: None):
         _resume(self)
 
 
 _resume = Room.resume_storing
 
 
-def _share_to_others_only(self: Room, batch: Batch, written: list[Any]) -> None:
+def _share_to_others_only(self: Writing, batch: Batch, written: list[Any]) -> None:
     """Leave an author out of the Batch even when others wrote in it too."""
     authors = {part.seat for part in written}
     for seat in self._roster:
@@ -324,7 +326,7 @@ BUGS = (
     Bug(
         "receipt-before-commit",
         "what counts as saved is on the server's disk",
-        _instead(Room, "_apply", _apply_and_receipt),
+        _instead(Writing, "_apply", _apply_and_receipt),
     ),
     Bug(
         "receipt-of-known-before-commit",
@@ -334,7 +336,7 @@ BUGS = (
     Bug("batch-before-commit", "nobody sees text that a crash could take back", _at_once("_share")),
     Bug("welcome-before-commit", "who joins sees only what is on disk", _at_once("_welcome")),
     Bug("resync-before-commit", "a Resync is answered with what is on disk", _at_once("_resynced")),
-    Bug("caret-before-edit", "a caret comes after the edits that it rests on", _at_once("_show")),
+    Bug("caret-before-edit", "a caret comes after the edits that it rests on", _at_once("show")),
     Bug(
         "receipt-one-less",
         "every row that is on disk is receipted",
@@ -348,7 +350,7 @@ BUGS = (
     Bug(
         "stale-unanswered",
         "an update without ground is asked for again",
-        _instead(Room, "_ask_again", lambda self, seat, reason: None),
+        _instead(Writing, "_ask_again", lambda self, seat, reason: None),
     ),
     Bug(
         "stale-answer-unheard",
@@ -358,7 +360,7 @@ BUGS = (
     Bug(
         "resync-does-not-wait",
         "what was sent before our Resync was read does not count against its sender",
-        _instead(Room, "_send_resync", _resync_and_go_on),
+        _instead(Writing, "send_resync", _resync_and_go_on),
     ),
     Bug(
         "resumes-silently",
@@ -368,7 +370,7 @@ BUGS = (
     Bug(
         "author-misses-others",
         "an author gets what others wrote in the same batch",
-        _instead(Room, "_share", _share_to_others_only),
+        _instead(Writing, "_share", _share_to_others_only),
     ),
     Bug(
         "leaves-silently",

@@ -1,7 +1,7 @@
 """The way in: answers what needs no library by itself, and starts the rest as late as possible.
 
 Typer takes longer to load than an editor may take to paint beside Textual, so plain `collab join ROOM`
-does not wait for it; it means the same either way.
+does not wait for it, nor the server that it starts; both mean the same either way.
 """
 
 from __future__ import annotations
@@ -38,14 +38,18 @@ def main() -> int:
             sys.stdout.write(f"collab {__version__}\n")
             return 0
         case ["join"]:
-            target = None
-        case ["join", plain] if not plain.startswith("-"):
-            target = plain
+            return _join(None)
+        case ["join", target] if not target.startswith("-"):
+            return _join(target)
+        case ["serve", "--private", folder] if not folder.startswith("-"):
+            return _serve_privately(folder)
         case _:
             from collab_cli.main import run
 
             return run(arguments)
 
+
+def _join(target: str | None) -> int:
     from collab_cli.exits import run_command
 
     def join() -> int:
@@ -55,6 +59,21 @@ def main() -> int:
         return join.run(JoinFlags(target=target))
 
     return run_command(join)
+
+
+def _serve_privately(folder: str) -> int:
+    """Be the server that a `join` waits for."""
+    from pathlib import Path
+
+    from collab_cli.exits import run_command
+
+    def serve() -> int:
+        from collab_cli.commands import serve
+        from collab_cli.flags import ServeFlags
+
+        return serve.run(ServeFlags(data_dir=Path(folder), private=True))
+
+    return run_command(serve)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -12,8 +13,8 @@ from typing import Final
 LINES_A_SECOND: Final = 20
 TOLD_EVERY_S: Final = 10.0
 
-_WEBSOCKETS: Final = "collab_server.websockets"
-"""What the library says of handshakes, which anybody can make fail."""
+_OF_LIBRARIES: Final = {"collab_server.websockets": "handshake", "asyncio": "asyncio"}
+"""What libraries say of handshakes and connections, which anybody can make fail."""
 
 
 @dataclass(slots=True)
@@ -63,7 +64,9 @@ class FloodGate(logging.Filter):
                 flow.since = now
                 flow.timer = threading.Timer(TOLD_EVERY_S, self._count, (kind,))
                 flow.timer.daemon = True
-                flow.timer.start()
+                # At the very end of a process none can be started; `end` tells it then.
+                with contextlib.suppress(RuntimeError):
+                    flow.timer.start()
             flow.left_out += 1
             flow.level = max(flow.level, record.levelno)
         return False
@@ -95,7 +98,5 @@ class _Count(logging.LogRecord):
 
 
 def _kind(record: logging.LogRecord) -> str | None:
-    kind = getattr(record, "kind", None)
-    if kind is None and record.name == _WEBSOCKETS:
-        return "handshake"
+    kind = getattr(record, "kind", None) or _OF_LIBRARIES.get(record.name)
     return None if kind is None else str(kind)

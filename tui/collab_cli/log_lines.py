@@ -21,7 +21,7 @@ from collab_cli.redaction import redact
 FIELDS: Final = ("room", "session", "kind")
 """What `collab_server.log_fields` gives a line, in the order in which it is shown."""
 
-_REPR: Final = re.compile(r"<.*")
+_REPR: Final = re.compile(r"[<(].*")
 
 # The interpreter's own words in these are about the program; OSError names files of ours, SQLite tables.
 _SPEAKS: Final = (OSError, sqlite3.Error, MemoryError)
@@ -77,7 +77,8 @@ def _event(record: logging.LogRecord) -> str:
     """Return the message in one line, whatever somebody else has put into it."""
     message = record.getMessage()
     if record.name == "asyncio":
-        # It goes on with the repr of whatever failed, and that with whatever it holds.
+        # It goes on with the repr of whatever failed, and that with whatever it holds; a callback, with
+        # what it was called with.
         message = _REPR.sub("…", message.partition("\n")[0])
     return printable(message)
 

@@ -9,20 +9,10 @@ from typing import Annotated, Final
 
 import typer
 
-from collab_cli import (
-    __version__,
-    admin_commands,
-    completion,
-    config_commands,
-    doctor_command,
-    log_command,
-    operator_commands,
-    shell_commands,
-    store_commands,
-    top_command,
-)
-from collab_cli.admin_commands import ADMIN, admin_app
-from collab_cli.config_commands import CONFIG, ConfigFlag, config_app
+from collab_cli import __version__, completion
+from collab_cli.arguments import admin, config, doctor, log_level, operator, shell, store, top
+from collab_cli.arguments.admin import ADMIN, admin_app
+from collab_cli.arguments.config import CONFIG, ConfigFlag, config_app
 from collab_cli.exits import ExitCode, run_command, say
 from collab_cli.flags import (
     COLOURS,
@@ -64,7 +54,8 @@ def run(arguments: Sequence[str]) -> int:
     try:
         return app(list(arguments), prog_name="collab", standalone_mode=False) or ExitCode.OK
     except typer.TyperException as error:
-        say(f"{error.format_message().rstrip('.')}; see: collab {_command(arguments)}--help")
+        said = error.format_message().rstrip(".")
+        say(f"{said}{'' if said.endswith('?') else ';'} see: collab {_command(arguments)}--help")
         return ExitCode.USAGE
 
 
@@ -355,11 +346,6 @@ def _serve(
     return run_command(serve)
 
 
-admin_commands.add_commands(app)
-operator_commands.add_commands(app)
-shell_commands.add_commands(app)
-log_command.add_commands(admin_app)
-store_commands.add_commands(app)
-top_command.add_commands(app)
-doctor_command.add_commands(app)
-config_commands.add_commands(app)
+log_level.add_commands(admin_app)
+for each in (doctor, operator, top, store, shell, admin, config):  # in the order of the help
+    each.add_commands(app)

@@ -30,7 +30,7 @@ from collab_cli.office_link import (
     refused,
     unpack,
 )
-from collab_cli.paths import Folders, find_folders
+from collab_cli.paths import Folders, find_folders, own_program
 from collab_cli.serving import find_data_dir
 from collab_protocol.errors import CollabError
 from collab_server.lock import Endpoints, FolderTaken
@@ -38,6 +38,9 @@ from collab_server.lock import Endpoints, FolderTaken
 _OPEN_S: Final = 5.0
 _ANSWER_S: Final = 300.0
 """Erasing rewrites the whole file of the store, and waits for who is in the room."""
+
+_CLOSE_S: Final = 0.5
+"""What was asked for is answered by then: nothing is lost with one that does not say goodbye."""
 
 _STARTING_S: Final = 5.0
 """How long a server that has the folder, and does not answer yet, is waited for."""
@@ -146,7 +149,9 @@ def _check_owner(data_dir: Path) -> None:
             name = pwd.getpwuid(owner).pw_name
         except KeyError:
             name = f"'#{owner}'"
-        raise UsageError(f"{data_dir} belongs to {name}, and no server runs on it: sudo -u {name} collab …")
+        raise UsageError(
+            f"{data_dir} belongs to {name}, and no server runs on it: sudo -u {name} {own_program()} …"
+        )
 
 
 def _owner_of(data_dir: Path) -> int | None:
@@ -160,23 +165,10 @@ def _owner_of(data_dir: Path) -> int | None:
 def _ask(data_dir: Path, running: Endpoints, request: Mapping[str, Any]) -> dict[str, Any]:
     """Raises: CommandError; _NobodyThere."""
     from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
-    from websockets.sync.client import unix_connect
-    from websockets.typing import Subprotocol
 
     server = f"the server of {data_dir} (pid {running.pid})"
     try:
-        with unix_connect(
-            running.unix,
-            ADMIN_URL,
-            subprotocols=[Subprotocol(SUBPROTOCOL)],
-            compression=None,
-            open_timeout=_OPEN_S,
-            max_size=ANSWER_BYTES,
-            user_agent_header=None,
-            proxy=None,
-        ) as websocket:
-            websocket.send(json.dumps(request))
-            return unpack(websocket.recv(timeout=_ANSWER_S))
+        return unpack(exchange(running, request, open_s=_OPEN_S, answer_s=_ANSWER_S))
     except (FileNotFoundError, ConnectionRefusedError) as error:
         raise _NobodyThere from error
     except InvalidStatus as error:
@@ -186,6 +178,32 @@ def _ask(data_dir: Path, running: Endpoints, request: Mapping[str, Any]) -> dict
         raise CommandError(f"{server} does not answer", ExitCode.UNREACHABLE) from error
     except (OSError, EOFError, InvalidHandshake, ConnectionClosed) as error:
         raise CommandError(f"{server} ended before it answered: {error}", ExitCode.UNREACHABLE) from error
+
+
+def exchange(
+    running: Endpoints, request: Mapping[str, Any], *, open_s: float, answer_s: float
+) -> str | bytes:
+    """Return what a server says to `request` over its Unix socket, as it comes.
+
+    Raises:
+        OSError, EOFError, TimeoutError, websockets' InvalidHandshake and ConnectionClosed: it says nothing.
+    """
+    from websockets.sync.client import unix_connect
+    from websockets.typing import Subprotocol
+
+    with unix_connect(
+        running.unix,
+        ADMIN_URL,
+        subprotocols=[Subprotocol(SUBPROTOCOL)],
+        compression=None,
+        open_timeout=open_s,
+        close_timeout=_CLOSE_S,
+        max_size=ANSWER_BYTES,
+        user_agent_header=None,
+        proxy=None,
+    ) as websocket:
+        websocket.send(json.dumps(request))
+        return websocket.recv(timeout=answer_s)
 
 
 async def _do_it_here(folders: Folders, data_dir: Path, request: Mapping[str, Any]) -> dict[str, Any]:

@@ -160,5 +160,5 @@ def unpack(answer: str | bytes) -> dict[str, Any]:
         if "error" in note:
             raise CommandError(str(note["error"]), ExitCode.REFUSED)
         return dict(note["ok"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise CommandError("the server's answer makes no sense: upgrade collab", ExitCode.REFUSED) from error

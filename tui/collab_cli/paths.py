@@ -18,6 +18,7 @@ import errno
 import hashlib
 import os
 import stat
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -140,6 +141,12 @@ def _named(environ: Mapping[str, str], variable: str) -> Path | None:
         return full_path(Path(typed))
     except ValueError as error:
         raise UsageError(f"{variable}: {typed!r} is not {error}") from error
+
+
+def own_program() -> str:
+    """Return how this program is typed by an account whose PATH may not have it."""
+    typed = Path(sys.argv[0])
+    return str(typed.absolute()) if typed.name == "collab" and typed.is_absolute() else "collab"
 
 
 def full_path(path: Path) -> Path:

@@ -23,6 +23,8 @@ from collab_cli.office_link import ANSWER_BYTES, SUBPROTOCOL, OfficeLink, unpack
 from collab_cli.paths import Folders
 from collab_cli.targets import Target, parse_server
 from collab_cli.token_sources import take_token, with_token
+from collab_protocol.errors import NameRefused
+from collab_protocol.names import check_room_name, is_token
 
 if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection
@@ -35,6 +37,8 @@ _ANSWER_S: Final = 300.0
 """Erasing rewrites the whole file of the store, and waits for who is in the room."""
 
 _FIGURES_S: Final = 10.0
+_END_OF_TIME: Final = 1e11
+"""UTC seconds: the year 5138, beyond which no token lasts (collab_server.tokens)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,10 +152,26 @@ async def _introduce(door: Door, websocket: ClientConnection) -> None:
         raise CommandError(f"{door} does not let you ask: {error}", error.code) from error
     except (ConnectionClosed, TimeoutError) as error:
         raise CommandError(f"{door} does not answer", ExitCode.UNREACHABLE) from error
-    if said.get("token"):
+    if said.get("token") is not None:
         # Kept before anything else: from here on the invite is good for this machine alone.
-        stored = Stored(str(said["token"]), said.get("expires"))
-        await asyncio.to_thread(door.on_credential, said.get("room") or EVERY_ROOM, stored)
+        room, stored = _given(said)
+        await asyncio.to_thread(door.on_credential, room, stored)
+
+
+def _given(said: Mapping[str, Any]) -> tuple[str, Stored]:
+    """Return what a server gave in exchange, and for which room: only what can be read again is kept.
+
+    Raises:
+        CommandError: it makes no sense.
+    """
+    room, token, expires = said.get("room"), said["token"], said.get("expires")
+    try:
+        place = EVERY_ROOM if room is None else check_room_name(room)
+        if is_token(token) and (expires is None or 0 <= float(expires) < _END_OF_TIME):
+            return place, Stored(token, None if expires is None else float(expires))
+    except (TypeError, ValueError, NameRefused):
+        pass  # the error's text may hold a part of a token
+    raise CommandError("the server's answer makes no sense: upgrade collab", ExitCode.REFUSED)
 
 
 def _code(is_final: bool) -> ExitCode:

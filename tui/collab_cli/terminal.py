@@ -6,14 +6,16 @@ import contextlib
 import io
 import os
 import select
+import signal
 import sys
 import termios
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import FrameType
 from typing import Final
 
-from collab_cli.exits import UsageError
+from collab_cli.exits import SIGNAL, UsageError
 
 COLUMNS: Final = 40
 ROWS: Final = 10
@@ -28,6 +30,9 @@ _RESET: Final = (
     "\x1b[?7h\x1b[0m\x1b[?25h" + _LEAVE  # wrap on, plain colours, cursor on
 )
 """Undoes what Textual's driver turns on (textual.drivers.linux_driver.start_application_mode)."""
+
+_ENDING: Final = (signal.SIGTERM, signal.SIGHUP)
+"""Would end us on the spot, whatever state the terminal is in."""
 
 _RESET_S: Final = 0.5
 """How long a terminal may make us wait before what it has not taken is dropped for `_RESET`."""
@@ -159,13 +164,21 @@ def _put(fd: int, data: bytes) -> bool:
     return not data
 
 
+def _end(number: int, _: FrameType | None) -> None:
+    raise SystemExit(SIGNAL + number)
+
+
 @contextlib.contextmanager
 def take_screen(log_file: Path) -> Iterator[Screen]:
     """Let the app draw on the terminal, and everything that is written to fd 2 go to `log_file`.
 
     Textual draws on `sys.__stderr__`, and so would a panic of native code or a stray warning on fd 2:
-    inside, `sys.__stderr__` is the Screen and fd 2 is the log. Afterwards all is as it was.
+    inside, `sys.__stderr__` is the Screen and fd 2 is the log. Afterwards all is as it was, also when a
+    signal ended the process that nobody inside handles.
     """
+    ending = [number for number in _ENDING if signal.getsignal(number) is signal.SIG_DFL]
+    for number in ending:
+        signal.signal(number, _end)
     screen = Screen()
     sys.stderr.flush()
     kept_stderr = os.dup(2)
@@ -178,6 +191,8 @@ def take_screen(log_file: Path) -> Iterator[Screen]:
         screen.take_keys()
         yield screen
     finally:
+        for number in ending:
+            signal.signal(number, signal.SIG_IGN)
         with contextlib.suppress(OSError, ValueError):
             screen.flush()
         screen.restore()
@@ -188,3 +203,5 @@ def take_screen(log_file: Path) -> Iterator[Screen]:
         os.close(kept_stderr)
         with contextlib.suppress(OSError, ValueError):
             screen.close()
+        for number in ending:
+            signal.signal(number, signal.SIG_DFL)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import email.utils
+import ipaddress
 import ssl
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
+from urllib.parse import urlsplit
 
-from websockets.asyncio.client import ClientConnection, connect, unix_connect
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.datastructures import Headers
 from websockets.exceptions import (
     ConnectionClosed,
     InvalidHandshake,
@@ -89,6 +92,13 @@ class WebSocketLink:
         self._websocket.transport.abort()
 
 
+class _Connect(connect):
+    """Goes to the server that was named and to no other: the token is for that one alone."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        return exc
+
+
 async def open_link(address: Address, *, caller: str = "") -> WebSocketLink:
     """Open a link to the room at `address`.
 
@@ -133,8 +143,9 @@ async def open_websocket(
     }
     try:
         if unix_path is not None:
-            return await unix_connect(str(unix_path), url, **options)
-        return await connect(url, **options)
+            return await _Connect(url, unix=True, path=str(unix_path), proxy=None, **options)
+        # A proxy has a loopback of its own, and would read what is not encrypted because it stays here.
+        return await _Connect(url, proxy=None if _is_loopback(url) else True, **options)
     except InvalidStatus as error:
         raise _refused(address, error) from error
     except (InvalidMessage, EOFError, ConnectionResetError, ssl.SSLEOFError) as error:
@@ -152,6 +163,14 @@ async def open_websocket(
         raise LinkError(f"nothing answers at {address}: {error.strerror or error}") from error
 
 
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 def _distrust(error: ssl.SSLCertVerificationError) -> str:
     """Say what is wrong with a certificate, and what may be done about it."""
     remedy = "; if its CA is your own, name the CA's file in SSL_CERT_FILE"
@@ -163,13 +182,22 @@ def _refused(address: str, error: InvalidStatus) -> LinkError:
     response = error.response
     body = (response.body or b"").decode("utf-8", "replace").strip().splitlines()
     said = f": {body[0]}" if body else ""
+    elsewhere = _first(response.headers, "Location")
+    if elsewhere and 300 <= response.status_code < 400:
+        return LinkError(f"{address} sends us on to {elsewhere}: is that its address now?", is_final=True)
     if response.status_code == 503:
         return LinkError(
-            f"{address} is busy{said}", retry_after_s=_retry_after_s(response.headers.get("Retry-After"))
+            f"{address} is busy{said}",
+            retry_after_s=_retry_after_s(_first(response.headers, "Retry-After")),
         )
     return LinkError(
         f"{address} refuses (HTTP {response.status_code}){said}", is_final=response.status_code < 500
     )
+
+
+def _first(headers: Headers, name: str) -> str | None:
+    """Return the first header of that name: `get` raises where there are several."""
+    return next(iter(headers.get_all(name)), None)
 
 
 def _retry_after_s(header: str | None) -> float | None:

@@ -14,9 +14,11 @@ import os
 import re
 import socket
 from collections.abc import AsyncIterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Final
 
+from collab_server.log_fields import Kind, about
 from collab_server.monitoring.exposition import Exposition
 from collab_server.monitoring.figures import Figures
 from collab_server.monitoring.health import Health
@@ -30,7 +32,7 @@ _DEADLINE_S: Final = 5.0
 
 _HEAD_BYTES: Final = 8 * 1024
 _CONNECTIONS: Final = 32
-"""More at once are ended unheard: scrapers and probes are a handful."""
+"""For one more, the oldest that asked for nothing yet is ended: scrapers and probes ask at once."""
 
 _REQUEST: Final = re.compile(r"([A-Z]{1,16}) (/[!-~]*) HTTP/1\.[01]")
 _PLAIN: Final = "text/plain; charset=utf-8"
@@ -53,14 +55,18 @@ class Endpoint:
         self._figures = figures
         self._health = health
         self._exposition = Exposition()
+        # Of its own: whoever waits for a disk that hangs may hold all others, and then it is asked most.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="metrics")
         self._open: dict[asyncio.StreamWriter, asyncio.Task[None] | None] = {}
+        self._unheard: dict[asyncio.StreamWriter, None] = {}
 
     async def attend(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Take one connection from its request to its end."""
-        if len(self._open) >= _CONNECTIONS:
+        if len(self._open) >= _CONNECTIONS and not self._end_a_silent_one():
             writer.transport.abort()
             return
         self._open[writer] = asyncio.current_task()
+        self._unheard[writer] = None
         try:
             async with asyncio.timeout(_DEADLINE_S):
                 await self._answer(reader, writer)
@@ -70,7 +76,7 @@ class Endpoint:
             pass
         finally:
             writer.transport.abort()
-            del self._open[writer]
+            self._forget(writer)
 
     async def end(self) -> None:
         """End the connections that there are."""
@@ -78,6 +84,20 @@ class Endpoint:
             writer.transport.abort()
         while tasks := [task for task in self._open.values() if task is not None]:
             await asyncio.wait(tasks)
+        self._thread.shutdown(wait=False)
+
+    def _end_a_silent_one(self) -> bool:
+        """Return whether there was one."""
+        oldest = next(iter(self._unheard), None)
+        if oldest is None:
+            return False
+        oldest.transport.abort()
+        self._forget(oldest)
+        return True
+
+    def _forget(self, writer: asyncio.StreamWriter) -> None:
+        self._open.pop(writer, None)
+        self._unheard.pop(writer, None)
 
     async def page(self, method: str, target: str, accept: str) -> Page:
         """Return what is answered to a request."""
@@ -92,7 +112,10 @@ class Endpoint:
                 return _line(http.HTTPStatus.OK, "ready")
             case "/metrics":
                 survey = await self._figures.survey()
-                body, content_type = await asyncio.to_thread(self._exposition.encode, survey, accept)
+                loop = asyncio.get_running_loop()
+                body, content_type = await loop.run_in_executor(
+                    self._thread, self._exposition.encode, survey, accept
+                )
                 return Page(http.HTTPStatus.OK, body, content_type)
             case _:
                 return _line(http.HTTPStatus.NOT_FOUND, "there are /healthz, /readyz and /metrics")
@@ -101,6 +124,7 @@ class Endpoint:
         method = ""
         try:
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+            self._unheard.pop(writer, None)
         except asyncio.LimitOverrunError:
             page = _line(http.HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "that is too long a request")
         else:
@@ -113,8 +137,11 @@ class Endpoint:
                 try:
                     page = await self.page(method, found[2], _header(lines, "accept"))
                 except Exception:
-                    _log.exception("a request for %s failed", found[2].partition("?")[0][:40])
+                    path, fields = found[2].partition("?")[0][:40], about(kind=Kind.FAILED)
+                    _log.exception("a request for %s failed", path, extra=fields)
                     page = _line(http.HTTPStatus.INTERNAL_SERVER_ERROR, "the server failed; its log says why")
+        if writer.transport.is_closing():
+            return  # uvloop raises what is no OSError
         writer.write(_head(page) + (b"" if method == "HEAD" else page.body))
         await writer.drain()
 

@@ -37,7 +37,10 @@ class Exposition:
 
     def encode(self, survey: Survey, accept: str) -> tuple[bytes, str]:
         """Return the figures and their Content-Type, by what the Accept header says. Reads /proc."""
-        encoder, content_type = choose_encoder(accept)
+        try:
+            encoder, content_type = choose_encoder(accept)
+        except (TypeError, ValueError, LookupError):  # a version that is none
+            encoder, content_type = choose_encoder("")
         return encoder(_Scrape(survey, self._process)), content_type
 
 

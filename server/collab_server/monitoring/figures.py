@@ -8,10 +8,10 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from collab_server.admission import Admission
 from collab_server.asked import Asked
@@ -25,11 +25,7 @@ from collab_server.monitoring.health import Health
 from collab_server.monitoring.stalls import Recent, Stalls
 from collab_server.open_room import OpenRoom
 from collab_server.registry import Registry
-
-_T = TypeVar("_T")
-
-_SLICE: Final = 500
-"""Connections or rooms looked at in one turn of the loop: less than a millisecond."""
+from collab_server.slices import in_slices
 
 _ROOMS_MOST: Final = 500
 """Rooms that an operator is told of at once."""
@@ -92,7 +88,7 @@ class Figures:
         self._admission = admission
         self._health = health
         self._stalls = stalls
-        self._started = time.time()
+        self._started, self._started_at = time.time(), time.monotonic()
         self._disk = Disk()
         self._asking_disk: asyncio.Task[None] | None = None
         self._before: tuple[float, dict[str, int]] = (0.0, {})
@@ -104,11 +100,10 @@ class Figures:
         here, lagging, principals, people = await self._look_at_connections()
         unsettled_s, sessions = 0.0, 0
         rooms = list(self._registry.loaded)
-        for some in _slices(rooms):
+        async for some in in_slices(rooms):
             for opened in some:
                 sessions += opened.room.connections
                 unsettled_s = max(unsettled_s, opened.room.waits_s())
-            await asyncio.sleep(0)
         return Survey(
             meters=self._meters,
             version=self._config.version,
@@ -137,6 +132,7 @@ class Figures:
             "pid": os.getpid(),
             "started": self._started,
             "now": time.time(),
+            "up_s": time.monotonic() - self._started_at,
             "memory_bytes": memory_bytes(),
             "cpu_s": time.process_time(),
             "connections": sum(survey.connections.values()),
@@ -153,7 +149,7 @@ class Figures:
             "stall_s": {**_quantiles(stalls.late), "max": stalls.worst_s},
             "store_bytes": survey.disk.store_bytes,
             "free_bytes": survey.disk.free_bytes,
-            "rooms": [self._told(opened, survey) for opened in await self._busiest()],
+            "rooms": await self._tell_of_rooms(survey),
         }
 
     def close(self) -> None:
@@ -166,29 +162,39 @@ class Figures:
         here: Counter[str] = Counter()
         lagging: Counter[str] = Counter()
         principals: dict[str, set[str]] = {}
-        for some in _slices(list(self._listener.connections)):
+        async for some in in_slices(self._listener.connections):
             for each in some:
                 _count(each, here, lagging, principals)
-            await asyncio.sleep(0)
         everybody = set().union(*principals.values())
         return here, lagging, {room: len(those) for room, those in principals.items()}, len(everybody)
 
     async def _busiest(self) -> list[OpenRoom]:
         """Return the rooms to tell of: those of the most updates of late, then those of the most people."""
         at, before = self._before
-        now = {opened.room.name: opened.room.updates for opened in self._registry.loaded}
-        if time.monotonic() - at >= _BUSY_S:
-            self._before = (time.monotonic(), now)
-            self._busy = {name: updates - before.get(name, 0) for name, updates in now.items()}
-            await asyncio.sleep(0)
-        busy = self._busy
+        is_due = (now := time.monotonic()) - at >= _BUSY_S
+        lately = {} if is_due else self._busy
+        counted: dict[str, int] = {}
+        busiest: list[OpenRoom] = []
 
         def rank(opened: OpenRoom) -> tuple[int, int, int]:
             room = opened.room
-            recent = max(busy.get(room.name, 0), room.updates - self._before[1].get(room.name, 0))
+            recent = max(lately.get(room.name, 0), room.updates - before.get(room.name, 0))
             return recent, room.connections, room.updates
 
-        return heapq.nlargest(_ROOMS_MOST, self._registry.loaded, key=rank)
+        async for some in in_slices(self._registry.loaded):
+            counted.update((opened.room.name, opened.room.updates) for opened in some if is_due)
+            busiest = heapq.nlargest(_ROOMS_MOST, [*busiest, *some], key=rank)
+        if is_due:
+            self._before = (now, counted)
+            self._busy = {name: updates - before.get(name, 0) for name, updates in counted.items()}
+        return busiest
+
+    async def _tell_of_rooms(self, survey: Survey) -> list[dict[str, Any]]:
+        told: list[dict[str, Any]] = []
+        async for some in in_slices(await self._busiest()):
+            # One that was unloaded meanwhile has no text any more.
+            told += [self._told(opened, survey) for opened in some if self._registry.has(opened)]
+        return told
 
     def _told(self, opened: OpenRoom, survey: Survey) -> dict[str, Any]:
         room = opened.room
@@ -263,8 +269,3 @@ def _count(
 
 def _quantiles(recent: Recent) -> dict[str, float | None]:
     return {"p50": recent.quantile(0.5), "p99": recent.quantile(0.99)}
-
-
-def _slices(things: Iterable[_T]) -> Iterator[list[_T]]:
-    listed = list(things)
-    return (listed[at : at + _SLICE] for at in range(0, len(listed), _SLICE))

@@ -7,8 +7,8 @@ from typing import Final
 
 from collab_server.meters import Meters
 
-_COMMIT_MOST_S: Final = 10.0
-"""A commit that takes so long hangs: a disk that is merely slow takes a second."""
+_STORE_MOST_S: Final = 10.0
+"""A commit or a load that takes so long hangs: a disk that is merely slow takes a second."""
 
 
 class Health:
@@ -30,5 +30,5 @@ class Health:
             return "the server is starting"
         if trouble := self._trouble():
             return trouble
-        age_s = self._meters.commit_age_s()
-        return f"the server's disk has not answered for {age_s:.0f} s" if age_s >= _COMMIT_MOST_S else ""
+        age_s = self._meters.store_age_s()
+        return f"the server's disk has not answered for {age_s:.0f} s" if age_s >= _STORE_MOST_S else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from collab_protocol.errors import CollabError
 from collab_protocol.presence import Role
@@ -15,6 +15,9 @@ from collab_server.grants import EVERY_ROOM
 from collab_server.keys import load_keys, rotate_keys
 from collab_server.office.sessions import Sessions
 from collab_server.store.base import Invite
+
+_OF_ADMINS: Final = 500
+"""So many invites into a room its admins make: those of one room cannot use up what a server keeps."""
 
 
 class InviteDesk:
@@ -32,6 +35,11 @@ class InviteDesk:
 
     async def invite(self, asked: Asked) -> dict[str, Any]:
         role, expires_s, room = asked.role(), _expires_s(asked), asked.room()
+        if not asked.is_of_operator and len(self._access.invites(room)) >= _OF_ADMINS:
+            raise CollabError(
+                f"{room} has {_OF_ADMINS} invites already: revoke some, which makes room after a week,"
+                " or ask an operator of the server"
+            )
         token, invite = await self._access.invite(
             room,
             role,

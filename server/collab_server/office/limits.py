@@ -17,6 +17,7 @@ from collab_server.allowance import Budget, Holdings
 from collab_server.asked import Asked
 from collab_server.config import Caps, ServerConfig
 from collab_server.registry import Registry
+from collab_server.slices import in_slices
 
 _log = logging.getLogger(__name__)
 
@@ -89,7 +90,7 @@ class LimitDesk:
             _check(name, value)
         if wanted:
             self._set({name: int(value) for name, value in wanted.items()})
-        in_use = self._in_use()
+        in_use = await self._in_use()
         return {
             "limits": {
                 name: {"limit": limit, "in_use": in_use.get(name), "before": before[name]}
@@ -113,15 +114,19 @@ class LimitDesk:
         self._on_change(self._caps)
         _log.info("limits were set: %s", ", ".join(f"{name} = {value}" for name, value in wanted.items()))
 
-    def _in_use(self) -> dict[str, int | None]:
-        rooms = [opened.room for opened in self._registry.loaded]
+    async def _in_use(self) -> dict[str, int | None]:
+        in_a_room = text_bytes = 0
+        async for some in in_slices(self._registry.loaded):
+            rooms = [opened.room for opened in some if self._registry.has(opened)]
+            in_a_room = max(in_a_room, *(room.connections for room in rooms), 0)
+            text_bytes = max(text_bytes, *(room.size_bytes for room in rooms), 0)
         return {
             "connections": self._admission.people,
             "connections_per_address": self._admission.most_of_an_address,
-            "connections_per_room": max((room.connections for room in rooms), default=0),
+            "connections_per_room": in_a_room,
             "rooms": self._registry.stored,
-            "loaded_rooms": len(rooms),
-            _ROOM_BYTES: max((room.size_bytes for room in rooms), default=0),
+            "loaded_rooms": len(self._registry.loaded),
+            _ROOM_BYTES: text_bytes,
             "reassembly_bytes": self._reassembly.used,
             "large_bytes": self._holdings.used,
         }

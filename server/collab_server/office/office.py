@@ -17,7 +17,7 @@ from collab_protocol.presence import Person
 from collab_server.access import Access
 from collab_server.asked import Asked
 from collab_server.config import ServerConfig
-from collab_server.log_fields import about
+from collab_server.log_fields import Kind, about
 from collab_server.office.inviting import InviteDesk
 from collab_server.office.people import PeopleDesk, check_ban
 from collab_server.office.roles import OWNER, Asker, check
@@ -105,7 +105,9 @@ class Office:
             raise CollabError(f"this server knows no {name!r}: it may be older than your collab")
         check(asker, name, asked, self._access.room_of)
         if not asker.is_owner and name not in _ONLY_READ:
-            _log.info("%s asks for: %s", asker, name, extra=about(room=asked.room_if_any()))
+            # There may be many admins, and any of them may ask all day long.
+            kind = None if asker.is_operator else Kind.TOLD
+            _log.info("%s asks for: %s", asker, name, extra=about(room=asked.room_if_any(), kind=kind))
         return await does(asked)
 
     async def kick(self, by: Person, room: str, session: int, ban_s: int) -> str:

@@ -8,6 +8,7 @@ from collab_protocol.errors import CollabError, FaultCode
 from collab_server.access import Access
 from collab_server.asked import Asked
 from collab_server.office.sessions import LiveSession, Sessions
+from collab_server.slices import in_slices
 
 _BAN_MOST_S: Final = 366 * 86_400
 """A ban lasts a year at most; whoever is to stay out for ever has their invite revoked."""
@@ -22,20 +23,21 @@ class PeopleDesk:
 
     async def list_sessions(self, asked: Asked) -> dict[str, Any]:
         listed = []
-        for session in self._sessions.seated(asked.room_if_any()):
-            grant, person = session.grant, session.person
-            if grant is not None and person is not None:
-                listed.append(
-                    {
-                        "session": session.session,
-                        "room": session.room_name,
-                        "name": person.name,
-                        "principal": person.principal,
-                        "role": person.role,
-                        "since": session.since,
-                        "expires": grant.expires,
-                    }
-                )
+        async for some in in_slices(self._sessions.connected(asked.room_if_any())):
+            for session in some:
+                grant, person = session.grant, session.person
+                if grant is not None and person is not None:
+                    listed.append(
+                        {
+                            "session": session.session,
+                            "room": session.room_name,
+                            "name": person.name,
+                            "principal": person.principal,
+                            "role": person.role,
+                            "since": session.since,
+                            "expires": grant.expires,
+                        }
+                    )
         return {"sessions": sorted(listed, key=lambda each: (each["room"], each["since"]))}
 
     async def who(self, asked: Asked) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 import time
 from collections.abc import Callable
@@ -19,16 +18,17 @@ from typing import Any, Final
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
-from collab_protocol.errors import CloseCode, CollabError
+from collab_protocol.errors import CloseCode, CollabError, StoreError
 from collab_protocol.messages import Credential
 from collab_server.access import Access, Denied, Grant
 from collab_server.allowance import Allowance
 from collab_server.asked import Asked, parse
 from collab_server.grants import EVERY_ROOM
-from collab_server.log_fields import Kind, about
+from collab_server.log_fields import Kind, about, without_name
 from collab_server.office.office import Office
 from collab_server.office.roles import OWNER, Asker
 from collab_server.room_socket import RoomSocket
+from collab_server.slices import dump
 
 _log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ async def serve_admin(websocket: ServerConnection, office: Office) -> None:
     """Answer the requests of the owner, one after the other, until the other end has none left."""
     with contextlib.suppress(ConnectionClosed):
         async for frame in websocket:
-            await websocket.send(json.dumps(await _answer(frame, office, OWNER)))
+            await websocket.send(await dump(await _answer(frame, office, OWNER)))
 
 
 async def serve_remote_admin(
@@ -81,11 +81,11 @@ async def serve_remote_admin(
             async with asyncio.timeout(_IDLE_S):
                 frame = await websocket.recv()
             websocket.pause()
+            if not allowance.take(time.monotonic()):
+                await asyncio.sleep(_EACH_S)
             if (why := access.why_over(grant)) is not None:
                 await _send_away(websocket, str(why))
                 return
-            if not allowance.take(time.monotonic()):
-                await asyncio.sleep(_EACH_S)
             await _send(websocket, await _answer(frame, office, asker))
 
 
@@ -97,6 +97,10 @@ async def _greet(websocket: RoomSocket, access: Access, frame: str | bytes) -> G
         # Access may have been taken back while it was being stored that this one has it.
         if (over := access.why_over(grant)) is not None:
             raise over
+    except StoreError as error:
+        _log.error("that an invite was used cannot be stored: %s", error, extra=about(kind=Kind.FAILED))
+        await _send_away(websocket, "your invite cannot be noted at present: try again later")
+        return None
     except CollabError as error:
         why = error.code if isinstance(error, Denied) else type(error).__name__
         _log.info("may not ask as an admin: %s", why, extra=about(kind=Kind.REFUSED))
@@ -123,16 +127,25 @@ async def _send_away(websocket: RoomSocket, why: str) -> None:
 
 
 async def _send(websocket: RoomSocket, answer: dict[str, Any]) -> None:
+    written = await dump(answer)
     async with asyncio.timeout(_TAKEN_S):
-        await websocket.send(json.dumps(answer))
+        await websocket.send(written)
 
 
 async def _answer(frame: str | bytes, office: Office, asker: Asker) -> dict[str, Any]:
     try:
         request = parse(frame)
         return {"ok": await office.do(request, asker)}
+    except StoreError as error:
+        # Whoever has a room alone is not told of the server's folders, and the operator hears of it.
+        if asker.is_operator or asker.grant is None:
+            return {"error": str(error)}
+        room = asker.grant.room
+        fields = about(room=room, kind=Kind.FAILED)
+        _log.error("what an admin asked for failed: %s", without_name(error, room), extra=fields)
+        return {"error": "that cannot be stored at present"}
     except CollabError as error:
         return {"error": str(error)}
     except Exception:
-        _log.exception("what an operator asked for failed")
+        _log.exception("what an operator asked for failed", extra=about(kind=Kind.FAILED))
         return {"error": "the server failed; its log says why"}

@@ -52,9 +52,13 @@ class Sessions:
         self._live = live
         self._access = access
 
+    def connected(self, room: str | None = None) -> list[LiveSession]:
+        """Return those who are connected to `room`, or to any, whether or not they have a seat yet."""
+        return [each for each in self._live() if room in (None, each.room_name)]
+
     def seated(self, room: str | None = None) -> list[LiveSession]:
         """Return those who have a seat in `room`, or in any."""
-        return [each for each in self._live() if each.person is not None and room in (None, each.room_name)]
+        return [each for each in self._live() if room in (None, each.room_name) and each.person is not None]
 
     def end_those_over(self, room: str | None = None) -> int:
         """Send away all who may not be in `room` any more, or in any; returns how many of them had a seat."""

@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Final
 
 from collab_protocol.errors import StoreError
-from collab_server.keys import copy_keys
+from collab_server.keys import are_keys, copy_keys
+from collab_server.store.digests import DIGESTS, digests
 from collab_server.store.verifying import (
     STORE,
     FileFound,
@@ -39,8 +40,15 @@ _TABLES: Final = {
     "backup": "(made_at REAL NOT NULL, collab TEXT NOT NULL, data_dir TEXT NOT NULL)",
     "backup_key": "(place INTEGER PRIMARY KEY, kid TEXT NOT NULL, secret BLOB NOT NULL)",
     "backup_seq": "(room TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID",
+    DIGESTS: "(name TEXT PRIMARY KEY, sha256 BLOB NOT NULL) WITHOUT ROWID",
 }
-"""What a backup has beside the tables of its store: a note, the keys, and where each room stood."""
+"""What a backup has beside the tables of its store: a note, the keys, where each room stood, and hashes."""
+
+_BESIDE: Final = ("-journal", "-wal", "-shm")
+"""What SQLite may leave beside a file."""
+
+_LAST_S: Final = 253_402_300_800.0
+"""The end of the year 9999: later is no date."""
 
 _NAME: Final = re.compile(r"collab-(\d{4}-\d\d-\d\dT\d{6}Z)(?:-(\d+))?\.sqlite3", re.ASCII)
 _DRAFT: Final = re.compile(r"\.collab-backup-[0-9a-f]{16}\.part", re.ASCII)
@@ -110,17 +118,34 @@ def back_up(
 
 
 def read_note(db: sqlite3.Connection) -> Note | None:
-    """Return what a file says of itself as a backup; None when it is none."""
+    """Return what a file says of itself as a backup; None when it is none.
+
+    Raises:
+        StoreError: that is damaged.
+    """
     is_backup = db.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'backup'").fetchone()
     found = db.execute("SELECT made_at, collab, data_dir FROM backup").fetchone() if is_backup else None
-    return None if found is None else Note(*found)
+    match found:
+        case (float(made_at), str(collab), str(data_dir)) if 0 <= made_at < _LAST_S:
+            return Note(made_at, collab, data_dir)
+        case None:
+            return None
+        case _:
+            raise StoreError("what the backup says of itself is damaged: take another one")
 
 
 def read_keys(db: sqlite3.Connection) -> list[tuple[str, bytes]]:
-    """Return the keys in a backup, the newest first."""
+    """Return the keys in a backup, the newest first.
+
+    Raises:
+        StoreError: they are damaged.
+    """
     if read_note(db) is None:
         return []
-    return db.execute("SELECT kid, secret FROM backup_key ORDER BY place").fetchall()
+    keys = db.execute("SELECT kid, secret FROM backup_key ORDER BY place").fetchall()
+    if not are_keys(keys):
+        raise StoreError("the keys in the backup are damaged: take another one")
+    return keys
 
 
 def drop_tables(db: sqlite3.Connection) -> None:
@@ -130,20 +155,22 @@ def drop_tables(db: sqlite3.Connection) -> None:
 
 
 def remove_older(folder: Path, keep: int, newest: Path) -> tuple[Path, ...]:
-    """Remove all but `keep` of the backups in `folder` of the same data folder as `newest`, which stays.
+    """Remove all but `keep` of the backups in `folder` of the same store as `newest`, which stays.
 
-    What has another name than they get there, or does not say that it is one, is left alone.
+    What has another name than they get there, or does not say that it is one, is left alone. So is one of
+    later: another backup makes it just now, or it is of a clock that was ahead, and may not count as new.
+    One of before a restore is of another store: it may be what has to be gone back to.
     """
-    ours = _note_of(newest)
-    others = [
-        (named[1], int(named[2] or 1), file)
+    ours, limit = _origin_of(newest), _order_of(newest)
+    older = [
+        (order, file)
         for file in folder.iterdir()
-        if (named := _NAME.fullmatch(file.name)) and not file.is_symlink() and file.name != newest.name
+        if (order := _order_of(file)) is not None and limit is not None and order < limit
     ]
     same = [
         file
-        for _, _, file in sorted(others, reverse=True)
-        if (note := _note_of(file)) is not None and ours is not None and note.data_dir == ours.data_dir
+        for _, file in sorted(older, reverse=True)
+        if not file.is_symlink() and ours is not None and _origin_of(file) == ours
     ]
     removed = []
     for file in same[max(0, keep - 1) :]:
@@ -166,6 +193,7 @@ def _copy(data_dir: Path, draft: Path, note: Note) -> int:
     """Copy store and keys into `draft`, and note in it what has to come out again; returns how many keys."""
     with reading(data_dir / STORE) as db, at_one_moment(db):
         seqs = [(room, last_seq(db, room)) for room in room_names(db)]
+        hashes = digests(db, without=_TABLES)
         with (
             failures(f"no backup was made in {draft.parent}, and nothing is left of it"),
             contextlib.closing(_writing(draft)) as copy,
@@ -184,6 +212,8 @@ def _copy(data_dir: Path, draft: Path, note: Note) -> int:
             copy.execute("INSERT INTO backup VALUES (?, ?, ?)", (note.made_at, note.collab, note.data_dir))
             copy.executemany("INSERT INTO backup_key (kid, secret) VALUES (?, ?)", keys)
             copy.executemany("INSERT INTO backup_seq VALUES (?, ?)", seqs)
+            own = {name: digest for name, digest in digests(copy).items() if name in _TABLES}
+            copy.executemany(f"INSERT INTO {DIGESTS} VALUES (?, ?)", (hashes | own).items())  # noqa: S608
             copy.execute("COMMIT")
     return len(keys)
 
@@ -194,9 +224,9 @@ def _check_agrees(found: FileFound, draft: Path) -> None:
     Raises:
         StoreError: it is not. What is wrong in a room alone came from the store, and is no matter here.
     """
-    if found.wrong:
+    if wrong := found.wrong or found.altered:
         raise StoreError(
-            f"the copy does not read back: {found.wrong[0]}; try another disk, and look at the store with"
+            f"the copy does not read back: {wrong[0]}; try another disk, and look at the store with"
             " `collab verify`"
         )
     with reading(draft) as db:
@@ -227,16 +257,28 @@ def _check_place(target: Path, folder: Path, data_dir: Path) -> None:
         raise StoreError(f"a backup in {data_dir} would be lost with it: name another folder")
     if target.is_dir() or not os.path.lexists(target):
         return
-    if not stat.S_ISREG(target.lstat().st_mode) or _note_of(target) is None:
+    if not stat.S_ISREG(target.lstat().st_mode) or not _is_backup(target):
         raise StoreError(f"{target} is there and is no backup: it was left as it is, name another file")
 
 
-def _note_of(path: Path) -> Note | None:
+def _is_backup(path: Path) -> bool:
+    return _origin_of(path) is not None
+
+
+def _origin_of(path: Path) -> tuple[str, bytes] | None:
+    """Return what a backup is of: the folder, and the epoch of the store; None for what is no backup."""
     try:
         with reading(path) as db:
-            return read_note(db)
+            note, epoch = read_note(db), db.execute("SELECT epoch FROM store").fetchone()
     except StoreError:
         return None
+    return None if note is None or epoch is None else (note.data_dir, epoch[0])
+
+
+def _order_of(path: Path) -> tuple[str, int] | None:
+    """Return what a backup is sorted by, from its name; None for another name."""
+    named = _NAME.fullmatch(path.name)
+    return None if named is None else (named[1], int(named[2] or 1))
 
 
 @contextlib.contextmanager
@@ -253,9 +295,7 @@ def _draft_in(folder: Path) -> Iterator[Path]:
             fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield draft
     finally:
-        for left in (draft, draft.with_name(f"{draft.name}-journal")):
-            with contextlib.suppress(OSError):
-                left.unlink(missing_ok=True)
+        _remove(draft)
         os.close(opened)
 
 
@@ -268,10 +308,15 @@ def _remove_drafts(folder: Path) -> None:
             opened = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
             try:
                 fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                file.unlink()
-                file.with_name(f"{file.name}-journal").unlink(missing_ok=True)
+                _remove(file)
             finally:
                 os.close(opened)
+
+
+def _remove(draft: Path) -> None:
+    for name in (draft.name, *(f"{draft.name}{ending}" for ending in _BESIDE)):
+        with contextlib.suppress(OSError):
+            draft.with_name(name).unlink(missing_ok=True)
 
 
 def _writing(draft: Path) -> sqlite3.Connection:

@@ -163,6 +163,10 @@ class StoreTrouble(StoreError):
         self.reason = reason
 
 
+class LogInUse(StoreTrouble):
+    """Another program reads the store, and what it reads has to stay in the log until it is done."""
+
+
 class Store(Protocol):
     """Bytes on disk. One thread at a time.
 
@@ -238,6 +242,16 @@ class Store(Protocol):
         """Leave no byte in the store's files of what was deleted from it. O(file): it is written anew.
 
         Copies that a migration made are not touched: `migrations.list_backups` names them.
+
+        Raises:
+            LogInUse: all is done but the log; `empty_log` does that.
+        """
+
+    def empty_log(self) -> None:
+        """Leave nothing in the log beside the store's file; does not wait for others.
+
+        Raises:
+            LogInUse: another program reads the store.
         """
 
     def keep_snapshots(self, grounds: Grounds) -> bool:

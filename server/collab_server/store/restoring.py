@@ -155,6 +155,11 @@ def _check(source: Path, found: FileFound, may_be_damaged: bool) -> None:
             f"{f' (and {len(wrong) - 1} more rooms)' if len(wrong) > 1 else ''};"
             " take another backup, or add --damaged to restore what can be read"
         )
+    if found.altered and not may_be_damaged:
+        raise StoreError(
+            f"nothing was restored: {source} is not as it was made: {found.altered[0]}; take another backup,"
+            " or add --damaged to restore it as it is now"
+        )
 
 
 def _make_ours(draft: Path) -> None:
@@ -226,15 +231,32 @@ def _empty_log(store: Path) -> None:
     Raises:
         StoreError: another program has it open, or the disk does not let it be done.
     """
+    if _is_damaged(store):
+        return  # no server opens it either: it is kept as it is, and SQLite would remove its log
     try:
         with contextlib.closing(_writing(store)) as db:
             is_busy, *_ = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     except sqlite3.Error as error:
         if (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _DAMAGED:
-            return  # no server opens it either: it is kept as it is
+            return
         raise
     if is_busy:
         raise StoreError(f"another program reads {store}: try again when it is done")
+
+
+def _is_damaged(store: Path) -> bool:
+    """Return whether it is no database any more, by a connection that changes nothing."""
+    if not store.stat().st_size:
+        return True
+    uri = f"{store.absolute().as_uri()}?mode=ro"
+    try:
+        with contextlib.closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as db:
+            db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except UnicodeDecodeError:  # what SQLite says of a damaged schema
+        return True
+    except sqlite3.Error as error:
+        return (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _DAMAGED
+    return False
 
 
 def _link(file: Path, link: Path) -> None:
@@ -264,5 +286,9 @@ def _remove_traces(data_dir: Path) -> None:
 
 def _writing(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None)
-    db.execute("PRAGMA synchronous = FULL")
+    try:
+        db.execute("PRAGMA synchronous = FULL")
+    except BaseException:
+        db.close()
+        raise
     return db

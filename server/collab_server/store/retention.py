@@ -28,6 +28,10 @@ _TRIM_BYTES: Final = 256 * 1024
 """Of rows that go in one transaction: what is deleted is overwritten, some 2 ms for so much."""
 
 
+class RoomChanged(StoreError):
+    """The room was deleted, or its history was forgotten, since a plan was made for it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Rows up to `upto` may go from a room's log, which stands at `seq`.
@@ -93,29 +97,15 @@ def find_grounds(db: sqlite3.Connection, plan: Plan, *, rest: Callable[[], None]
     there is nothing before the older snapshot to compare it with.
 
     Raises:
+        RoomChanged: it is not the room of the plan any more.
         StoreError: it is not certain that all would be left; nothing may go.
     """
-    room = plan.room
-    with at_one_moment(db):
-        stored = db.execute(
-            "SELECT covered, CAST(data AS BLOB), sha256 FROM snapshot WHERE room = ? ORDER BY covered",
-            (room,),
-        ).fetchall()
-        begins = db.execute("SELECT min(first) FROM row WHERE room = ?", (room,)).fetchone()[0]
-    for covered, data, digest in stored:
-        if hashlib.sha256(data).digest() != digest:
-            raise StoreError(f"its snapshot at {covered} is damaged")
-    there = {covered: data for covered, data, _ in stored}
-    is_whole = begins == 1
-    if not is_whole and not any(covered >= begins - 1 for covered in there):
-        raise StoreError(f"its log begins at {begins}, and no snapshot has what was before")
-    base = 0 if is_whole else min(covered for covered in there if covered >= begins - 1)
-    if any(covered < base for covered in there):
-        raise StoreError(f"its log lacks what came after the snapshot at {min(there)}")
-    made = _replay(db, plan, base, there, _lacking(plan, base, sorted(there)), rest)
-    whole = there | {snapshot.covered: snapshot.data for snapshot in made}
-    sure = {covered: hashlib.sha256(data).digest() for covered, data in whole.items()}
-    return Grounds(plan, made, sure, {covered: digest for covered, _, digest in stored})
+    try:
+        return _find_grounds(db, plan, rest)
+    except StoreError as error:
+        if not _is_same(db, plan):
+            raise RoomChanged(f"room {plan.room} is another by now") from error
+        raise
 
 
 def keep_snapshots(db: sqlite3.Connection, grounds: Grounds) -> bool:
@@ -178,6 +168,32 @@ def trim(db: sqlite3.Connection, grounds: Grounds, most_rows: int) -> tuple[int,
             (plan.room, found[0][0], found[count - 1][0]),
         )
     return count, size
+
+
+def _find_grounds(db: sqlite3.Connection, plan: Plan, rest: Callable[[], None]) -> Grounds:
+    room = plan.room
+    with at_one_moment(db):
+        if not _is_same(db, plan):
+            raise StoreError("it is another room")
+        stored = db.execute(
+            "SELECT covered, CAST(data AS BLOB), sha256 FROM snapshot WHERE room = ? ORDER BY covered",
+            (room,),
+        ).fetchall()
+        begins = db.execute("SELECT min(first) FROM row WHERE room = ?", (room,)).fetchone()[0]
+    for covered, data, digest in stored:
+        if hashlib.sha256(data).digest() != digest:
+            raise StoreError(f"its snapshot at {covered} is damaged")
+    there = {covered: data for covered, data, _ in stored}
+    is_whole = begins == 1
+    if not is_whole and not any(covered >= begins - 1 for covered in there):
+        raise StoreError(f"its log begins at {begins}, and no snapshot has what was before")
+    base = 0 if is_whole else min(covered for covered in there if covered >= begins - 1)
+    if any(covered < base for covered in there):
+        raise StoreError(f"its log lacks what came after the snapshot at {min(there)}")
+    made = _replay(db, plan, base, there, _lacking(plan, base, sorted(there)), rest)
+    whole = there | {snapshot.covered: snapshot.data for snapshot in made}
+    sure = {covered: hashlib.sha256(data).digest() for covered, data in whole.items()}
+    return Grounds(plan, made, sure, {covered: digest for covered, _, digest in stored})
 
 
 def _older(db: sqlite3.Connection, room: str, before: float | None) -> int:

@@ -18,6 +18,7 @@ from collab_server.store.base import (
     Ban,
     ChatLine,
     Invite,
+    LogInUse,
     Row,
     SettingRow,
     Snapshot,
@@ -257,11 +258,19 @@ class SqliteStore:
             # until it is cut.
             self._db.execute(f"PRAGMA auto_vacuum = {_INCREMENTAL}")  # one of an older collab may not have it
             self._db.execute("VACUUM")
-            is_busy, *_ = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        self.empty_log()
+
+    def empty_log(self) -> None:
+        with self._errors():
+            # Whoever reads may do so for long, and everybody's commits would wait for it here.
+            patience_ms = self._db.execute("PRAGMA busy_timeout").fetchone()[0]
+            self._db.execute("PRAGMA busy_timeout = 0")
+            try:
+                is_busy, *_ = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            finally:
+                self._db.execute(f"PRAGMA busy_timeout = {patience_ms:d}")
         if is_busy:
-            raise StoreTrouble(
-                f"{self._name}-wal cannot be emptied while another program reads the store", _BUSY
-            )
+            raise LogInUse(f"{self._name}-wal cannot be emptied while another program reads the store", _BUSY)
 
     def keep_snapshots(self, grounds: Grounds) -> bool:
         with self._transaction() as db:

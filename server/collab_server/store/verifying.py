@@ -19,7 +19,9 @@ from collab_protocol.errors import CollabError, StoreError, UpdateError
 from collab_protocol.gate import Gate, Verdict, decode_state_vector
 from collab_protocol.text import Replica
 from collab_server.store.base import Snapshot
+from collab_server.store.digests import altered
 from collab_server.store.schema import VERSION
+from collab_server.store.shape import check_shape, odd_values
 
 STORE: Final = "rooms.sqlite3"
 """What the file of a store is called in its folder."""
@@ -34,6 +36,14 @@ _TABLES: Final = ("store", "room", "row", "author", "snapshot", "setting")
 """What every format has had."""
 
 _OF_ROOMS: Final = ("row", "author", "snapshot", "setting", "binding", "chat")
+
+_OF_ACCESS: Final = ("store", "invite", "invite_use", "ban", "closed")
+
+_UNREADABLE: Final = (sqlite3.Error, UnicodeDecodeError)
+"""What SQLite says of a schema that is damaged has pieces of it, and these may be no text."""
+
+_FORGOTTEN: Final = 1
+"""Where the snapshot stands that is all of a room whose history was erased (`erasing`)."""
 
 _BINDINGS_SINCE: Final = 2
 """The format that first noted whose each client id is."""
@@ -130,16 +140,20 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class FileFound:
-    """A store as it was read; `wrong` is what is not as it must be of the file as a whole."""
+    """A store as it was read; `wrong` is what is not as it must be of the file as a whole.
+
+    `altered` is what a backup no longer has as it was made, though all of it can be read.
+    """
 
     version: int
     rooms: tuple[RoomFound, ...]
     wrong: tuple[str, ...]
+    altered: tuple[str, ...] = ()
 
     @property
     def is_right(self) -> bool:
         """Whether nothing is wrong with it."""
-        return not self.wrong and not any(room.wrong for room in self.rooms)
+        return not (self.wrong or self.altered or any(room.wrong for room in self.rooms))
 
 
 def store_in(path: Path) -> Path:
@@ -167,13 +181,14 @@ def verify(
             for room in rooms:
                 if room not in names:
                     raise NoSuchRoom(f"there is no room {room} in {path}")
-            wrong = _check_what_can_be_read(db)
+            wrong = _what_can_be_read(db, check_file)
+            changed = [] if wrong else _what_can_be_read(db, altered)
         found: list[RoomFound] = []
         for name in rooms or names:
             with contextlib.suppress(NoSuchRoom), at_one_moment(db):  # deleted since
                 found.append(_check_room_that_may_be_damaged(db, name))
                 on_room(found[-1])
-        return FileFound(format_of(db), tuple(found), tuple(wrong))
+        return FileFound(format_of(db), tuple(found), tuple(wrong), tuple(changed))
 
 
 @contextlib.contextmanager
@@ -193,7 +208,7 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
             db.execute("PRAGMA trusted_schema = OFF")
             check_format(db, path)
             yield db
-    except (sqlite3.Error, PermissionError) as error:
+    except (*_UNREADABLE, PermissionError) as error:
         why = error.strerror if isinstance(error, PermissionError) else error
         raise StoreError(f"{path} cannot be read: {why}") from error
 
@@ -253,12 +268,18 @@ def check_file(db: sqlite3.Connection) -> list[str]:
     ]
     if wrong:
         return wrong
-    (odd,) = db.execute("SELECT count(*) FROM sqlite_master WHERE type IN ('trigger', 'view')").fetchone()
+    (odd,) = db.execute(
+        "SELECT count(*) FROM sqlite_master WHERE type IN ('trigger', 'view') OR sql LIKE 'CREATE VIRTUAL %'"
+    ).fetchone()
     if odd:
-        wrong.append("the file has triggers or views, which no collab makes")
+        wrong.append("the file has triggers, views or virtual tables, which no collab makes")
+    if wrong := [*wrong, *check_shape(db)]:
+        return wrong
     (stores,) = db.execute("SELECT count(*) FROM store WHERE length(epoch) = 16").fetchone()
     if stores != 1:
         wrong.append("the file does not say which store it is")
+    for table in _OF_ACCESS:
+        wrong += odd_values(db, table)
     tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     for table in _OF_ROOMS:
         if table in tables:
@@ -282,6 +303,13 @@ def check_room(db: sqlite3.Connection, room: str) -> RoomFound:
     """
     if db.execute("SELECT 1 FROM room WHERE name = ?", (room,)).fetchone() is None:
         raise NoSuchRoom(f"there is no room {room}")
+    odd = [
+        line
+        for table, key in (("room", "name"), *((table, "room") for table in _OF_ROOMS))
+        for line in odd_values(db, table, key, room)
+    ]
+    if odd:
+        return RoomFound(room, 0, 0, 0, 0, 0, tuple(odd))
     log = _check_log(db, room)
     wrong = list(log.wrong)
     whole = dict[int, bytes]()
@@ -295,7 +323,8 @@ def check_room(db: sqlite3.Connection, room: str) -> RoomFound:
         else:
             wrong.append(f"the snapshot at {at} is damaged")
     seq = last_seq(db, room)
-    if log.rows and covered and log.last < covered[-1]:
+    # What was forgotten leaves a snapshot and no log; else the newest row always stays.
+    if covered and log.last < covered[-1] and (log.rows or covered != [_FORGOTTEN]):
         wrong.append(f"the log ends at {log.last}, before the snapshot at {covered[-1]}")
     if not (log.begins == 1 or any(at >= log.begins - 1 for at in whole) or not (log.rows or covered)):
         wrong.append(f"its log begins at {log.begins}, and no snapshot has what was before")
@@ -331,17 +360,17 @@ def rows_after(
         next_first = found[-1][0] + 1
 
 
-def _check_what_can_be_read(db: sqlite3.Connection) -> list[str]:
+def _what_can_be_read(db: sqlite3.Connection, check: Callable[[sqlite3.Connection], list[str]]) -> list[str]:
     try:
-        return check_file(db)
-    except sqlite3.Error as error:
+        return check(db)
+    except _UNREADABLE as error:
         return [f"the file: {error}"]
 
 
 def _check_room_that_may_be_damaged(db: sqlite3.Connection, room: str) -> RoomFound:
     try:
         return check_room(db, room)
-    except sqlite3.Error as error:
+    except _UNREADABLE as error:
         return RoomFound(room, 0, 0, 0, 0, 0, (f"it cannot be read: {error}",))
 
 
@@ -386,7 +415,7 @@ def _states(
     ways: list[tuple[str, int, bytes | None]] = [
         (f"read from the snapshot at {at}", at, snapshots[at]) for at in sorted(snapshots, reverse=True)
     ]
-    if log.begins == 1:
+    if log.begins == 1 and (log.rows or not ways):
         ways.append(("read from its first row", 0, None))
     states: dict[str, State] = {}
     for name, after, base in ways:

@@ -17,7 +17,7 @@ from .fake_office import FakeOffice, fake_office
 
 Output = pytest.CaptureFixture[str]
 
-ELSEWHERE = "on people's own machines, journals and copies of their text may still hold it"
+ELSEWHERE = "backups may still hold it, and on people's own machines journals and copies of their text"
 
 
 @pytest.fixture
@@ -40,9 +40,7 @@ def test_delete(office: FakeOffice, capsys: Output) -> None:
     assert run(["delete", "notes", "--yes"]) == 0
     shown = capsys.readouterr()
     assert shown.out == "deleted notes\n"
-    assert (
-        shown.err == "collab: on people's own machines, journals and copies of their text may still hold it\n"
-    )
+    assert shown.err == f"collab: {ELSEWHERE}\n"
     assert office.asked == [{"do": "delete", "room": "notes"}]
 
 
@@ -53,6 +51,13 @@ def test_copies_of_an_upgrade_are_named(office: FakeOffice, home: Path, capsys: 
     for command in ("delete", "forget"):
         assert run([command, "notes", "--yes"]) == 0
         assert f"rm {backup}\n" in capsys.readouterr().err
+
+
+def test_what_is_to_be_typed_names_one_file_each(office: FakeOffice, capsys: Output) -> None:
+    left = ["/srv/our notes/rooms.sqlite3.v3-backup", "/srv/$(x)"]
+    office.answer = lambda request: {"ok": {"deleted": True, "backups": left}}
+    assert run(["delete", "notes", "--yes"]) == 0
+    assert f"rm '{left[0]}' '{left[1]}'\n" in capsys.readouterr().err
 
 
 def test_a_room_that_is_not_there(office: FakeOffice, capsys: Output) -> None:

@@ -86,6 +86,7 @@ def test_the_count_comes_though_nothing_more_happens(
     assert written.counts[0].startswith("… and ")
 
 
-def test_what_the_library_says_of_handshakes_is_a_kind(written: Written) -> None:
-    record = logging.LogRecord("collab_server.websockets", logging.ERROR, __file__, 1, "failed", (), None)
+@pytest.mark.parametrize("library", ["collab_server.websockets", "asyncio"])
+def test_what_a_library_says_of_connections_is_a_kind(written: Written, library: str) -> None:
+    record = logging.LogRecord(library, logging.ERROR, __file__, 1, "failed", (), None)
     assert sum(bool(written.gate.filter(record)) for _ in range(100)) == LINES_A_SECOND

@@ -141,5 +141,8 @@ def test_what_asyncio_says_is_told_without_what_it_is_about(formatter: logging.F
     record.name = "asyncio"
     assert "never retrieved" in formatter.format(record)
     assert SECRET not in formatter.format(record)
+    record.msg = f"Exception in callback tell('{SECRET}', b'{SECRET}') at room.py:5"
+    assert "Exception in callback tell" in formatter.format(record)
+    assert SECRET not in formatter.format(record)
     record.msg = f"Executing <Task name='snapshot {SECRET}'> took 0.2 seconds"
     assert SECRET not in formatter.format(record)

@@ -19,7 +19,7 @@ from collab_cli.main import run
 def collab(*arguments: str, home: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "collab_cli", *arguments],
-        env={**os.environ, "COLLAB_HOME": str(home)},
+        env={**os.environ, "COLLAB_HOME": str(home), "COLUMNS": "80"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -249,12 +249,13 @@ def test_a_token_is_never_repeated(arguments: list[str], tmp_path: Path) -> None
     assert "k1" not in done.stderr + done.stdout
 
 
-@pytest.mark.parametrize("arguments", [["join"], ["join", "notes"]])
-def test_plain_join_means_the_same_without_typer(
+@pytest.mark.parametrize("arguments", [["join"], ["join", "notes"], ["serve", "--private", "/a/folder"]])
+def test_what_people_wait_for_means_the_same_without_typer(
     arguments: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen: list[JoinFlags] = []
-    monkeypatch.setattr(join, "run", lambda flags: seen.append(flags) or 0)
+    seen: list[JoinFlags | ServeFlags] = []
+    for command in (join, serve):
+        monkeypatch.setattr(command, "run", lambda flags: seen.append(flags) or 0)
     monkeypatch.setattr(sys, "argv", ["collab", *arguments])
     try:
         __main__.main()
@@ -262,3 +263,15 @@ def test_plain_join_means_the_same_without_typer(
         gc.enable()
     run(arguments)
     assert seen[0] == seen[1]
+
+
+@pytest.mark.parametrize("group", [[], ["admin"], ["config"]])
+def test_what_each_command_is_for_is_shown_whole(group: list[str], tmp_path: Path) -> None:
+    done = collab(*group, "--help", home=tmp_path)
+    summaries = done.stdout.partition("Commands:\n")[2].splitlines()
+    assert summaries
+    assert [line for line in summaries if line.endswith("...") or len(line) > 70] == []
+
+
+def test_a_command_that_was_nearly_right(tmp_path: Path) -> None:
+    assert collab("serv", home=tmp_path).stderr.endswith("Did you mean 'serve'? see: collab --help\n")

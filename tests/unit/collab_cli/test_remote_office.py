@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import threading
 from collections.abc import Iterator
@@ -10,10 +11,14 @@ from pathlib import Path
 from typing import Any, Self
 
 import pytest
+from websockets.sync.server import ServerConnection, serve
+from websockets.typing import Subprotocol
 
+from collab_cli.credentials import Credentials, Stored
 from collab_cli.flags import OperatorFlags
 from collab_cli.main import run
 from collab_cli.office import ask, asker
+from collab_cli.paths import find_folders
 from collab_server.lock import Endpoints
 from tests.unit.collab_server.certificates import Authority
 from tests.unit.collab_server.wire import config, running, short_folder
@@ -198,3 +203,74 @@ def test_a_server_that_asks_nobody_for_tokens(
 def test_a_socket_that_is_named(elsewhere: Path, server: Running, capsys: Output) -> None:
     assert run(["rooms", "--server", f"unix://{server.home / 's.sock'}", "--json"]) == 0
     assert capsys.readouterr().out == "[]\n"
+
+
+@contextlib.contextmanager
+def hostile(*answers: str) -> Iterator[str]:
+    """A server that says these, whatever it hears."""
+
+    def attend(websocket: ServerConnection) -> None:
+        for answer in answers:
+            websocket.recv(timeout=10)
+            websocket.send(answer)
+
+    with serve(attend, "127.0.0.1", 0, subprotocols=[Subprotocol("collab.admin.v1")]) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"ws://127.0.0.1:{server.socket.getsockname()[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"token": "no token"},
+        {"token": 5},
+        {"token": ""},
+        {"token": "cc1.a.b.c", "expires": "soon"},
+        {"token": "cc1.a.b.c", "expires": float("nan")},
+        {"token": "cc1.a.b.c", "room": {}},
+        {"token": "cc1.a.b.c", "room": "../notes"},
+    ],
+)
+def test_what_cannot_be_read_again_is_not_kept(
+    elsewhere: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch, given: dict[str, Any]
+) -> None:
+    credentials = Credentials(find_folders({"COLLAB_HOME": str(elsewhere)}).credentials_file)
+    credentials.save("wss://example.org", "notes", Stored("cc1.x.y.z", None))
+    monkeypatch.setenv("COLLAB_TOKEN", "ci1.a.b.c")
+    with hostile(json.dumps({"ok": {"room": None, **given}})) as url:
+        assert run(["rooms", "--server", url]) == 3
+    assert "makes no sense" in capsys.readouterr().err
+    assert credentials.find("wss://example.org", "notes") == Stored("cc1.x.y.z", None)
+    assert credentials.complaints == []
+
+
+@pytest.mark.parametrize("answers", [["[" * 100_000], ['{"ok": {}}', '{"ok":' + "[" * 100_000]])
+def test_an_answer_without_end_is_no_crash(
+    elsewhere: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch, answers: list[str]
+) -> None:
+    monkeypatch.setenv("COLLAB_TOKEN", "ci1.a.b.c")
+    with hostile(*answers) as url:
+        assert run(["rooms", "--server", url]) == 3
+    assert "makes no sense" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["invite", "notes"], ["admin", "token"]])
+def test_a_server_says_nothing_that_a_terminal_obeys(
+    elsewhere: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    made = dict.fromkeys(("token", "server", "id"), "\x1b]0;") | {
+        "link": "ws://example.org/\x1b[2J",
+        "expires": 1,
+        "use_by": 1,
+    }
+    monkeypatch.setenv("COLLAB_TOKEN", "ci1.a.b.c")
+    with hostile('{"ok": {}}', json.dumps({"ok": made})) as url:
+        assert run([*command, "--server", url]) == 0
+    out, err = capsys.readouterr()
+    assert out
+    assert "\x1b" not in out + err

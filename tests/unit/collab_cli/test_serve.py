@@ -154,3 +154,30 @@ def test_what_is_wrong_in_the_file_is_all_said_and_nothing_served(tmp_path: Path
         f"collab: {file}:3: nobody knows the key 'serve.prot' (did you mean 'serve.port'?)",
     ]
     assert not (tmp_path / "data").exists()
+
+
+def test_a_fault_of_ours_is_told_by_the_log_and_says_nothing_that_people_wrote(tmp_path: Path) -> None:
+    code = """
+import sys
+from collab_cli.main import run
+from collab_server import app
+
+async def serve(*_, **__):
+    raise ExceptionGroup("dear diary", [ValueError("dear diary")])
+
+app.serve = serve
+sys.exit(run(["serve"]))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "COLLAB_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=DEADLINE_S,
+    )
+    assert done.returncode == 1
+    assert "CRITICAL collab_cli.commands.serve: the server failed" in done.stderr
+    assert "in serve\n" in done.stderr
+    assert "ValueError" in done.stderr
+    assert "dear diary" not in done.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -64,6 +65,35 @@ def test_backup_restore_and_back_again(home: Path, store: Path, capsys: pytest.C
     assert run(["restore", str(aside), "--yes", "--json"]) == ExitCode.OK
     assert json.loads(capsys.readouterr().out)["rooms"] == 2
     assert text_in(store, "plans")
+
+
+def test_the_way_back_leads_to_the_folder_that_was_named(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(["backup", str(home / "b")])
+    there = home / "another place"
+    for _ in range(2):
+        capsys.readouterr()
+        assert run(["restore", str(home / "b"), "--data-dir", str(there), "--yes"]) == ExitCode.OK
+    way = capsys.readouterr().out.splitlines()[-1].partition("to go back: ")[2]
+    (aside,) = there.glob("before-restore-*")
+    assert shlex.split(way) == ["collab", "restore", str(aside), "--data-dir", str(there)]
+
+
+def test_a_backup_that_was_altered_is_told_as_such(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(["backup", str(home / "b")])
+    damage(home / "b", "UPDATE author SET name = 'cy' WHERE name = 'bo'")
+    capsys.readouterr()
+    assert run(["verify", str(home / "b")]) == ExitCode.REFUSED
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("author: what the backup has of it is not what was copied")
+    assert lines[-1].endswith("the file is wrong")
+    assert run(["verify", str(home / "b"), "--json"]) == ExitCode.REFUSED
+    told = json.loads(capsys.readouterr().out)
+    assert (told["right"], len(told["wrong"])) == (False, 1)
+    assert run(["restore", str(home / "b"), "--yes"]) == ExitCode.REFUSED
+    assert run(["restore", str(home / "b"), "--yes", "--damaged"]) == ExitCode.OK
+    assert "not what was copied" in capsys.readouterr().err
 
 
 def test_a_restore_is_asked_about(

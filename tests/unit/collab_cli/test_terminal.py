@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pty
+import signal
 import sys
 import tty
 from pathlib import Path
@@ -153,6 +154,19 @@ def test_whatever_is_raised_the_terminal_is_given_back(tmp_path: Path, error: st
     )
     code, output, is_as_before = run(body, tmp_path / "log")
     assert code != 0
+    assert is_as_before
+    assert b"\x1b[?1049l" in output
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_signal_that_nobody_handles_yet_gives_it_back_too(tmp_path: Path, name: str) -> None:
+    body = f"""
+import signal
+with take_screen(pathlib.Path(os.environ['LOG'])) as screen:
+    draw(screen); os.kill(os.getpid(), signal.{name}); os.read(0, 1)
+"""
+    code, output, is_as_before = run(body, tmp_path / "log")
+    assert code == 128 + getattr(signal, name)
     assert is_as_before
     assert b"\x1b[?1049l" in output
 

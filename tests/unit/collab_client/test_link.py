@@ -89,6 +89,49 @@ async def test_a_full_server_says_when_to_come_back_and_which_cap_it_is() -> Non
     assert str(error).endswith("is busy: 64 connections from your address: close one, or try again later")
 
 
+async def test_a_header_that_comes_twice_is_nobodys_end() -> None:
+    def answer(websocket: ServerConnection, _: Request) -> Response:
+        response = websocket.respond(503, "full\n")
+        response.headers["Retry-After"] = "7"
+        response.headers["Retry-After"] = "8"
+        return response
+
+    async with serving(answer) as url:
+        assert (await refused(url)).retry_after_s == 7.0
+
+
+async def test_nobody_is_sent_on_to_another_server_who_would_be_shown_the_token() -> None:
+    asked: list[str] = []
+
+    def other(_: ServerConnection, request: Request) -> None:
+        asked.append(request.path)
+
+    async with serving(other) as elsewhere:
+
+        def answer(websocket: ServerConnection, request: Request) -> Response:
+            response = websocket.respond(http.HTTPStatus.FOUND, "")
+            response.headers["Location"] = f"{elsewhere}{request.path}"
+            return response
+
+        async with serving(answer) as url:
+            error = await refused(url)
+        assert error.is_final
+        assert f"sends us on to {elsewhere}/rooms/notes" in str(error)
+        assert asked == []
+
+
+@pytest.mark.parametrize("variable", ["http_proxy", "https_proxy", "ws_proxy"])
+async def test_what_stays_on_this_machine_goes_by_no_proxy(
+    variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.setenv(variable, "http://127.0.0.1:9")
+    async with serving() as url:
+        for each in (url, url.replace("127.0.0.1", "localhost")):
+            link = await open_link(Address("notes", url=each))
+            await link.close()
+
+
 async def test_a_certificate_of_a_ca_that_is_not_known_says_what_to_do() -> None:
     async with serving(tls=server_tls(trustme.CA())) as url:
         error = await refused(url)

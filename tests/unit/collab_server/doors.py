@@ -33,10 +33,11 @@ def device(name: str) -> bytes:
 
 
 class Doors:
-    """Access to a server; `now` is its clock in UTC seconds."""
+    """Access to a server; `now` is its clock in UTC seconds, `set_s` of them it was set ahead."""
 
     def __init__(self, path: Path) -> None:
         self.now = NOON
+        self.set_s = 0.0
         self.keys: KeyRing | None = KEYS
         self._path = path
         self.store: SqliteStore
@@ -47,7 +48,18 @@ class Doors:
         self.store = SqliteStore(self._path)
         self.committer = Committer(self.store, asyncio.get_running_loop())
         stored = await self.committer.run(lambda store: store.load_access())
-        self.access = Access(self.committer, stored, keys=self.keys, now=lambda: self.now)
+        self.access = Access(
+            self.committer,
+            stored,
+            keys=self.keys,
+            now=lambda: self.now,
+            monotonic=lambda: self.now - self.set_s,
+        )
+
+    def set_clock(self, ahead_s: float) -> None:
+        """Set the clock ahead, or back by less than 0, while no time passes."""
+        self.now += ahead_s
+        self.set_s += ahead_s
 
     async def restart(self) -> None:
         """Begin again from what is on disk."""

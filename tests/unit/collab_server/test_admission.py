@@ -118,6 +118,15 @@ class TestReasons:
         assert len(door.dropped) == 3
         assert self.counted(door) == {Reason.CROWDED_OUT: 3}
 
+    def test_one_that_was_told_no_and_gives_way_before_it_is_gone(self) -> None:
+        door = Door(replace(CAPS, connections=1))
+        door.enter("192.0.2.1")
+        assert door.ask("192.0.2.2")[1] is not None
+        for address in addresses(PENDING):
+            door.knock(address)
+        assert len(door.dropped) == 1
+        assert self.counted(door) == {Reason.SERVER_FULL: 1}
+
 
 class TestRate:
     def test_a_burst_of_a_second_is_taken_and_no_more(self) -> None:

@@ -109,9 +109,70 @@ def test_the_new_one_stays_whatever_the_clock_says_and_others_folders_are_left(
     store = SqliteStore(other / "rooms.sqlite3")
     store.close()
     theirs = back_up(other, place, now=NOON, version="1")
-    back_up(data, place, now=NOON + 86_400, version="1")
-    ours = back_up(data, place, now=NOON + 1, version="1", keep=1)
-    assert {file.name for file in place.iterdir()} == {theirs.path.name, ours.path.name}
+    later = back_up(data, place, now=NOON + 86_400, version="1")
+    before = back_up(data, place, now=NOON + 1, version="1", keep=1)
+    ours = back_up(data, place, now=NOON + 2, version="1", keep=1)
+    assert ours.removed == (before.path,), "one that a clock dated ahead is not the newest for ever"
+    assert {file.name for file in place.iterdir()} == {made.path.name for made in (theirs, later, ours)}
+
+
+def test_two_at_once_do_not_remove_each_other(
+    data: Path, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second: list[backup_module.Backup] = []
+
+    def overtaken(folder: Path) -> None:
+        monkeypatch.undo()
+        second.append(back_up(data, folder, now=NOON + 1, version="1", keep=1))
+
+    monkeypatch.setattr(backup_module, "_sync", overtaken)
+    first = back_up(data, place, now=NOON, version="1", keep=1)
+    assert second[0].removed == (first.path,)
+    assert first.removed == ()
+    assert files_in(place) == [second[0].path.name]
+
+
+def test_those_of_another_store_in_the_same_place_are_left(data: Path, place: Path) -> None:
+    before = back_up(data, place, now=NOON, version="1")  # or another machine's, with a folder of that name
+    damage(data / "rooms.sqlite3", "UPDATE store SET epoch = randomblob(16)")
+    assert back_up(data, place, now=NOON + 1, version="1", keep=1).removed == ()
+    assert before.path.exists()
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE row SET at = at + 1 WHERE room = 'plans' AND first = 5",
+        "UPDATE backup_key SET secret = randomblob(32)",
+        "DELETE FROM backup_key",
+        "UPDATE author SET name = 'cy' WHERE name = 'bo'",
+        "DELETE FROM row WHERE room = 'plans' AND first = 5",
+        "UPDATE backup SET made_at = 1",
+        "DELETE FROM backup_digest WHERE name = 'row'",
+        "DROP TABLE backup_digest",
+        "ALTER TABLE backup RENAME COLUMN data_dir TO other",
+    ],
+)
+def test_one_that_is_not_as_it_was_made_says_so(data: Path, place: Path, sql: str) -> None:
+    made = back_up(data, place, now=NOON, version="1")
+    assert verify(made.path).is_right
+    damage(made.path, sql)
+    found = verify(made.path)
+    assert not any(room.wrong for room in found.rooms), "all of it reads as if it were right"
+    assert not found.is_right
+    assert found.altered
+
+
+def test_a_backup_put_in_place_by_hand_is_a_store(data: Path, place: Path, tmp_path: Path) -> None:
+    made = back_up(data, place, now=NOON, version="1")
+    there = tmp_path / "by-hand"
+    there.mkdir()
+    made.path.rename(there / "rooms.sqlite3")
+    store = SqliteStore(there / "rooms.sqlite3")
+    write_room(store, "more", rows=3)
+    store.close()
+    assert verify(there / "rooms.sqlite3").is_right
+    assert back_up(there, place, now=NOON + 1, version="1").found.is_right
 
 
 def test_over_another_backup_and_over_nothing_else(data: Path, place: Path) -> None:
@@ -192,9 +253,9 @@ def test_a_fault_of_the_store_is_told_and_the_others_are_kept(data: Path, place:
 
 def test_what_a_killed_backup_left_is_removed_and_one_under_way_is_not(data: Path, place: Path) -> None:
     left = place / ".collab-backup-0123456789abcdef.part"
-    left.write_bytes(b"half")
+    for ending in ("", "-journal", "-wal", "-shm"):
+        left.with_name(f"{left.name}{ending}").write_bytes(b"half")
     with backup_module._draft_in(place) as under_way:
         back_up(data, place, now=NOON, version="1")
         assert under_way.exists()
-    assert not left.exists()
-    assert files_in(place) == ["collab-2027-01-01T120000Z.sqlite3"]
+    assert [file.name for file in place.iterdir()] == ["collab-2027-01-01T120000Z.sqlite3"]

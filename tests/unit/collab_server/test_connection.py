@@ -43,6 +43,7 @@ from collab_server.room import Room
 from collab_server.roster import Member
 from collab_server.store.base import Row, Writers
 from collab_server.store.sqlite import SqliteStore
+from collab_server.writing import Writing
 
 from .rooms import hello
 from .wire import DEADLINE_S, Client, config, dial, joined, running, short_folder
@@ -250,7 +251,7 @@ async def test_a_room_that_breaks_down_spares_the_others(
 ) -> None:
     async with joined(server, "ana", "one") as ana, joined(server, "bo", "two") as bo:
         with monkeypatch.context() as broken:
-            broken.setattr(Room, "_apply", lambda *_: 1 / 0)
+            broken.setattr(Writing, "_apply", lambda *_: 1 / 0)
             await ana.type("x")
             assert (await ana.closed())[0] == 1012
         await check_is_served(bo)

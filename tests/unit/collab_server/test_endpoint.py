@@ -5,6 +5,7 @@ import contextlib
 import http
 import logging
 import socket
+import threading
 from collections.abc import AsyncIterator
 
 import pytest
@@ -14,6 +15,7 @@ from collab_server.app import PortTaken, serve
 from collab_server.config import ServerConfig
 from collab_server.lock import Endpoints
 from collab_server.monitoring import endpoint
+from collab_server.monitoring.figures import Figures, Survey
 from collab_server.passed_sockets import NONE_PASSED, PassedSockets
 from collab_server.registry import Registry
 
@@ -45,6 +47,19 @@ async def serving(
 
 
 class TestPages:
+    async def test_metrics_are_told_though_all_threads_wait_for_a_disk(self) -> None:
+        goes_on = threading.Event()
+        with short_folder() as folder:
+            async with running(config(folder, monitor=("127.0.0.1", 0), memory=True)) as server:
+                waiting = [
+                    asyncio.create_task(asyncio.to_thread(goes_on.wait, DEADLINE_S)) for _ in range(64)
+                ]
+                try:
+                    assert (await get(server.monitor, "/metrics")).status == 200
+                finally:
+                    goes_on.set()
+                    await asyncio.gather(*waiting)
+
     async def test_all_is_well(self) -> None:
         async with monitored() as server:
             assert (await get(server.monitor, "/healthz")).body == "ok\n"
@@ -122,6 +137,71 @@ class TestStrangers:
                 each.exception()
             while await _is_refused(server):
                 await asyncio.sleep(0)
+
+    async def test_those_who_are_silent_keep_nobody_out(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(endpoint, "_CONNECTIONS", 2)
+        async with monitored() as server, asyncio.timeout(DEADLINE_S):
+            assert server.monitor is not None
+            silent = [await asyncio.open_connection(*server.monitor) for _ in range(4)]
+            assert (await get(server.monitor, "/readyz")).body == "ready\n"
+            for _, writer in silent:
+                writer.close()
+
+    async def test_those_who_are_being_answered_are_not_ended_for_others(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(endpoint, "_CONNECTIONS", 1)
+        may_answer, is_asked, survey = asyncio.Event(), asyncio.Event(), Figures.survey
+
+        async def surveyed(figures: Figures) -> Survey:
+            is_asked.set()
+            await may_answer.wait()
+            return await survey(figures)
+
+        monkeypatch.setattr(Figures, "survey", surveyed)
+        async with monitored() as server, asyncio.timeout(DEADLINE_S):
+            scrape = asyncio.create_task(get(server.monitor, "/metrics"))
+            await is_asked.wait()
+            assert await _is_refused(server)
+            may_answer.set()
+            assert (await scrape).status == http.HTTPStatus.OK
+
+    @pytest.mark.parametrize("version", ["\xff", "1", "1.x", "", ",;=", "1.0.0;escaping=no-such"])
+    async def test_what_a_scraper_would_like_is_no_fault_of_ours(
+        self, version: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        accept = f"application/openmetrics-text;q=x;version={version}"
+        async with monitored() as server:
+            request = f"GET /metrics HTTP/1.1\r\nAccept: {accept}\r\n\r\n"
+            assert (await say(server.monitor, request.encode("latin-1"))).status == http.HTTPStatus.OK
+        assert "failed" not in caplog.text
+
+    def test_one_who_is_gone_before_the_answer_is_no_fault_of_ours(
+        self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        uvloop = pytest.importorskip("uvloop")
+
+        async def main() -> None:
+            may_answer, is_asked, survey = asyncio.Event(), asyncio.Event(), Figures.survey
+
+            async def surveyed(figures: Figures) -> Survey:
+                is_asked.set()
+                await may_answer.wait()
+                return await survey(figures)
+
+            monkeypatch.setattr(Figures, "survey", surveyed)
+            async with monitored() as server, asyncio.timeout(DEADLINE_S):
+                assert server.monitor is not None
+                _, writer = await asyncio.open_connection(*server.monitor)
+                writer.write(b"GET /metrics HTTP/1.1\r\n\r\n")
+                await is_asked.wait()
+                writer.transport.abort()
+                await get(server.monitor, "/healthz")  # by then it is known that the other is gone
+                may_answer.set()
+
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(main())
+        assert [record.getMessage() for record in caplog.records if record.levelno > logging.INFO] == []
 
     async def test_one_who_is_silent_does_not_keep_the_server_from_ending(self) -> None:
         async with asyncio.timeout(endpoint._DEADLINE_S - 1):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 import sqlite3
 import threading
@@ -13,6 +14,8 @@ import pytest
 from collab_protocol.errors import FaultCode, StoreError
 from collab_protocol.messages import Bye, Fault, Message, Receipt, Trouble, Welcome
 from collab_protocol.text import Replica
+from collab_server import erasing
+from collab_server.comparing import Comparing
 from collab_server.erasing import text_alone
 from collab_server.registry import OpenRoom
 from collab_server.room import Room
@@ -381,6 +384,38 @@ async def test_traces_that_are_left_are_told_and_doing_it_again_removes_them(
     assert traces(tmp_path) == []
 
 
+async def test_a_program_that_reads_the_store_is_waited_for_while_others_write(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(erasing, "_LOG_PAUSE_S", 0.01)
+    monkeypatch.setattr(erasing, "_LOG_TRIES", 3)
+    await with_secret(bench)
+    (path,) = tmp_path.rglob("rooms.sqlite3")
+    seen, empty_log = 0, SqliteStore.empty_log
+
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as reader:
+
+        def counted(store: SqliteStore) -> None:
+            nonlocal seen
+            seen += 1
+            store.create(f"made-meanwhile-{seen}", b"l" * 16, 1.0)
+            empty_log(store)
+
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM row").fetchone()
+        with pytest.raises(StoreError, match="another program reads the store; when it is done do it again"):
+            await bench.registry.forget("notes")
+        monkeypatch.setattr(SqliteStore, "empty_log", counted)
+        monkeypatch.setattr(erasing, "_LOG_TRIES", 10_000)
+        forgetting = asyncio.ensure_future(bench.registry.forget("notes"))
+        async with asyncio.timeout(DEADLINE_S):
+            while seen < 3:
+                await asyncio.sleep(0.001)
+            reader.close()
+            await forgetting
+    assert traces(tmp_path) == []
+
+
 async def test_a_snapshot_that_is_broken_afterwards_is_not_served_as_an_empty_room(bench: Bench) -> None:
     await with_secret(bench)
     await bench.registry.forget("notes")
@@ -412,7 +447,7 @@ async def test_a_room_that_parted_from_what_joiners_read_keeps_what_they_read(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened, guest, _ = await with_secret(bench)
-    monkeypatch.setattr(Room, "_reads_back", lambda room: False)
+    monkeypatch.setattr(Comparing, "reads_back", lambda _: False)
     opened.room.check(guest, opened.room.seq, b"?" * 32)
     assert opened.room.is_parted
     monkeypatch.setattr(Room, "whole_update", lambda room: text_alone("as joiners read it", 7).data)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import sqlite3
@@ -13,6 +14,7 @@ from websockets.asyncio.client import unix_connect
 from websockets.typing import Subprotocol
 
 from collab_protocol.messages import Receipt
+from collab_server import slices
 from collab_server.lock import Endpoints
 from collab_server.log_fields import room_id
 from collab_server.monitoring import figures
@@ -49,6 +51,23 @@ async def test_of_a_server_that_nobody_is_on() -> None:
     assert (told["rooms_stored"], told["trouble"], told["ready"]) == (None, "", True)
     assert told["receipt_s"] == told["commit_s"] == {"p50": None, "p99": None}
     assert told["stall_s"].keys() == {"p50", "p99", "max"}
+
+
+async def test_many_are_told_of_in_slices_and_those_that_went_meanwhile_are_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(slices, "SLICE", 1)
+    with short_folder() as folder:
+        async with running(config(folder, room_idle_s=0.0)) as server:
+            for _ in range(3):
+                async with contextlib.AsyncExitStack() as stack:
+                    for name in ("one", "two", "three"):
+                        await stack.enter_async_context(joined(server, "ana", name))
+                    told = await ask(server)
+                    assert {each["room"] for each in told["rooms"]} == {"one", "two", "three"}
+                    leaving = asyncio.create_task(stack.aclose())
+                    assert {each["room"] for each in (await ask(server))["rooms"]} <= {"one", "two", "three"}
+                    await leaving
 
 
 async def test_rooms_are_told_by_name_and_by_the_id_of_the_log() -> None:

@@ -45,9 +45,9 @@ def test_trouble_with_the_store_is_told_until_it_is_over() -> None:
 
 def test_a_disk_that_never_answers_is_no_disk() -> None:
     patient = Patient()
-    patient.meters.commit_began = time.monotonic() - 1
+    patient.meters.store_began = time.monotonic() - 1
     assert patient.why_not == ""
-    patient.meters.commit_began = time.monotonic() - 3600
+    patient.meters.store_began = time.monotonic() - 3600
     assert patient.why_not == "the server's disk has not answered for 3600 s"
-    patient.meters.commit_began = None
+    patient.meters.store_began = None
     assert patient.why_not == ""

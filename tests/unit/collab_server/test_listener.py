@@ -19,7 +19,7 @@ from collab_protocol.errors import FaultCode
 from collab_protocol.messages import Fault, Ping, Pong, Presence, Receipt
 from collab_protocol.presence import Activity, Caret
 from collab_protocol.versions import SUBPROTOCOL
-from collab_server import app, listener
+from collab_server import app, handshakes
 from collab_server.config import Caps, ServerConfig
 from collab_server.lock import Endpoints, FolderLock
 from collab_server.office.serving import ADMIN_PATH, ADMIN_SUBPROTOCOL
@@ -245,7 +245,7 @@ class TestProxies:
         self, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         # Of addresses of this machine only 127.0.0.1 stands for it here.
-        monkeypatch.setattr(listener, "is_loopback", lambda address: address == "127.0.0.1")
+        monkeypatch.setattr(handshakes, "is_loopback", lambda address: address == "127.0.0.1")
         elsewhere = {"local_addr": ("127.0.0.2", 0)}
         async with open_port(folder, trusted_proxies=("127.0.0.3",)) as endpoints:
             status, _, text = await refused(endpoints, **elsewhere, **from_("127.0.0.3"))

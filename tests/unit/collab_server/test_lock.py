@@ -97,6 +97,19 @@ def test_a_folder_that_cannot_be_made_is_told_in_one_line(tmp_path: Path) -> Non
         FolderLock(tmp_path / "file" / "data")
 
 
+def test_a_full_disk_is_told_in_one_line_and_lets_the_folder_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(file: int, data: bytes) -> int:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", refuse)
+        with pytest.raises(StoreError, match="cannot be written to: No space left on device"):
+            FolderLock(tmp_path)
+    FolderLock(tmp_path).close()
+
+
 def test_a_lock_that_is_a_link_elsewhere_is_not_followed(tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     victim.write_text("precious")

@@ -27,6 +27,7 @@ from collab_protocol.messages import (
     Resync,
     Trouble,
     Update,
+    Welcome,
 )
 from collab_server.config import Caps
 from collab_server.lock import Endpoints
@@ -266,7 +267,7 @@ class TestTheDisk:
             write(*arguments)
 
         monkeypatch.setattr(SqliteStore, "write", hang)
-        monkeypatch.setattr(health, "_COMMIT_MOST_S", 0.0001)
+        monkeypatch.setattr(health, "_STORE_MOST_S", 0.0001)
         try:
             async with monitored() as server, joined(server, "ana") as ana, asyncio.timeout(DEADLINE_S):
                 await ana.type("is it kept?")
@@ -281,6 +282,30 @@ class TestTheDisk:
                 assert (await get(server.monitor, "/readyz")).body == "ready\n"
                 now = await scrape(server.monitor)
                 assert now["collab_running_commit_seconds"] == now["collab_oldest_unsettled_seconds"] == 0
+        finally:
+            goes_on.set()
+
+    async def test_one_that_hangs_while_a_room_is_loaded_is_no_disk(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        goes_on, load = threading.Event(), SqliteStore.load
+
+        def hang(*arguments: Any, **more: Any) -> Any:
+            goes_on.wait(DEADLINE_S)
+            return load(*arguments, **more)
+
+        monkeypatch.setattr(SqliteStore, "load", hang)
+        monkeypatch.setattr(health, "_STORE_MOST_S", 0.0001)
+        try:
+            async with monitored() as server, dial(server) as ana, asyncio.timeout(DEADLINE_S):
+                await ana.send(hello("ana"))
+                while (await get(server.monitor, "/readyz")).status != 503:
+                    pass
+                assert (await get(server.monitor, "/healthz")).body == "ok\n"
+                goes_on.set()
+                await ana.wait_for(Welcome)
+                while (await get(server.monitor, "/readyz")).status != 200:
+                    pass
         finally:
             goes_on.set()
 

@@ -134,6 +134,7 @@ async def test_a_server_without_a_url_gives_the_token_alone(desk: Desk) -> None:
         ({}, "'do' has to be a text"),
         ({"do": "dance"}, "this server knows no 'dance'"),
         ({"do": "invite"}, "'room' has to be a text"),
+        ({"do": "rooms", "after": "\ud800"}, "'after' has to be a text"),
         ({"do": "invite", "room": "../etc"}, "cannot name a room"),
         ({"do": "invite", "room": "notes", "role": "god"}, "a role is read, write, admin"),
         ({"do": "invite", "room": "notes", "expires_s": "soon"}, "'expires_s' has to be a number"),

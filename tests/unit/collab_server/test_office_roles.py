@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import json
+import logging
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,18 +17,20 @@ from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
 from collab_protocol import limits
-from collab_protocol.errors import CloseCode, CollabError
+from collab_protocol.errors import CloseCode, CollabError, StoreError
 from collab_protocol.presence import Role
 from collab_server import app
 from collab_server.admission import TRIES
 from collab_server.asked import Asked
 from collab_server.grants import EVERY_ROOM, Grant
 from collab_server.lock import Endpoints
-from collab_server.office import serving
+from collab_server.log_fields import Kind
+from collab_server.office import inviting, serving
 from collab_server.office.office import Office
 from collab_server.office.roles import OWNER, SCOPES, Asker, NotYours, check
 from collab_server.office.serving import ADMIN_PATH, ADMIN_SUBPROTOCOL
 from collab_server.room_socket import RoomSocket
+from collab_server.store.sqlite import SqliteStore
 
 from .doors import device
 from .rooms import hello
@@ -123,6 +128,63 @@ def test_an_admin_of_a_room_learns_nothing_of_others_invites() -> None:
             check(ASKERS["admin here"], "revoke", Asked({"id": invite}), _INVITES.get)
         whys.add(str(why.value))
     assert whys == {"there is no such invite into notes, of which you are an admin"}
+
+
+async def test_admins_of_a_room_do_not_use_up_what_the_server_keeps(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inviting, "_OF_ADMINS", 2)
+    request = {"do": "invite", "room": HERE}
+    for _ in range(2):
+        await desk.office.do(request, ASKERS["admin here"])
+    with pytest.raises(CollabError, match="notes has 2 invites already"):
+        await desk.office.do(request, ASKERS["admin here"])
+    for who in ("operator", "owner"):
+        assert (await desk.office.do(request, ASKERS[who]))["token"]
+    assert (await desk.office.do({"do": "invite", "room": ELSEWHERE}, ASKERS["admin elsewhere"]))["token"]
+
+
+async def test_admins_of_a_room_are_not_told_of_the_servers_folders(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def full(_: Asked) -> dict[str, Any]:
+        raise StoreError(f"/srv/rooms.sqlite3: no space for {HERE}")
+
+    desk.office.add({"close": full})
+    request = json.dumps({"do": "close", "room": HERE})
+    told = {who: (await serving._answer(request, desk.office, ASKERS[who]))["error"] for who in _ALL}
+    assert "/srv" in told["owner"]
+    assert "/srv" in told["operator"]
+    assert told["admin here"] == "that cannot be stored at present"
+    (logged,) = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
+    assert "/srv" in logged
+    assert HERE not in logged
+
+
+async def test_one_whose_first_use_cannot_be_stored_may_try_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> bool:
+        raise StoreError("/srv/rooms.sqlite3: no space")
+
+    async with guarded(folder) as (endpoints, owner):
+        token = await token_of(owner, {"do": "token"})
+        with monkeypatch.context() as patch:
+            patch.setattr(SqliteStore, "use_invite", full)
+            async with knocking(endpoints) as websocket:
+                said = await introduce(websocket, token)
+                assert said == {"error": "your invite cannot be noted at present: try again later"}
+        async with knocking(endpoints) as websocket:
+            assert "ok" in await introduce(websocket, token)
+
+
+async def test_what_admins_of_rooms_ask_for_does_not_flood_the_log(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="collab_server.office")
+    for who in ("operator", "admin here"):
+        await desk.office.do({"do": "open", "room": HERE}, ASKERS[who])
+    assert [getattr(record, "kind", None) for record in caplog.records] == [None, Kind.TOLD]
 
 
 async def test_every_request_of_a_running_server_is_in_the_table(
@@ -268,6 +330,34 @@ async def test_web_pages_and_other_subprotocols_are_kept_out(folder: Path) -> No
             with pytest.raises(InvalidStatus) as caught:
                 await connect(f"ws://127.0.0.1:{endpoints.tcp[1]}{path}", subprotocols=[Subprotocol(spoken)])
             assert caught.value.response.status_code == 400
+
+
+async def test_one_who_has_to_wait_asks_by_what_is_good_afterwards(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_waiting, may_go_on, sleep, each_s = asyncio.Event(), asyncio.Event(), asyncio.sleep, 0.123
+
+    async def waiting(delay: float) -> None:
+        if delay == each_s:
+            is_waiting.set()
+            await may_go_on.wait()
+        else:
+            await sleep(delay)
+
+    monkeypatch.setattr(serving, "_EACH_S", each_s)
+    monkeypatch.setattr(asyncio, "sleep", waiting)
+    async with guarded(folder) as (endpoints, owner):
+        made = (await ask(owner, {"do": "token"}))["ok"]
+        async with knocking(endpoints) as websocket:
+            assert "ok" in await introduce(websocket, made["token"])
+            for _ in range(20):
+                assert "ok" in await ask(websocket, {"do": "bans"})
+            late = asyncio.create_task(ask(websocket, {"do": "close", "room": HERE}))
+            await is_waiting.wait()
+            await ask(owner, {"do": "revoke", "id": made["id"]})
+            may_go_on.set()
+            assert (await late)["error"] == "access was taken back"
+        assert "ok" in await ask(owner, {"do": "rooms"})
 
 
 async def test_one_who_says_nothing_or_nothing_more_is_sent_away(

@@ -15,9 +15,11 @@ from collab_protocol.errors import StoreError
 from collab_protocol.messages import Bye, Receipt, Welcome
 from collab_protocol.presence import Role
 from collab_protocol.text import Replica
-from collab_server import registry as registry_module
+from collab_server import snapshots
 from collab_server.committer import Committer
+from collab_server.comparing import Comparing
 from collab_server.config import Caps
+from collab_server.meters import Meters
 from collab_server.registry import Refused, Registry
 from collab_server.room import Room
 from collab_server.roster import Joiner
@@ -42,6 +44,7 @@ class Bench:
     ) -> None:
         self.store = SqliteStore(folder / "rooms.sqlite3")
         self.committer = Committer(self.store, asyncio.get_running_loop())
+        self.meters = Meters()
         self.registry = Registry(
             config(folder, room_idle_s=room_idle_s, caps=Caps() if caps is None else caps),
             self.committer,
@@ -49,6 +52,7 @@ class Bench:
             is_durable=True,
             probe_first_s=probe_s[0],
             probe_most_s=probe_s[1],
+            meters=self.meters,
         )
 
     async def stored(self, room: str = "notes") -> StoredRoom:
@@ -231,7 +235,7 @@ async def test_a_room_in_use_gets_a_snapshot_now_and_then(keeping: Bench) -> Non
 async def test_a_snapshot_never_holds_what_is_not_on_disk(
     keeping: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(registry_module, "_SNAPSHOT_EVERY_ROWS", 5)
+    monkeypatch.setattr(snapshots, "_EVERY_ROWS", 5)
     taken: list[tuple[Snapshot, int]] = []
     save = SqliteStore.save_snapshot
 
@@ -312,7 +316,7 @@ async def test_a_room_whose_text_parts_from_what_joiners_read_goes_on_with_what_
     opened = await keeping.registry.open("notes")
     guest, writer = enter(opened.room), Writer(11)
     await keeping.write(opened.room, guest, writer, 3)
-    monkeypatch.setattr(Room, "_reads_back", lambda room: False)
+    monkeypatch.setattr(Comparing, "reads_back", lambda _: False)
     opened.room.check(guest, 3, b"?" * 32)
     assert opened.room.is_over
     assert isinstance(guest.told[-1], Bye), "all come back, and say again what text they have"
@@ -327,6 +331,7 @@ async def test_one_makes_so_many_rooms_and_goes_into_as_many_as_there_are(tmp_pa
             await made.registry.open(name, "unix:ana")
         with pytest.raises(Refused, match="three cannot be made: one may make 2 new rooms a day here"):
             await made.registry.open("three", "unix:ana")
+        assert made.meters.load_failures == 0, "nothing is wrong with the room"
         assert await made.committer.run(lambda store: store.room_names()) == ["one", "two"]
         await made.registry.open("three", "unix:bo")
         assert (await made.registry.open("three", "unix:ana")).room.name == "three"
@@ -433,7 +438,7 @@ async def test_a_parted_room_that_nobody_comes_back_to_keeps_what_joiners_read(
     opened = await unloading.registry.open("notes")
     guest, writer = enter(opened.room), Writer(11)
     await unloading.write(opened.room, guest, writer, 3)
-    monkeypatch.setattr(Room, "_reads_back", lambda room: False)
+    monkeypatch.setattr(Comparing, "reads_back", lambda _: False)
     opened.room.check(guest, 3, b"?" * 32)
     assert opened.room.is_parted
     unloading.registry.left(opened)

@@ -124,14 +124,15 @@ def test_into_a_folder_with_nothing_in_it(tmp_path: Path, backup: Path) -> None:
     assert files_in(tmp_path / "new" / "data") == ["keys", "rooms.sqlite3"]
 
 
-def test_a_store_that_is_damaged_is_set_aside_as_it_is(data: Path, backup: Path) -> None:
-    for name in ("rooms.sqlite3", "rooms.sqlite3-wal"):
-        (data / name).write_bytes(b"no database" * 999)
+@pytest.mark.parametrize("left", [b"no database" * 999, b""])
+def test_a_store_that_is_damaged_is_set_aside_as_it_is(data: Path, backup: Path, left: bytes) -> None:
+    (data / "rooms.sqlite3").write_bytes(left)
+    (data / "rooms.sqlite3-wal").write_bytes(b"all of it" * 999)
     restore(backup, data, now=NOON)
     assert verify(data / "rooms.sqlite3").is_right
     assert not (data / "rooms.sqlite3-wal").exists()
-    for name in ("rooms.sqlite3", "rooms.sqlite3-wal"):
-        assert (data / ASIDE / name).read_bytes() == b"no database" * 999
+    assert (data / ASIDE / "rooms.sqlite3").read_bytes() == left
+    assert (data / ASIDE / "rooms.sqlite3-wal").read_bytes() == b"all of it" * 999
 
 
 def nothing_changes(data: Path, source: Path, error: type[Exception], match: str) -> None:
@@ -165,6 +166,34 @@ def test_a_damaged_backup_is_refused_unless_that_is_meant(data: Path, backup: Pa
     damage(backup, "DELETE FROM store")
     with pytest.raises(StoreError, match="is damaged"):
         restore(backup, data, now=NOON, may_be_damaged=True)
+
+
+def test_a_backup_that_was_altered_is_refused_unless_that_is_meant(data: Path, backup: Path) -> None:
+    damage(backup, "UPDATE author SET name = 'cy' WHERE name = 'bo'")
+    nothing_changes(data, backup, StoreError, r"not as it was made: author.*--damaged")
+    done = restore(backup, data, now=NOON, may_be_damaged=True)
+    assert done.found.altered
+    assert verify(data / "rooms.sqlite3").is_right
+
+
+@pytest.mark.parametrize(
+    ("sql", "match"),
+    [
+        ("UPDATE backup SET made_at = 'noon'", "says of itself is damaged"),
+        ("UPDATE backup SET made_at = 9e999", "says of itself is damaged"),
+        ("UPDATE backup_key SET secret = 'no bytes'", "keys in the backup are damaged"),
+        ("UPDATE backup_key SET kid = 'no id' || char(10)", "keys in the backup are damaged"),
+        ("UPDATE backup_key SET secret = x'00'", "keys in the backup are damaged"),
+    ],
+)
+def test_what_no_backup_has_is_refused_before_anything_is_done(
+    data: Path, backup: Path, sql: str, match: str
+) -> None:
+    damage(backup, sql)
+    for may_be_damaged in (False, True):
+        with pytest.raises(StoreError, match=match):
+            restore(backup, data, now=NOON, may_be_damaged=may_be_damaged)
+    assert files_in(data) == ["keys", "rooms.sqlite3"]
 
 
 def test_the_folder_of_another_account_is_refused(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
+import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,10 +24,12 @@ from collab_server.administering import administer
 from collab_server.asked import Asked
 from collab_server.committer import Committer
 from collab_server.config import HistoryLimits
+from collab_server.erasing import text_alone
 from collab_server.lock import Endpoints
 from collab_server.office.serving import ADMIN_PATH, ADMIN_SUBPROTOCOL
 from collab_server.retention import Clock, Retention
 from collab_server.store.base import StoreTrouble
+from collab_server.store.retention import Grounds, Plan
 from collab_server.store.sqlite import SqliteStore
 from collab_server.store.verifying import verify
 
@@ -173,6 +177,7 @@ async def test_by_the_hour_it_is_done_where_it_is_worth_it(bench: Bench, folder:
     bench.now += 86_400
     await limited(size_bytes=0)._look()
     assert bench.rows == 12
+    damage(bench.path, "UPDATE row SET at = ? WHERE first = 12", bench.now)
     await limited(age_s=94 * MINUTE_S)._look()
     assert bench.rows == 1, "for more than a day"
 
@@ -181,7 +186,8 @@ async def test_it_begins_with_the_server(folder: Path, path: Path) -> None:
     store = SqliteStore(path)
     text = write_room(store, rows=12)
     store.close()
-    damage(path, "UPDATE row SET at = first")
+    damage(path, "UPDATE row SET at = first WHERE first < 12")
+    damage(path, "UPDATE row SET at = 4e9 WHERE first = 12")
     async with running(config(folder, history=HistoryLimits(age_s=60.0))):
         async with asyncio.timeout(DEADLINE_S):
             while verify(path).rooms[0].rows > 1:
@@ -275,6 +281,39 @@ async def test_without_a_server_the_file_is_written_anew_too(folder: Path, path:
     assert (done["free_bytes"], text_in(path)) == (0, text)
 
 
+async def test_a_clock_by_which_all_is_old_at_the_start_is_not_believed_for_a_day(
+    bench: Bench, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    passed = 50.0
+    settings = config(folder, history=HistoryLimits(age_s=3600.0))
+    bench.now += 50 * 365 * 86_400  # a machine without a clock of its own
+    retention = Retention(settings, bench.committer, now=lambda: bench.now, monotonic=lambda: passed)
+    for _ in range(2):
+        await retention._look()
+    assert bench.rows == 12
+    assert [each for each in caplog.messages if "hours ahead" in each]
+    passed, bench.now = passed + 90_000, bench.now + 90_000
+    await retention._look()
+    assert bench.rows == 1, "nobody set it right: nobody wrote for so long"
+
+
+async def test_a_room_that_is_forgotten_meanwhile_is_no_fault(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find_grounds, seen = retention_module.find_grounds, list[str]()
+
+    def late(db: sqlite3.Connection, due: Plan, **options: Any) -> Grounds:
+        if not seen:
+            seen.append(due.room)
+            with contextlib.closing(SqliteStore(bench.path)) as store:
+                store.rewrite_room("notes", b"n" * 16, text_alone(bench.text, 77), (77,))
+        return find_grounds(db, due, **options)
+
+    monkeypatch.setattr(retention_module, "find_grounds", late)
+    (outcome,) = await bench.retention.tidy(ALL)
+    assert (outcome.rows, outcome.why) == (0, "")
+
+
 def test_a_clock_that_was_set_ahead_is_not_believed_for_a_day() -> None:
     now, passed = 1000.0, 50.0
     clock = Clock(lambda: now, lambda: passed)
@@ -294,3 +333,7 @@ def test_a_clock_that_was_set_ahead_is_not_believed_for_a_day() -> None:
     assert after(3600, 3600) == now
     assert after(-1e6, 60) == now
     assert after(1e6, 60) is None, "set back, and then ahead again"
+    assert after(80_000, 80_000) is None
+    assert after(1e8, 0) is None, "and still further, just before it would be believed"
+    assert after(10_000, 10_000) is None
+    assert after(80_000, 80_000) == now

@@ -10,7 +10,7 @@ import pytest
 
 from collab_protocol.errors import StoreError
 from collab_server.store.base import Snapshot
-from collab_server.store.retention import Grounds, Plan, find_grounds, plan, reads_back
+from collab_server.store.retention import Grounds, Plan, RoomChanged, find_grounds, plan, reads_back
 from collab_server.store.sqlite import SqliteStore
 from collab_server.store.verifying import Document, reading, rows_after, verify
 
@@ -173,6 +173,25 @@ def test_nothing_goes_any_more_once_the_room_is_another(store: SqliteStore, path
     store.delete_room("notes")
     assert not store.keep_snapshots(grounds)
     assert store.trim_log(grounds, 100) is None
+
+
+def test_a_room_that_is_another_by_then_is_no_fault_of_its_log(store: SqliteStore, path: Path) -> None:
+    write_room(store, rows=60, snapshots=(4,))
+    due = plan_of(path, upto_minute=7)
+    assert due is not None
+
+    def no_room() -> None:
+        with reading(path) as db, pytest.raises(RoomChanged):
+            find_grounds(db, due)
+
+    def forget() -> None:
+        store.rewrite_room("notes", b"n" * 16, Snapshot(1, b"\x00\x00"))
+
+    with reading(path) as db, pytest.raises(RoomChanged):
+        find_grounds(db, due, rest=forget)
+    no_room()
+    store.delete_room("notes")
+    no_room()
 
 
 def test_nothing_goes_once_snapshots_are_others_than_those_that_were_read(

@@ -11,7 +11,7 @@ import pytest
 
 from collab_protocol.errors import StoreError
 from collab_protocol.messages import Bye, Receipt
-from collab_server import registry as registry_module
+from collab_server import snapshots
 from collab_server.room import Room
 from collab_server.store.base import Snapshot, Store, StoreTrouble
 from collab_server.store.sqlite import SqliteStore
@@ -195,7 +195,7 @@ async def test_a_snapshot_that_cannot_be_kept_is_no_trouble(
         tried.append(snapshot.covered)
         raise StoreTrouble("database or disk is full", "the server's disk is full")
 
-    monkeypatch.setattr(registry_module, "_SNAPSHOT_EVERY_ROWS", 5)
+    monkeypatch.setattr(snapshots, "_EVERY_ROWS", 5)
     monkeypatch.setattr(SqliteStore, "save_snapshot", full)
     opened = await bench.registry.open("notes")
     guest, writer = enter(opened.room), Writer(11)

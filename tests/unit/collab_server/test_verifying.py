@@ -9,6 +9,7 @@ import pytest
 
 from collab_protocol.errors import StoreError
 from collab_protocol.text import Replica
+from collab_server.erasing import text_alone
 from collab_server.store.base import Snapshot
 from collab_server.store.sqlite import SqliteStore
 from collab_server.store.verifying import Document, NoSuchRoom, RoomFound, verify
@@ -60,7 +61,16 @@ def other_text(data: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("sql", "what"),
     [
-        ("UPDATE snapshot SET data = x'00' || data WHERE room = 'notes' AND covered = 8", "at 8 is damaged"),
+        (
+            "UPDATE snapshot SET data = CAST(x'00' || data AS BLOB) WHERE room = 'notes' AND covered = 8",
+            "at 8 is damaged",
+        ),
+        (
+            "UPDATE snapshot SET data = 'a text' WHERE room = 'notes' AND covered = 4",
+            "data is not of its kind",
+        ),
+        ("UPDATE row SET last = 'x' WHERE room = 'plans' AND first = 5", "last is not of its kind in 1"),
+        ("UPDATE author SET name = CAST(x'ff' AS TEXT) WHERE room = 'plans'", "cannot be read"),
         ("UPDATE snapshot SET sha256 = x'00' WHERE room = 'notes' AND covered = 4", "at 4 is damaged"),
         ("DELETE FROM row WHERE room = 'notes' AND first = 10", "lacks what lay between 9 and 11"),
         ("DELETE FROM row WHERE room = 'notes' AND first = 6", "lacks what lay between 5 and 7"),
@@ -94,12 +104,28 @@ def test_a_snapshot_with_another_text_than_the_log_is_found(path: Path) -> None:
     assert any("has another" in line for line in notes.wrong)
 
 
+def test_a_room_whose_history_was_forgotten_is_right(path: Path) -> None:
+    store = SqliteStore(path)
+    store.rewrite_room("notes", b"n" * 16, text_alone("what stays", 77), (77,))
+    store.close()
+    found = verify(path)
+    assert found.is_right, found
+    assert [room.text_bytes for room in found.rooms if room.room == "notes"] == [10]
+    damage(path, "DELETE FROM row WHERE room = 'plans'")
+    damage(path, "INSERT INTO snapshot VALUES ('plans', 3, x'0000', x'00')")
+    assert [room.room for room in verify(path).rooms if room.wrong] == ["plans"]
+
+
 @pytest.mark.parametrize(
     ("sql", "what"),
     [
         ("DELETE FROM room WHERE name = 'plans'", "something of room plans, and no such room"),
         ("CREATE TRIGGER t AFTER INSERT ON row BEGIN DELETE FROM room; END", "triggers"),
         ("UPDATE store SET epoch = x'00'", "does not say which store"),
+        ("UPDATE store SET epoch = '0123456789abcdef'", "epoch is not of its kind"),
+        ("ALTER TABLE setting RENAME COLUMN value TO other", "setting: the table is another"),
+        ("ALTER TABLE chat RENAME TO talk", "chat: the table is another"),
+        ("INSERT INTO ban VALUES ('notes', x'00', 'ana', 0)", "ban: who is not of its kind"),
     ],
 )
 def test_a_fault_of_the_file_is_told_as_such(path: Path, sql: str, what: str) -> None:
@@ -152,6 +178,15 @@ def test_what_is_no_store_of_ours_is_refused(tmp_path: Path, path: Path) -> None
     damage(path, "PRAGMA user_version = 99")
     with pytest.raises(StoreError, match=r"newer collab.*upgrade"):
         verify(path)
+
+
+def test_a_schema_that_is_no_text_is_told(path: Path) -> None:
+    damage(path, "PRAGMA journal_mode = DELETE")
+    content = path.read_bytes()
+    for before, after in ((b"CREATE TABLE row", b"\xffREATE TABLE \xc5ow"), (b"tablerow", b"table\xffow")):
+        path.write_bytes(content.replace(before, after, 1))
+        with pytest.raises(StoreError, match=r"cannot be read|is no store"):
+            verify(path)
 
 
 def test_a_server_may_write_meanwhile(path: Path) -> None:

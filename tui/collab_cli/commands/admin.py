@@ -107,7 +107,7 @@ def token(place: OperatorFlags, *, expires: str | None, name: str | None, as_jso
     if as_json:
         ends = {"expires": utc_time(made["expires"]), "use_by": utc_time(made["use_by"])}
         return print_json({key: made[key] for key in ("token", "server", "id")} | ends)
-    sys.stdout.write(f"{made['token']}\n")
+    write(made["token"])
     sys.stdout.flush()
     url = made["server"] or "wss://HOST"
     say(

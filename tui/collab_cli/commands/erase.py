@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Sequence
 
 from collab_cli.asking import make_sure
 from collab_cli.exits import CommandError, ExitCode, say
 from collab_cli.flags import OperatorFlags
+from collab_cli.humane import counted
 from collab_cli.office import ask
 from collab_cli.paths import find_folders
 from collab_cli.serving import find_data_dir
@@ -49,7 +51,7 @@ def forget(place: OperatorFlags, room: str, *, is_sure: bool, as_json: bool) -> 
     size = done["text_bytes"]
     if as_json:
         return print_json({"room": room, "text_bytes": size, "backups": done.get("backups", ())})
-    write(f"forgot the history of {room}; its text stays ({size} {'byte' if size == 1 else 'bytes'})")
+    write(f"forgot the history of {room}; its text stays ({counted(size, 'byte')})")
     _tell_what_is_left(place, done.get("backups", ()))
     return ExitCode.OK
 
@@ -66,6 +68,6 @@ def _tell_what_is_left(place: OperatorFlags, backups: Sequence[str]) -> None:
         there = "" if place.server is None else "on the server's machine, "
         say(
             f"{there}copies that an upgrade or a restore kept still hold what was there then:"
-            f" rm {' '.join(backups)}"
+            f" rm {shlex.join(backups)}"
         )
-    say("on people's own machines, journals and copies of their text may still hold it")
+    say("backups may still hold it, and on people's own machines journals and copies of their text")

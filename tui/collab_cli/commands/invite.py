@@ -59,7 +59,7 @@ def invite(flags: InviteFlags) -> int:
     if flags.json:
         sys.stdout.write(json.dumps(_as_json(flags, name, made, link)) + "\n")
         return ExitCode.OK
-    sys.stdout.write(f"{link or made['token']}\n")
+    write(link or made["token"])
     sys.stdout.flush()
     whose = "" if name is None else f", as {name}"
     whom = "any number of people" if flags.reusable else "one person"

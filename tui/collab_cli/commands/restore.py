@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -36,6 +37,8 @@ def run(backup: Path, *, may_be_damaged: bool, is_sure: bool, data_dir: Path | N
         warning="What is there is set aside.",
     )
     done = restore(backup, folder, now=time.time(), may_be_damaged=may_be_damaged)
+    for line in done.found.altered:
+        say(line)
     for room in done.found.rooms:
         for line in room.wrong:
             say(f"{room.room}: {line}")
@@ -53,7 +56,11 @@ def run(backup: Path, *, may_be_damaged: bool, is_sure: bool, data_dir: Path | N
         return ExitCode.OK
     write(f"restored {counted(len(done.found.rooms), 'room')} to {folder}; start the server again")
     if done.aside is not None:
-        write(f"what was there is in {done.aside}; to go back: collab restore {done.aside}")
+        back = ["collab", "restore", str(done.aside), *(["--data-dir", str(folder)] if data_dir else [])]
+        write(f"what was there is in {done.aside}; to go back: {shlex.join(back)}")
     say("whoever was in a room brings back what they wrote since, of their last ten minutes")
-    say("invites that were revoked since the backup are good again: see `collab invites`")
+    say(
+        "what was revoked, banned, closed, deleted or forgotten since the backup is not any more: see"
+        " `collab invites`, `collab rooms` and `collab admin bans`"
+    )
     return ExitCode.OK

@@ -59,6 +59,12 @@ def run(flags: ServeFlags) -> int:
             if not _is_taken(error):  # else 3, by which `join` knows that another server has the folder
                 raise CommandError(str(error), ExitCode.INTERNAL) from error
         raise
+    except (KeyboardInterrupt, SystemExit, BrokenPipeError):
+        raise
+    except BaseException:  # a panic of pycrdt is no Exception
+        # By the log, which leaves out what was said of what people wrote; the interpreter would say it all.
+        _log.critical("the server failed", exc_info=True)
+        return ExitCode.INTERNAL
 
 
 def _is_taken(error: CollabError) -> bool:

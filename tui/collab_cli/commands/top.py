@@ -14,6 +14,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
 
 from collab_cli import settings_table as table
+from collab_cli.arguments.top import TopFlags
 from collab_cli.config_file import read_settings
 from collab_cli.durations import utc_time
 from collab_cli.exits import SIGNAL, ExitCode, UsageError, say
@@ -26,7 +27,6 @@ from collab_cli.paths import find_folders
 from collab_cli.tables import print_table, write
 from collab_cli.terminal import Screen, can_draw_unicode, check_terminal, take_screen
 from collab_cli.terminal_traits import TerminalQuery
-from collab_cli.top_command import TopFlags
 
 if TYPE_CHECKING:
     from collab_tui.top.app import TopApp
@@ -103,7 +103,7 @@ def _summary(figures: Figures, rates: Rates) -> list[str]:
     from collab_tui.top.head import facts_of, gauges_of
 
     state = safe_text(figures.trouble) or ("ready" if figures.is_ready else "not ready")
-    up = units.span(figures.now - figures.started)
+    up = units.span(figures.up_s)
     told = [("state", state), ("version", f"collab {safe_text(figures.version)}, pid {figures.pid}, up {up}")]
     told += [(label, value) for label, value, _ in facts_of(figures, rates)]
     told += gauges_of(figures, rates)

@@ -66,7 +66,7 @@ def _print_faults(room: RoomFound) -> None:
 
 
 def _print(file: Path, found: FileFound) -> None:
-    for line in found.wrong:
+    for line in (*found.wrong, *found.altered):
         write(line)
     wrong = sum(bool(room.wrong) for room in found.rooms)
     texts = size(sum(room.text_bytes for room in found.rooms))
@@ -85,7 +85,7 @@ def _as_json(file: Path, found: FileFound) -> dict[str, object]:
         "file": str(file),
         "format": found.version,
         "right": found.is_right,
-        "wrong": found.wrong,
+        "wrong": [*found.wrong, *found.altered],
         "rooms": [
             {
                 "room": room.room,

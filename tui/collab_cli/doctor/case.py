@@ -46,6 +46,17 @@ class Case:
     def keys_file(self) -> Path:
         return self.data_dir / "keys"
 
+    @property
+    def is_hidden(self) -> bool:
+        """Tell whether we may not look into the data folder at all, which is told with the folders."""
+        try:
+            self.keys_file.lstat()
+        except PermissionError:
+            return True
+        except OSError:
+            return False
+        return False
+
     def value(self, setting: Setting[T]) -> T | None:
         """Return a setting; None where it is wrong, which is told by itself."""
         try:

@@ -13,6 +13,7 @@ from collab_cli.doctor.case import Case
 from collab_cli.doctor.findings import Findings, fine, warning, wrong
 from collab_cli.doctor.x509 import Facts, read_chain
 from collab_cli.durations import local_time
+from collab_cli.humane import counted
 from collab_protocol.errors import StoreError
 from collab_server.tls import Certificates
 
@@ -41,7 +42,10 @@ def look_at_certificate(case: Case) -> Findings:
         with cert.open(encoding="ascii", errors="replace") as stream:
             chain = read_chain(stream.read(_MOST_BYTES))
     except (StoreError, OSError, ValueError) as error:
-        yield wrong(_told(error, cert), "name readable PEM files in tls_cert and tls_key of [serve]")
+        yield wrong(
+            _told(error, cert),
+            "name PEM files in tls_cert and tls_key of [serve] that it may read and that belong together",
+        )
         return
     own = chain[0]
     is_usable = True
@@ -70,7 +74,7 @@ def look_at_dates(facts: Facts, now: float, what: str) -> Findings:
         yield wrong(f"{what} was valid until {local_time(facts.not_after)}", _RENEW)
     elif left_s < SOON_DAYS * DAY_S:
         days = int(left_s // DAY_S)
-        yield warning(f"{what} is valid for {days} more {'day' if days == 1 else 'days'} only", _RENEW)
+        yield warning(f"{what} is valid for {counted(days, 'more day')} only", _RENEW)
     else:
         yield fine(f"{what} is valid until {local_time(facts.not_after)}")
 

@@ -67,7 +67,8 @@ def within(look: Look, case: Case, deadline_s: float = DEADLINE_S) -> list[Findi
             for finding in look(case):
                 said.put(finding)
         except OSError as error:
-            said.put(warning(f"cannot be looked at: {error}", "run it as the account that serves"))
+            if not (isinstance(error, PermissionError) and case.is_hidden):
+                said.put(warning(f"cannot be looked at: {error}", "run it as the account that serves"))
         except BaseException as error:  # raised again where it is seen
             said.put(error)
         said.put(None)

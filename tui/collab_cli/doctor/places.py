@@ -7,10 +7,12 @@ import pwd
 import re
 import stat
 from pathlib import Path
+from shlex import join, quote
 from typing import Final
 
 from collab_cli.doctor.case import Case
 from collab_cli.doctor.findings import Finding, Findings, fine, warning, wrong
+from collab_cli.paths import own_program
 from collab_cli.setting_values import shown_size
 from collab_server.store.migrations import list_backups
 
@@ -73,15 +75,19 @@ def _data_folder(case: Case) -> Findings:
         name = account(found.st_uid)
         yield warning(
             f"{folder} belongs to {name}, and you are {account(case.user_id)}",
-            f"run what is for this server as {name}: sudo -u {name} collab doctor",
+            f"run what is for this server as {name}: sudo -u {name} {_same(case)}",
         )
     mode = stat.S_IMODE(found.st_mode)
     if mode & _OTHERS_WRITE:
-        yield wrong(f"others on this machine may write to {folder} ({mode:04o})", f"chmod 700 {folder}")
+        yield wrong(
+            f"others on this machine may write to {folder} ({mode:04o})", f"chmod 700 {quote(str(folder))}"
+        )
     elif mode & _OTHERS:
-        yield warning(f"others on this machine can look into {folder} ({mode:04o})", f"chmod 700 {folder}")
+        yield warning(
+            f"others on this machine can look into {folder} ({mode:04o})", f"chmod 700 {quote(str(folder))}"
+        )
     elif mode & 0o300 != 0o300:
-        yield wrong(f"nothing can be written to {folder} ({mode:04o})", f"chmod 700 {folder}")
+        yield wrong(f"nothing can be written to {folder} ({mode:04o})", f"chmod 700 {quote(str(folder))}")
     troubles = [
         trouble
         for file in _files_of_server(case)
@@ -92,13 +98,20 @@ def _data_folder(case: Case) -> Findings:
         yield fine(f"{folder} is yours alone, and so is what lies in it")
 
 
+def _same(case: Case) -> str:
+    """Return the command that looks at the same once more: sudo hands on no variables."""
+    named = case.folders.named_config
+    config = [] if named is None else ["--config", str(named)]
+    return join([own_program(), "doctor", "--data-dir", str(case.data_dir), *config])
+
+
 def _missing(case: Case, folder: Path) -> Finding:
     above = next((each for each in folder.parents if each.exists()), Path("/"))
     if above.is_dir() and os.access(above, os.W_OK | os.X_OK, effective_ids=_HAS_EFFECTIVE):
         return fine(f"{folder} is not there yet: the first server makes it")
     return wrong(
         f"{folder} is not there, and cannot be made: {above} is not yours to write to",
-        f"sudo install -d -m 700 -o {account(case.user_id)} {folder}",
+        f"sudo install -d -m 700 -o {account(case.user_id)} {quote(str(folder))}",
     )
 
 
@@ -132,7 +145,7 @@ def _own_files(case: Case) -> Findings:
     if config.st_mode & _OTHERS_WRITE:
         yield wrong(
             f"others may write to {folders.config_file}, and so say where your text goes",
-            f"chmod go-w {folders.config_file}",
+            f"chmod go-w {quote(str(folders.config_file))}",
         )
 
 
@@ -148,14 +161,18 @@ def _private(file: Path, owner_id: int, *, is_server: bool, is_reached: bool) ->
     elif found.st_uid != owner_id:
         owner, name = account(owner_id), account(found.st_uid)
         who = f"the server, which is {owner}," if is_server else owner
-        yield wrong(f"{file} belongs to {name}: {who} cannot use it", f"sudo chown {owner} {file}")
+        yield wrong(
+            f"{file} belongs to {name}: {who} cannot use it", f"sudo chown {owner} {quote(str(file))}"
+        )
     elif mode & _OTHERS_WRITE and is_reached:
-        yield wrong(f"others on this machine may write to {file} ({mode:04o})", f"chmod 600 {file}")
+        yield wrong(
+            f"others on this machine may write to {file} ({mode:04o})", f"chmod 600 {quote(str(file))}"
+        )
     elif mode & _OTHERS:
         state = wrong if is_reached else warning
-        yield state(f"others on this machine could read {file} ({mode:04o})", f"chmod 600 {file}")
+        yield state(f"others on this machine could read {file} ({mode:04o})", f"chmod 600 {quote(str(file))}")
     elif mode & 0o600 != 0o600 and is_server:
-        yield wrong(f"{file} cannot be written by its owner ({mode:04o})", f"chmod 600 {file}")
+        yield wrong(f"{file} cannot be written by its owner ({mode:04o})", f"chmod 600 {quote(str(file))}")
 
 
 def _disk(case: Case) -> Findings:

@@ -21,7 +21,8 @@ from collab_cli.doctor.certificate import DAY_S, SOON_DAYS, remedy
 from collab_cli.doctor.findings import Findings, fine, warning, wrong
 from collab_cli.doctor.x509 import first_der
 from collab_cli.exits import UsageError
-from collab_cli.targets import parse_server
+from collab_cli.humane import counted
+from collab_cli.targets import is_loopback, parse_server
 from collab_protocol.names import ROOM_PATH
 from collab_protocol.versions import SUBPROTOCOL
 
@@ -137,7 +138,7 @@ def _reach(case: Case, url: str, for_s: float) -> Findings:
 def _proxy(host: str) -> str:
     found = urllib.request.getproxies()
     proxy = found.get("socks") or found.get("https") or found.get("http") or found.get("all") or ""
-    if not proxy or urllib.request.proxy_bypass(host):
+    if not proxy or is_loopback(host) or urllib.request.proxy_bypass(host):
         return ""
     parts = urlsplit(proxy)
     return f"{parts.hostname}:{parts.port}"  # without the password that it may have
@@ -181,11 +182,12 @@ def _shake_hands(place: _Place, probe: socket.socket | None, now: float) -> Find
         )
     except ssl.SSLError as error:
         yield wrong(
-            f"no TLS at {place.host}, port {place.port}: {error.reason}", "is it ws:// there, and not wss://?"
+            f"no TLS at {place.host}, port {place.port}: {error.reason or 'the other end hung up'}",
+            "is it ws:// there, and not wss://?",
         )
     except InvalidStatus as error:
         yield from _status(place, error.response.status_code, bytes(error.response.body or b""))
-        yield from _clock(error.response.headers.get("Date"), now)
+        yield from _clock(_date(error.response.headers), now)
     except TimeoutError:
         yield wrong(
             f"{place.url} takes connections and says nothing", "restart the server, or what is before it"
@@ -196,7 +198,7 @@ def _shake_hands(place: _Place, probe: socket.socket | None, now: float) -> Find
         yield from _answered(place, protocol, certificate)
         if place.certificate is not None and shown is not None:
             yield from _renewed(place.certificate, shown)
-        yield from _clock(headers.get("Date"), now)
+        yield from _clock(_date(headers), now)
 
 
 def _answered(place: _Place, protocol: str | None, certificate: Any) -> Findings:
@@ -207,7 +209,7 @@ def _answered(place: _Place, protocol: str | None, certificate: Any) -> Findings
     if certificate:
         days = int((ssl.cert_time_to_seconds(certificate["notAfter"]) - time.time()) // DAY_S)
         if days < SOON_DAYS:
-            left = f"{days} more {'day' if days == 1 else 'days'} only"
+            left = f"{counted(days, 'more day')} only"
             yield warning(
                 f"the certificate of {place.host} is valid for {left}", "have its server's people renew it"
             )
@@ -241,6 +243,11 @@ def _status(place: _Place, status: int, body: bytes) -> Findings:
         )
     else:
         yield wrong(f"what answers at {place.url} does not open WebSockets ({words})", _UPGRADE)
+
+
+def _date(headers: Any) -> str | None:
+    """Return the first header of that name: `get` raises where there are several."""
+    return next(iter(headers.get_all("Date")), None)
 
 
 def _clock(date: str | None, now: float) -> Findings:

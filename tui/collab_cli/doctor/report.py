@@ -10,6 +10,7 @@ from typing import Final
 
 from collab_cli.doctor.findings import Finding, State
 from collab_cli.exits import printable
+from collab_cli.humane import counted
 
 _SIGNS: Final = {State.OK: "✓", State.WARNING: "!", State.WRONG: "✗"}
 _ASCII_SIGNS: Final = {State.OK: "+", State.WARNING: "!", State.WRONG: "x"}
@@ -91,6 +92,4 @@ def as_json(data_dir: Path, found: Iterable[Found]) -> str:
 
 
 def _warnings(count: int) -> str:
-    if count == 0:
-        return "no warnings"
-    return "1 warning" if count == 1 else f"{count} warnings"
+    return counted(count, "warning") if count else "no warnings"

@@ -5,17 +5,17 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shlex
 from typing import Any, Final
 
 from collab_cli import __version__
 from collab_cli.doctor.case import Case
 from collab_cli.doctor.findings import Findings, fine, warning, wrong
 from collab_cli.local_server import read_endpoints
-from collab_cli.office_link import ADMIN_URL, SUBPROTOCOL
+from collab_cli.office import exchange
 from collab_server.lock import Endpoints, is_older
 
 _ANSWER_S: Final = 3.0
-_ANSWER_BYTES: Final = 64 * 1024 * 1024
 
 
 class _NoAnswer(Exception):
@@ -40,7 +40,7 @@ def look_at_server(case: Case) -> Findings:
                 "it may be starting: look again in a moment; else restart it",
             )
         elif note.exists():
-            yield warning(f"{note} makes no sense, and no server runs", f"rm {note}")
+            yield warning(f"{note} makes no sense, and no server runs", f"rm {shlex.quote(str(note))}")
         else:
             yield fine("no server runs (`collab join` starts one of its own, `collab serve` one for others)")
         return
@@ -103,23 +103,9 @@ def _is_held(case: Case) -> bool:
 def _ask(running: Endpoints) -> dict[str, Any]:
     """Return the server's figures. Raises: _NobodyThere, _NoAnswer, _NotForUs."""
     from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
-    from websockets.sync.client import unix_connect
-    from websockets.typing import Subprotocol
 
     try:
-        with unix_connect(
-            running.unix,
-            ADMIN_URL,
-            subprotocols=[Subprotocol(SUBPROTOCOL)],
-            compression=None,
-            open_timeout=_ANSWER_S,
-            close_timeout=0.5,
-            max_size=_ANSWER_BYTES,
-            user_agent_header=None,
-            proxy=None,
-        ) as websocket:
-            websocket.send(json.dumps({"do": "figures"}))
-            answer = json.loads(websocket.recv(timeout=_ANSWER_S))
+        answer = json.loads(exchange(running, {"do": "figures"}, open_s=_ANSWER_S, answer_s=_ANSWER_S))
     except (FileNotFoundError, ConnectionRefusedError) as error:
         raise _NobodyThere from error
     except (InvalidStatus, PermissionError) as error:  # another account's, or one too old to know it

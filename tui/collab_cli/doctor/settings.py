@@ -5,6 +5,7 @@ from __future__ import annotations
 from collab_cli.commands.config import wrong_together
 from collab_cli.doctor.case import Case
 from collab_cli.doctor.findings import Findings, fine, warning, wrong
+from collab_cli.doctor.places import account
 from collab_cli.exits import UsageError
 from collab_cli.layers import Layers
 from collab_cli.settings_table import SETTINGS
@@ -15,6 +16,8 @@ _PUT_RIGHT = "put it right: collab config edit"
 def look_at_settings(case: Case) -> Findings:
     file = case.file
     edit = _PUT_RIGHT if case.folders.named_config is None else f"put it right in {file.path}"
+    if file.is_unread:
+        edit = f"let {account(case.user_id)} read it, or name another in COLLAB_CONFIG"
     for complaint in file.found_wrong:
         if complaint.concerns_serving:
             yield wrong(complaint.text, f"{edit} (`collab serve` does not start with it)")

@@ -13,6 +13,7 @@ from typing import Final
 from collab_cli import settings_table as table
 from collab_cli.doctor.case import Case
 from collab_cli.doctor.findings import Findings, fine, wrong
+from collab_cli.humane import counted
 from collab_protocol.errors import StoreError
 from collab_server.keys import count_keys
 from collab_server.store.schema import VERSION
@@ -115,4 +116,4 @@ def _keys(case: Case) -> Findings:
     except StoreError as error:
         yield wrong(str(error), "or bring a backup back with: collab restore")
     else:
-        yield fine(f"{file} has {'1 key' if count == 1 else f'{count} keys'} that tokens are signed with")
+        yield fine(f"{file} has {counted(count, 'key')} that tokens are signed with")

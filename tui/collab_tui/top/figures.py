@@ -15,6 +15,7 @@ from collab_protocol.errors import CollabError
 _ROOMS_MOST: Final = 500
 _PEOPLE_MOST: Final = 10_000
 _TEXT_MOST: Final = 400
+_NUMBER_MOST: Final = 10**18
 
 
 class FiguresError(CollabError):
@@ -58,6 +59,8 @@ class Figures:
     pid: int
     started: float
     now: float
+    up_s: float
+    """For how long it has been running, whatever became of its clock."""
     memory_bytes: int
     cpu_s: float
     connections: int
@@ -83,6 +86,7 @@ class Figures:
                 pid=_count(answer["pid"]),
                 started=_number(answer["started"]),
                 now=_number(answer["now"]),
+                up_s=_number(answer["up_s"]),
                 memory_bytes=_count(answer["memory_bytes"]),
                 cpu_s=_number(answer["cpu_s"]),
                 connections=_count(answer["connections"]),
@@ -171,7 +175,7 @@ def _number(said: object) -> float:
         raise TypeError
     if not 0 <= said < math.inf:
         raise ValueError
-    return min(float(said), 1e18)
+    return float(min(said, _NUMBER_MOST))  # of whole ones there are some that are too large for a float
 
 
 def _count(said: object) -> int:

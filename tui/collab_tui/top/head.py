@@ -37,7 +37,7 @@ def status_bar(state: TopState, now: float, width: int, palette: Palette, *, is_
     line.put(f" {safe_text(words, ascii_marks=is_ascii)}", ink)
     if look is not None:
         figures = look.figures
-        up = f"up {units.span(figures.now - figures.started)}"
+        up = f"up {units.span(figures.up_s)}"
         version = safe_text(figures.version, ascii_marks=is_ascii)
         behind = (f"{up} · collab {version} · pid {figures.pid} ", f"{up} · collab {version} ", f"{up} ")
         for text in behind:

@@ -17,6 +17,9 @@ INTERVALS_S: Final = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 _LATE_S: Final = 2.5
 """So long after the next answer was due, figures are old."""
 
+_WHY_MOST: Final = 400
+"""A server may say anything."""
+
 
 class Page(Enum):
     """What the lower part of the screen shows."""
@@ -81,7 +84,7 @@ class TopState:
 
     def failed(self, why: str) -> None:
         """Take note that the server did not answer."""
-        self.trouble = why
+        self.trouble = why[:_WHY_MOST]
 
     # -- what is seen
 

@@ -64,7 +64,7 @@ class Tables:
         """Return the head of the table and as many rooms as fit; keeps the chosen one in view."""
         rooms = state.rooms()
         name, columns = fitting(width - 2)
-        lines = [self._head(state, name, columns, len(rooms), width)]
+        lines = [self._head(state, name, columns, len(rooms))]
         seen = max(0, height - 1)
         at = state.chosen_at(rooms)
         state.top = max(min(state.top, at, max(0, len(rooms) - seen)), at - seen + 1)
@@ -81,7 +81,7 @@ class Tables:
             return f"no room with “{state.filter}”: Esc shows all"
         return "nobody is in any room"
 
-    def _head(self, state: TopState, name_cells: int, columns: list[Column], count: int, width: int) -> Line:
+    def _head(self, state: TopState, name_cells: int, columns: list[Column], count: int) -> Line:
         palette = self._palette
         line = Line(palette.panel)
         arrow = "▴" if state.is_reversed != (state.sort is Sort.NAME) else "▾"

@@ -10,6 +10,7 @@ import resource
 import shutil
 import socket
 import sqlite3
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,10 +20,12 @@ from types import SimpleNamespace
 
 import pytest
 
+from collab_cli.config_file import Complaint, ConfigFile
 from collab_cli.doctor import places, running, store
 from collab_cli.doctor.case import Case
 from collab_cli.doctor.checks import look_at_all, within
 from collab_cli.doctor.findings import Findings, State, fine
+from collab_cli.doctor.settings import look_at_settings
 from tests.unit.collab_cli.doctor.ward import NOW, Ward
 from tests.unit.collab_cli.fake_office import fake_office
 
@@ -358,3 +361,40 @@ def test_what_the_machine_refuses_is_told_and_our_own_fault_is_raised(ward: Ward
     assert (found.state, "/x" in found.what) == (State.WARNING, True)
     with pytest.raises(ZeroDivisionError):
         within(look_wrongly, ward.case())
+
+
+def test_a_folder_that_may_not_be_looked_into_is_told_once(
+    ward: Ward, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look = Path.stat
+
+    def refuse(file: Path, *, follow_symlinks: bool = True) -> os.stat_result:
+        if file == ward.data or ward.data in file.parents:
+            raise PermissionError(13, "Permission denied", str(file))
+        return look(file, follow_symlinks=follow_symlinks)
+
+    monkeypatch.setattr(Path, "stat", refuse)
+    monkeypatch.setattr(Path, "lstat", lambda file: refuse(file, follow_symlinks=False))
+    only(ward, "^folders: wrong: .*data cannot be looked at: Permission denied")
+
+
+def test_advice_can_be_typed_as_it_stands(
+    tmp_path: Path, ward: Ward, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["/opt/collab/bin/collab", "doctor"])
+    folder = tmp_path / "of others"
+    folder.mkdir(mode=0o700)
+    folder.chmod(0o755)
+    case = replace(ward.case(), data_dir=folder, user_id=os.geteuid() + 1)
+    todo = [finding.todo for _, finding in look_at_all(case)]
+    assert any(each.endswith(f" /opt/collab/bin/collab doctor --data-dir '{folder}'") for each in todo)
+    assert f"chmod 700 '{folder}'" in todo
+
+
+def test_a_config_that_may_not_be_read(ward: Ward) -> None:
+    case = ward.case()
+    unread = ConfigFile(
+        ward.config, found_wrong=(Complaint("", "cannot read it"),), is_broken=True, is_unread=True
+    )
+    (finding,) = look_at_settings(replace(case, file=unread))
+    assert finding.todo.startswith("let ")

@@ -31,12 +31,14 @@ def serving(
     check: Check | None = None,
     subprotocol: str = "collab.v1",
     aside_s: float = 0.0,
+    told: int = 1,
 ) -> Iterator[int]:
-    """Yield the port of a server; `aside_s` is how far its clock is ahead."""
+    """Yield the port of a server; `aside_s` is how far its clock is ahead, which it tells so often."""
 
     def date(connection: ServerConnection, request: Request, response: Response) -> None:
         del response.headers["Date"]
-        response.headers["Date"] = formatdate(time.time() + aside_s, usegmt=True)
+        for _ in range(told):
+            response.headers["Date"] = formatdate(time.time() + aside_s, usegmt=True)
 
     with serve(
         lambda websocket: websocket.close(),
@@ -181,3 +183,14 @@ def test_a_proxy_of_the_environment_is_gone_through(ward: Ward, monkeypatch: pyt
     found = ails(ward, "wss://example.org")
     assert len(found) == 1
     assert "secret" not in found[0]
+
+
+def test_what_is_on_this_machine_is_reached_by_no_proxy(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    with serving() as port:
+        assert ails(ward, f"ws://127.0.0.1:{port}") == []
+
+
+def test_a_clock_that_is_told_twice_is_no_crash(ward: Ward) -> None:
+    with serving(told=2) as port:
+        assert ails(ward, f"ws://127.0.0.1:{port}") == []

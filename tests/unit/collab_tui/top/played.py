@@ -39,6 +39,7 @@ def figures(*, rooms: Sequence[Mapping[str, Any]] = (), updates: float = 0, **sa
         "pid": 4711,
         "started": STARTED,
         "now": STARTED + 273_600,
+        "up_s": 273_600,
         "memory_bytes": 123_456_789,
         "cpu_s": 10.0,
         "connections": 3,

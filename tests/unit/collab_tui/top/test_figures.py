@@ -28,6 +28,15 @@ def test_what_a_server_may_not_know() -> None:
     assert said.receipt == said.commit == Spread()
 
 
+def test_numbers_are_not_believed_to_be_small() -> None:
+    huge = 10**400
+    said = Figures.parse(
+        figures(rooms=[room("notes", people=huge)], updates=huge, memory_bytes=huge, now=1e300, up_s=huge)
+    )
+    assert (said.memory_bytes, said.now, said.up_s) == (10**18, 1e18, 1e18)
+    assert (said.counters["collab_updates_total"], said.rooms[0].people) == (1e18, 10**18)
+
+
 def test_names_are_not_believed_to_be_short() -> None:
     said = Figures.parse(figures(rooms=[room("x" * 100_000)] * 600, version="v" * 100_000))
     assert len(said.rooms) == 500
@@ -42,6 +51,7 @@ def test_names_are_not_believed_to_be_short() -> None:
         {"pid": True},
         {"cpu_s": math.nan},
         {"cpu_s": math.inf},
+        {"up_s": None},
         {"memory_bytes": -1},
         {"memory_bytes": None},
         {"version": None},

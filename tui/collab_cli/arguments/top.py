@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
+from collab_cli.arguments.options import DataDir, Insecure, Server, TokenFile
 from collab_cli.exits import run_command
 from collab_cli.flags import OperatorFlags, Theme
-from collab_cli.operator_options import DataDir, Insecure, Server, TokenFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def _top(
     token_file: TokenFile = None,
     insecure: Insecure = False,
 ) -> int:
-    """Watch your server: rooms, people, rates, and what is slow."""
+    """Watch rooms, people and rates of your server."""
     flags = TopFlags(
         place=OperatorFlags(data_dir, server, token_file, insecure),
         interval_s=interval,

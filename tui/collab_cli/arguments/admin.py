@@ -8,9 +8,9 @@ from typing import Annotated, Any, Final
 import typer
 from typer.core import TyperGroup
 
+from collab_cli.arguments.options import AnyRoom, DataDir, Insecure, Json, Room, Server, TokenFile, place
 from collab_cli.exits import run_command
 from collab_cli.flags import OperatorFlags
-from collab_cli.operator_options import AnyRoom, DataDir, Insecure, Json, Room, Server, TokenFile, place
 
 ADMIN: Final = "admin"
 
@@ -48,7 +48,7 @@ class _AnyOrder(TyperGroup):
 
 
 admin_app: Final = typer.Typer(
-    help="See who is in the rooms of your server, and who may be.", rich_markup_mode=None, cls=_AnyOrder
+    help="Manage people, limits and keys of your server.", rich_markup_mode=None, cls=_AnyOrder
 )
 
 
@@ -61,7 +61,7 @@ def add_commands(app: typer.Typer) -> None:
 def _admin(
     context: typer.Context, server: Server = None, token_file: TokenFile = None, insecure: Insecure = False
 ) -> None:
-    """See who is in the rooms of your server, and who may be."""
+    """Manage people, limits and keys of your server."""
     context.obj = OperatorFlags(None, server, token_file, insecure)
 
 
@@ -102,7 +102,7 @@ def _ban(
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> int:
-    """Send somebody away, and let them in again only after a time."""
+    """Send somebody away for a time."""
 
     def ban() -> int:
         from collab_cli.commands import admin
@@ -151,7 +151,10 @@ def _bans(
 
 @admin_app.command("close")
 def _close(context: typer.Context, room: Room, data_dir: DataDir = None, as_json: Json = False) -> int:
-    """Send all but admins away from a room, and let in none but them."""
+    """Close a room to all but its admins.
+
+    Whoever else is in it is sent away.
+    """
 
     def close() -> int:
         from collab_cli.commands import admin
@@ -183,7 +186,10 @@ def _limits(
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> int:
-    """List the limits of the server and what is in use, or set them for now."""
+    """List limits and what is in use, or set them.
+
+    What is set holds until the server ends.
+    """
 
     def limits() -> int:
         from collab_cli.commands import limits

@@ -26,7 +26,10 @@ def add_commands(app: typer.Typer) -> None:
             ),
         ],
     ) -> int:
-        """Print the script that completes what is typed: eval "$(collab completion bash)"."""
+        """Print the script that completes what is typed.
+
+        For bash and zsh: eval "$(collab completion bash)"; for fish: collab completion fish | source.
+        """
 
         def completion() -> int:
             from collab_cli.commands import completion
@@ -46,7 +49,7 @@ def add_commands(app: typer.Typer) -> None:
             ),
         ] = None,
     ) -> int:
-        """Write the man pages of all commands, or list them."""
+        """Write the man pages, or list them."""
 
         def man() -> int:
             from collab_cli.commands import man

@@ -13,7 +13,13 @@ CONFIG: Final = "config"
 
 ConfigFlag = Annotated[
     Path | None,
-    typer.Option("--config", metavar="FILE", help="Read it instead of config.toml.", show_default=False),
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        help="Read it instead of config.toml.",
+        show_default=False,
+        readable=False,  # said in our own words
+    ),
 ]
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")]
 
@@ -44,7 +50,10 @@ def _config_show(
     as_json: _Json = False,
     file: ConfigFlag = None,
 ) -> int:
-    """Print every setting, and where it comes from; exit code 2 when one is wrong."""
+    """Print every setting, and where it comes from.
+
+    Ends with 2 when one is wrong.
+    """
 
     def config_show() -> int:
         from collab_cli.commands import config
@@ -62,7 +71,10 @@ def _config_check(
     ] = None,
     as_json: _Json = False,
 ) -> int:
-    """Say all that is wrong in config.toml, each with its line; exit code 2 when something is."""
+    """Say all that is wrong in config.toml.
+
+    Each with its line; ends with 2 when something is.
+    """
 
     def config_check() -> int:
         from collab_cli.commands import config
@@ -79,7 +91,10 @@ def _config_edit(
         typer.Option("--config", metavar="FILE", help="Open it instead of config.toml.", show_default=False),
     ] = None,
 ) -> int:
-    """Open config.toml in $VISUAL or $EDITOR, and check it afterwards."""
+    """Edit config.toml, and check it afterwards.
+
+    In $VISUAL or $EDITOR.
+    """
 
     def config_edit() -> int:
         from collab_cli.commands import config

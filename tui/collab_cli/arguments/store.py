@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from collab_cli.admin_commands import admin_app
+from collab_cli.arguments.admin import admin_app
+from collab_cli.arguments.options import DataDir, Json, Yes, place
 from collab_cli.completion import stored_rooms
 from collab_cli.exits import run_command
-from collab_cli.operator_options import DataDir, Json, Yes, place
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -42,9 +42,10 @@ def _backup(
     ] = None,
     as_json: Json = False,
 ) -> int:
-    """Copy all rooms and keys into one file, while the server runs, and read it back.
+    """Copy all rooms and keys into one file.
 
-    Whoever has the file has all texts, and may make tokens: keep it as safe as the server.
+    The server may run meanwhile; the file is read back. Whoever has it has all texts, and may make
+    tokens: keep it as safe as the server.
     """
 
     def backup() -> int:
@@ -98,9 +99,10 @@ def _verify(
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> int:
-    """Read all rooms through, from each snapshot and row, and compare. Changes nothing.
+    """Read all rooms through, and tell what is wrong.
 
-    Ends with 3 when something is wrong. The server may run meanwhile.
+    From each snapshot and row, and compared; changes nothing. Ends with 3 when something is wrong.
+    The server may run meanwhile.
     """
 
     def verify() -> int:

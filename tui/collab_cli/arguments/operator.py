@@ -6,21 +6,21 @@ from typing import Annotated
 
 import typer
 
+from collab_cli.arguments.options import AnyRoom, DataDir, Insecure, Json, Room, Server, TokenFile, Yes
 from collab_cli.completion import one_of
 from collab_cli.exits import run_command
 from collab_cli.flags import InviteFlags, OperatorFlags
-from collab_cli.operator_options import AnyRoom, DataDir, Insecure, Json, Room, Server, TokenFile, Yes
 
 ORDERS = ("changed", "name", "people", "rows", "size")
 
 
 def add_commands(app: typer.Typer) -> None:
     """Give `app` all commands of this module."""
-    app.command("rooms")(_rooms)
-    app.command("who")(_who)
     app.command("invite")(_invite)
     app.command("invites")(_invites)
     app.command("revoke")(_revoke)
+    app.command("rooms")(_rooms)
+    app.command("who")(_who)
     app.command("delete")(_delete)
     app.command("forget")(_forget)
 
@@ -35,7 +35,10 @@ def _rooms(
     insecure: Insecure = False,
     as_json: Json = False,
 ) -> int:
-    """List the rooms of your server: who is there, how much is kept, when they changed."""
+    """List the rooms of your server.
+
+    Who is there, how much is kept, and when each changed.
+    """
     place = OperatorFlags(data_dir, server, token_file, insecure)
 
     def rooms() -> int:
@@ -54,7 +57,10 @@ def _who(
     insecure: Insecure = False,
     as_json: Json = False,
 ) -> int:
-    """List who is in a room of your server, what they do, and how far away they are."""
+    """List who is in a room of your server.
+
+    What they do, how they came, and how long a message takes to them and back.
+    """
     place = OperatorFlags(data_dir, server, token_file, insecure)
 
     def who() -> int:
@@ -92,7 +98,7 @@ def _invite(
     insecure: Insecure = False,
     as_json: Json = False,
 ) -> int:
-    """Print a link that lets somebody into a room of your server."""
+    """Print a link that lets somebody into a room."""
     place = OperatorFlags(data_dir, server, token_file, insecure)
     flags = InviteFlags(room, role, expires, reusable, name, url, place, as_json)
 
@@ -112,7 +118,7 @@ def _invites(
     insecure: Insecure = False,
     as_json: Json = False,
 ) -> int:
-    """List the invites that were made, and the tokens of operators."""
+    """List invites, and the tokens of operators."""
     place = OperatorFlags(data_dir, server, token_file, insecure)
 
     def invites() -> int:
@@ -137,7 +143,10 @@ def _revoke(
     insecure: Insecure = False,
     as_json: Json = False,
 ) -> int:
-    """Take an invite back, and the access of all who came by it; an operator's token, too."""
+    """Take an invite back, or an operator's token.
+
+    The access of all who came by it ends.
+    """
     place = OperatorFlags(data_dir, server, token_file, insecure)
 
     def revoke() -> int:
@@ -157,7 +166,7 @@ def _delete(
     insecure: Insecure = False,
     as_json: Json = False,
 ) -> int:
-    """Delete a room of your server, with all that is kept of it."""
+    """Delete a room, with all that is kept of it."""
     place = OperatorFlags(data_dir, server, token_file, insecure)
 
     def delete() -> int:
@@ -177,7 +186,7 @@ def _forget(
     insecure: Insecure = False,
     as_json: Json = False,
 ) -> int:
-    """Erase the history of a room, and keep its text."""
+    """Erase the history of a room; its text stays."""
     place = OperatorFlags(data_dir, server, token_file, insecure)
 
     def forget() -> int:

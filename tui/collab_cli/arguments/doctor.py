@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from collab_cli.config_commands import ConfigFlag
+from collab_cli.arguments.config import ConfigFlag
 from collab_cli.exits import run_command
 
 
@@ -28,7 +28,11 @@ def _doctor(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")] = False,
 ) -> int:
-    """Look for what is wrong with settings, files, server, certificate and clock; exit code 3 when it is."""
+    """Look for what is wrong, and say what to do.
+
+    At settings, files, server, certificate, clock and terminal; changes nothing. Ends with 3 when
+    something is wrong.
+    """
 
     def doctor() -> int:
         from collab_cli.commands import doctor

@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
+from collab_cli.arguments.options import DataDir, Json, place
 from collab_cli.completion import one_of
 from collab_cli.exits import run_command
 from collab_cli.flags import LogLevel
-from collab_cli.operator_options import DataDir, Json, place
 
 
 def add_commands(admin_app: typer.Typer) -> None:
@@ -31,7 +31,10 @@ def _log_level(
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> int:
-    """Print how much a running server logs, or change it until the server ends."""
+    """Print or set how much a running server logs.
+
+    What is set holds until the server ends.
+    """
 
     def log_level() -> int:
         from collab_cli.commands import log_level

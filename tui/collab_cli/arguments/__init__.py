@@ -1,0 +1,1 @@
+"""What may be typed after each command of whoever runs a server, for Typer; what it does is in `commands`."""

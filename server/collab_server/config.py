@@ -1,4 +1,4 @@
-"""A server's settings, as values; `collab_cli.config` reads them from flags, environment and file."""
+"""A server's settings, as values; `collab_cli.settings` reads them from flags, environment and file."""
 
 from __future__ import annotations
 

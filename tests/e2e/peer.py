@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import secrets
 import time
@@ -10,6 +11,8 @@ from pathlib import Path
 from ssl import SSLContext
 from typing import Any, Final, Self
 
+from websockets.asyncio.client import ClientConnection
+from websockets.asyncio.client import connect as connect_in_loop
 from websockets.sync.client import connect, unix_connect
 from websockets.typing import Subprotocol
 
@@ -23,6 +26,33 @@ from collab_protocol.text import Replica, utf8_length
 from collab_protocol.versions import SUBPROTOCOL
 
 DEADLINE_S: Final = 20.0
+
+
+class _TlsSocket:
+    """A WebSocket over TLS, worked on while it is used.
+
+    Not with the threads of the library: two on one TLS connection now and then lose what is sent.
+    """
+
+    def __init__(self, url: str, options: dict[str, Any]) -> None:
+        self._runner = asyncio.Runner()
+        self._websocket = self._runner.run(self._connect(url, options))
+
+    async def _connect(self, url: str, options: dict[str, Any]) -> ClientConnection:
+        return await connect_in_loop(url, **options)
+
+    def send(self, frame: bytes) -> None:
+        self._runner.run(self._websocket.send(frame))
+
+    def recv(self, timeout: float) -> bytes | str:
+        return self._runner.run(asyncio.wait_for(self._websocket.recv(), timeout))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._runner.run(self._websocket.close())
+        self._runner.close()
 
 
 class Peer:
@@ -54,12 +84,15 @@ class Peer:
             "compression": None,
             "ping_interval": None,
             "proxy": None,
-            "ssl": tls,
         }
         self._stack = contextlib.ExitStack()
-        self._websocket = self._stack.enter_context(
-            connect(url, **options) if isinstance(where, int) else unix_connect(str(where), url, **options)
-        )
+        if tls is not None:
+            options["ssl"] = tls
+            self._websocket: Any = self._stack.enter_context(_TlsSocket(url, options))
+        elif isinstance(where, int):
+            self._websocket = self._stack.enter_context(connect(url, **options))
+        else:
+            self._websocket = self._stack.enter_context(unix_connect(str(where), url, **options))
         self._replica.on_update = self._send_row
         self._sync.connected()
         self._flush()

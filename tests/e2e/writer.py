@@ -24,10 +24,10 @@ import signal
 import sys
 from typing import Final
 
-from collab_cli.config import join_settings
-from collab_cli.flags import JoinFlags
 from collab_cli.identity import load_device
 from collab_cli.logs import log_to_file
+from collab_cli.settings.flags import JoinFlags
+from collab_cli.settings.joining import join_settings
 from collab_cli.starting import start_session
 from collab_cli.targets import parse_target
 from collab_client.buffer import Buffer

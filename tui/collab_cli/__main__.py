@@ -54,7 +54,7 @@ def _join(target: str | None) -> int:
 
     def join() -> int:
         from collab_cli.commands import join
-        from collab_cli.flags import JoinFlags
+        from collab_cli.settings.flags import JoinFlags
 
         return join.run(JoinFlags(target=target))
 
@@ -69,7 +69,7 @@ def _serve_privately(folder: str) -> int:
 
     def serve() -> int:
         from collab_cli.commands import serve
-        from collab_cli.flags import ServeFlags
+        from collab_cli.settings.flags import ServeFlags
 
         return serve.run(ServeFlags(data_dir=Path(folder), private=True))
 

@@ -122,7 +122,7 @@ def _stored(parameters: Mapping[str, Any]) -> list[str]:
 
 
 def _data_dir(parameters: Mapping[str, Any], folders: Folders) -> Path:
-    from collab_cli.serving import find_data_dir
+    from collab_cli.settings.serving import find_data_dir
 
     typed = parameters.get("data_dir")
     return find_data_dir(None if typed is None else Path(typed), folders)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from collab_cli.exits import UsageError
-from collab_cli.setting_values import duration_s, short_repr
+from collab_cli.settings.values import duration_s, short_repr
 
 
 def parse_duration_s(typed: str, flag: str) -> int:

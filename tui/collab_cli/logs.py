@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Final
 
 from collab_cli.exits import UsageError
-from collab_cli.flags import LogFormat, LogLevel
 from collab_cli.paths import make_folder
 from collab_cli.redaction import redact
+from collab_cli.settings.flags import LogFormat, LogLevel
 
 _FILE_BYTES: Final = 1024 * 1024
 _OLDER_FILES: Final = 2

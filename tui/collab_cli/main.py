@@ -14,7 +14,7 @@ from collab_cli.arguments import admin, config, doctor, log_level, operator, she
 from collab_cli.arguments.admin import ADMIN, admin_app
 from collab_cli.arguments.config import CONFIG, ConfigFlag, config_app
 from collab_cli.exits import ExitCode, run_command, say
-from collab_cli.flags import (
+from collab_cli.settings.flags import (
     COLOURS,
     DEFAULT_ACCEPT_RATE,
     DEFAULT_BYTES_PER_SECOND,
@@ -33,7 +33,7 @@ from collab_cli.flags import (
     ServeFlags,
     Theme,
 )
-from collab_cli.setting_values import shown_size
+from collab_cli.settings.values import shown_size
 from collab_protocol.limits import TEXT_BYTES
 
 app: Final = typer.Typer(

@@ -29,7 +29,7 @@ from collab_cli.roff import (
     subsection,
     title,
 )
-from collab_cli.settings_table import JOIN_SETTINGS, SERVE_SETTINGS, Setting
+from collab_cli.settings.table import JOIN_SETTINGS, SERVE_SETTINGS, Setting
 
 _COLLAB: Final = "collab"
 _COMMANDS: Final = 1

@@ -12,10 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from collab_cli.config import JoinSettings
 from collab_cli.copies import keep_copy
 from collab_cli.read_lines import ReadLines, last_read
 from collab_cli.recent import remember_room
+from collab_cli.settings.joining import JoinSettings
 from collab_cli.targets import Target
 from collab_protocol.errors import StoreError
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Self
 
-from collab_cli.flags import Theme
+from collab_cli.settings.flags import Theme
 
 _QUERY: Final = b"\x1b]11;?\x1b\\\x1b[c"
 

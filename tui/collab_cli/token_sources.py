@@ -15,7 +15,7 @@ from typing import Final
 
 from collab_cli.exits import UsageError, say
 from collab_cli.paths import full_path
-from collab_cli.setting_values import short_repr
+from collab_cli.settings.values import short_repr
 from collab_cli.targets import Target
 from collab_protocol.names import is_token
 

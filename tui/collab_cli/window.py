@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 from collab_cli.announce import REGION, Announcements
 from collab_cli.clipboard import Clipboard
-from collab_cli.config import JoinSettings
 from collab_cli.exits import SIGNAL
+from collab_cli.settings.joining import JoinSettings
 from collab_cli.starting import start_session
 from collab_cli.targets import Target
 from collab_cli.terminal import Screen

@@ -92,7 +92,7 @@ class WebSocketLink:
         self._websocket.transport.abort()
 
 
-class _Connect(connect):
+class StraightConnect(connect):
     """Goes to the server that was named and to no other: the token is for that one alone."""
 
     def process_redirect(self, exc: Exception) -> Exception | str:
@@ -143,9 +143,9 @@ async def open_websocket(
     }
     try:
         if unix_path is not None:
-            return await _Connect(url, unix=True, path=str(unix_path), proxy=None, **options)
+            return await StraightConnect(url, unix=True, path=str(unix_path), proxy=None, **options)
         # A proxy has a loopback of its own, and would read what is not encrypted because it stays here.
-        return await _Connect(url, proxy=None if _is_loopback(url) else True, **options)
+        return await StraightConnect(url, proxy=None if _is_loopback(url) else True, **options)
     except InvalidStatus as error:
         raise _refused(address, error) from error
     except (InvalidMessage, EOFError, ConnectionResetError, ssl.SSLEOFError) as error:

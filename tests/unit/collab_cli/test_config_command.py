@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from collab_cli.commands.config import template
-from collab_cli.config_file import read_config
 from collab_cli.identity import account_name
 from collab_cli.main import run
-from collab_cli.settings_table import SETTINGS
+from collab_cli.settings.file import read_config
+from collab_cli.settings.table import SETTINGS
 from collab_tui.actions import ACTIONS
 
 Output = pytest.CaptureFixture[str]
@@ -252,7 +252,7 @@ def test_no_two_settings_share_a_variable() -> None:
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.key)
 def test_defaults_are_right_themselves(setting: object) -> None:
-    from collab_cli.settings_table import Setting
+    from collab_cli.settings.table import Setting
 
     assert isinstance(setting, Setting)
     assert setting.default is None or setting.parse(setting.default) == setting.default

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from collab_cli.exits import UsageError
-from collab_cli.flags import LogFormat, LogLevel
 from collab_cli.log_floods import LINES_A_SECOND
 from collab_cli.logs import log_server, log_to_file
+from collab_cli.settings.flags import LogFormat, LogLevel
 from collab_server.log_fields import Kind, about, room_id
 
 TOKEN = "cc1.k1.cGF5bG9hZA.c2lnbmF0dXJl"

@@ -12,8 +12,8 @@ import pytest
 
 from collab_cli import __main__, __version__
 from collab_cli.commands import join, serve
-from collab_cli.flags import JoinFlags, ServeFlags, Theme
 from collab_cli.main import run
+from collab_cli.settings.flags import JoinFlags, ServeFlags, Theme
 
 
 def collab(*arguments: str, home: Path) -> subprocess.CompletedProcess[str]:
@@ -134,8 +134,8 @@ def test_help_loads_no_command(tmp_path: Path) -> None:
     assert "typer" in loaded
     assert not loaded & {
         "collab_cli.commands.config",
-        "collab_cli.config",
-        "collab_cli.office",
+        "collab_cli.settings.joining",
+        "collab_cli.office.office",
         "collab_server",
         "websockets",
         "asyncio",

@@ -10,7 +10,7 @@ import pytest
 
 from collab_cli.main import app, run
 from collab_cli.man_pages import Page, man_pages
-from collab_cli.settings_table import SETTINGS
+from collab_cli.settings.table import SETTINGS
 
 DATE = {"SOURCE_DATE_EPOCH": "1767225600"}
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from collab_cli.config import JoinSettings, join_settings
 from collab_cli.credentials import Credentials
-from collab_cli.flags import JoinFlags
+from collab_cli.settings.flags import JoinFlags
+from collab_cli.settings.joining import JoinSettings, join_settings
 from collab_cli.starting import _last_here, start_session
 from collab_cli.targets import parse_target
 from collab_client.buffer import Buffer

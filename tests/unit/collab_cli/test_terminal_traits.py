@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collab_cli import terminal_traits
-from collab_cli.flags import Theme
+from collab_cli.settings.flags import Theme
 from collab_cli.terminal_traits import TerminalQuery, Traits
 
 XTERM = {"TERM": "xterm-256color"}

@@ -19,8 +19,8 @@ from websockets.exceptions import InvalidStatus
 from websockets.typing import Origin
 
 import collab_server
-from collab_cli.flags import LogFormat, LogLevel
 from collab_cli.logs import log_server
+from collab_cli.settings.flags import LogFormat, LogLevel
 from collab_protocol.messages import Batch, Bye, Presence, Receipt, Say, Update
 from collab_protocol.names import ROOM_PATH
 from collab_server.log_fields import Kind, about, room_id, set_key, without_name

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from collab_cli.config_file import read_config
-from collab_cli.flags import ServeFlags
-from collab_cli.serving import serve_settings
+from collab_cli.settings.file import read_config
+from collab_cli.settings.flags import ServeFlags
+from collab_cli.settings.serving import serve_settings
 from collab_server import app
 from collab_server.monitoring.exposition import names
 from tests.e2e.service import DEPLOY, PROGRAM, directives

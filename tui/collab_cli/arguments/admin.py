@@ -10,7 +10,7 @@ from typer.core import TyperGroup
 
 from collab_cli.arguments.options import AnyRoom, DataDir, Insecure, Json, Room, Server, TokenFile, place
 from collab_cli.exits import run_command
-from collab_cli.flags import OperatorFlags
+from collab_cli.settings.flags import OperatorFlags
 
 ADMIN: Final = "admin"
 

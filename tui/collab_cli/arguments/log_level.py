@@ -9,7 +9,7 @@ import typer
 from collab_cli.arguments.options import DataDir, Json, place
 from collab_cli.completion import one_of
 from collab_cli.exits import run_command
-from collab_cli.flags import LogLevel
+from collab_cli.settings.flags import LogLevel
 
 
 def add_commands(admin_app: typer.Typer) -> None:

@@ -9,7 +9,7 @@ import typer
 from collab_cli.arguments.options import AnyRoom, DataDir, Insecure, Json, Room, Server, TokenFile, Yes
 from collab_cli.completion import one_of
 from collab_cli.exits import run_command
-from collab_cli.flags import InviteFlags, OperatorFlags
+from collab_cli.settings.flags import InviteFlags, OperatorFlags
 
 ORDERS = ("changed", "name", "people", "rows", "size")
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from collab_cli.completion import stored_rooms
-from collab_cli.flags import OperatorFlags
+from collab_cli.settings.flags import OperatorFlags
 
 Room = Annotated[str, typer.Argument(metavar="ROOM", show_default=False, autocompletion=stored_rooms)]
 AnyRoom = Annotated[

@@ -9,7 +9,7 @@ import typer
 
 from collab_cli.arguments.options import DataDir, Insecure, Server, TokenFile
 from collab_cli.exits import run_command
-from collab_cli.flags import OperatorFlags, Theme
+from collab_cli.settings.flags import OperatorFlags, Theme
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from typing import Any
 
 from collab_cli.durations import local_time, parse_duration_s, utc_time
 from collab_cli.exits import CommandError, ExitCode, UsageError, say
-from collab_cli.flags import OperatorFlags
-from collab_cli.office import ask
+from collab_cli.office.office import ask
+from collab_cli.settings.flags import OperatorFlags
 from collab_cli.tables import print_json, print_table, write
 from collab_cli.targets import room_name
 from collab_protocol.names import clean_person_name

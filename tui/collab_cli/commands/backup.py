@@ -13,7 +13,7 @@ from collab_cli.durations import utc_time
 from collab_cli.exits import ExitCode, say
 from collab_cli.humane import counted, size
 from collab_cli.paths import find_folders
-from collab_cli.serving import find_data_dir
+from collab_cli.settings.serving import find_data_dir
 from collab_cli.tables import write
 
 

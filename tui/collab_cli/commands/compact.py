@@ -11,10 +11,10 @@ from typing import Any
 from collab_cli.asking import make_sure
 from collab_cli.durations import local_time, parse_duration_s, utc_time
 from collab_cli.exits import ExitCode, UsageError, say
-from collab_cli.flags import OperatorFlags
 from collab_cli.humane import counted, size
-from collab_cli.office import ask
-from collab_cli.setting_values import short_repr, size_bytes
+from collab_cli.office.office import ask
+from collab_cli.settings.flags import OperatorFlags
+from collab_cli.settings.values import short_repr, size_bytes
 from collab_cli.tables import print_table, write
 from collab_cli.targets import room_name
 
@@ -82,7 +82,7 @@ def _limits(older: str | None, larger: str | None, flags: OperatorFlags) -> tupl
         return None, None
     from collab_cli.local_server import read_endpoints
     from collab_cli.paths import find_folders
-    from collab_cli.serving import find_data_dir, find_history
+    from collab_cli.settings.serving import find_data_dir, find_history
 
     folders = find_folders(os.environ)
     if read_endpoints(find_data_dir(flags.data_dir, folders)) is not None:

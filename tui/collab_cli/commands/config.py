@@ -13,15 +13,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from collab_cli.config_file import KEYS_TABLE, ConfigFile, read_config, read_settings, with_config
 from collab_cli.exits import ExitCode, UsageError, printable, say
-from collab_cli.flags import ServeFlags
 from collab_cli.identity import account_name
-from collab_cli.layers import Found, Layers
 from collab_cli.paths import CONFIG_VARIABLE, Folders, find_folders, full_path, make_folder
-from collab_cli.serving import find_doors
-from collab_cli.setting_values import Address, short_repr
-from collab_cli.settings_table import NAME, SERVE_SETTINGS, SETTINGS, Setting
+from collab_cli.settings.file import KEYS_TABLE, ConfigFile, read_config, read_settings, with_config
+from collab_cli.settings.flags import ServeFlags
+from collab_cli.settings.layers import Found, Layers
+from collab_cli.settings.serving import find_doors
+from collab_cli.settings.table import NAME, SERVE_SETTINGS, SETTINGS, Setting
+from collab_cli.settings.values import Address, short_repr
 from collab_cli.token_sources import take_token
 from collab_tui.actions import ACTIONS
 

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 
 from collab_cli.asking import make_sure
 from collab_cli.exits import CommandError, ExitCode, say
-from collab_cli.flags import OperatorFlags
 from collab_cli.humane import counted
-from collab_cli.office import ask
+from collab_cli.office.office import ask
 from collab_cli.paths import find_folders
-from collab_cli.serving import find_data_dir
+from collab_cli.settings.flags import OperatorFlags
+from collab_cli.settings.serving import find_data_dir
 from collab_cli.tables import print_json, write
 from collab_cli.targets import room_name
 

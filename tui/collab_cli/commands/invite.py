@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 
 from collab_cli.durations import local_time, parse_duration_s, utc_time
 from collab_cli.exits import ExitCode, UsageError, say
-from collab_cli.flags import InviteFlags, OperatorFlags
-from collab_cli.office import ask, asker
+from collab_cli.office.office import ask, asker
 from collab_cli.paths import find_folders
-from collab_cli.serving import find_url
+from collab_cli.settings.flags import InviteFlags, OperatorFlags
+from collab_cli.settings.serving import find_url
 from collab_cli.tables import print_json, print_table, write
 from collab_cli.targets import is_loopback, room_name
 from collab_protocol.names import clean_person_name

@@ -7,12 +7,12 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 from collab_cli.announce import open_announcements
-from collab_cli.config import JoinSettings, join_settings
 from collab_cli.exits import SIGNAL, CommandError, ExitCode, UsageError, say
-from collab_cli.flags import JoinFlags
 from collab_cli.identity import load_device
 from collab_cli.logs import log_to_file
 from collab_cli.recent import recent_rooms
+from collab_cli.settings.flags import JoinFlags
+from collab_cli.settings.joining import JoinSettings, join_settings
 from collab_cli.targets import Target, parse_target
 from collab_cli.terminal import can_draw_unicode, check_terminal, take_screen
 from collab_cli.terminal_traits import TerminalQuery

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from collab_cli import setting_values as values
 from collab_cli.exits import ExitCode, UsageError, say
-from collab_cli.flags import OperatorFlags
 from collab_cli.humane import size
-from collab_cli.office import ask
-from collab_cli.settings_table import SETTINGS
+from collab_cli.office.office import ask
+from collab_cli.settings import values
+from collab_cli.settings.flags import OperatorFlags
+from collab_cli.settings.table import SETTINGS
 from collab_cli.tables import print_json, print_table
 
 

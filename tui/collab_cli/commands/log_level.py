@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collab_cli.exits import ExitCode, UsageError, say
-from collab_cli.flags import LogLevel, OperatorFlags
-from collab_cli.office import ask
+from collab_cli.office.office import ask
+from collab_cli.settings.flags import LogLevel, OperatorFlags
 from collab_cli.tables import print_json, write
 
 

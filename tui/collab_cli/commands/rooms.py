@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from collab_cli.durations import utc_time
 from collab_cli.exits import ExitCode, UsageError, say
-from collab_cli.flags import OperatorFlags
 from collab_cli.humane import ago, counted, size
-from collab_cli.office import asker
+from collab_cli.office.office import asker
+from collab_cli.settings.flags import OperatorFlags
 from collab_cli.tables import print_json, print_table, write
 
 _Room = dict[str, Any]

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from collab_cli import __version__
 from collab_cli.exits import SIGNAL, CommandError, ExitCode, say
-from collab_cli.flags import ServeFlags
 from collab_cli.logs import log_server
 from collab_cli.paths import make_folder
 from collab_cli.server_signals import ServerSignals
-from collab_cli.serving import ServeSettings, WrongConfig, serve_settings
+from collab_cli.settings.flags import ServeFlags
+from collab_cli.settings.serving import ServeSettings, WrongConfig, serve_settings
 from collab_protocol.errors import CollabError
 
 if TYPE_CHECKING:

@@ -13,17 +13,17 @@ from collections.abc import Callable
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
 
-from collab_cli import settings_table as table
 from collab_cli.arguments.top import TopFlags
-from collab_cli.config_file import read_settings
 from collab_cli.durations import utc_time
 from collab_cli.exits import SIGNAL, ExitCode, UsageError, say
-from collab_cli.flags import Theme
-from collab_cli.layers import Layers
 from collab_cli.logs import log_to_file
-from collab_cli.office import link_maker
-from collab_cli.office_link import OfficeLink
+from collab_cli.office.link import OfficeLink
+from collab_cli.office.office import link_maker
 from collab_cli.paths import find_folders
+from collab_cli.settings import table
+from collab_cli.settings.file import read_settings
+from collab_cli.settings.flags import Theme
+from collab_cli.settings.layers import Layers
 from collab_cli.tables import print_table, write
 from collab_cli.terminal import Screen, can_draw_unicode, check_terminal, take_screen
 from collab_cli.terminal_traits import TerminalQuery

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from collab_cli.exits import CommandError, ExitCode, UsageError
 from collab_cli.humane import counted, size
 from collab_cli.paths import find_folders, full_path
-from collab_cli.serving import find_data_dir
+from collab_cli.settings.serving import find_data_dir
 from collab_cli.tables import write
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import Any
 
 from collab_cli.durations import utc_time
 from collab_cli.exits import ExitCode, say
-from collab_cli.flags import OperatorFlags
 from collab_cli.humane import ago
-from collab_cli.office import ask
+from collab_cli.office.office import ask
+from collab_cli.settings.flags import OperatorFlags
 from collab_cli.tables import print_json, print_table
 from collab_cli.targets import room_name
 

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
-from collab_cli import settings_table as table
-from collab_cli.config_file import ConfigFile, read_settings, with_config
 from collab_cli.exits import UsageError
-from collab_cli.layers import Layers
 from collab_cli.paths import Folders, find_folders, full_path
-from collab_cli.serving import find_data_dir
-from collab_cli.settings_table import Setting
+from collab_cli.settings import table
+from collab_cli.settings.file import ConfigFile, read_settings, with_config
+from collab_cli.settings.layers import Layers
+from collab_cli.settings.serving import find_data_dir
+from collab_cli.settings.table import Setting
 
 T = TypeVar("T")
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from collab_cli import settings_table as table
 from collab_cli.doctor.case import Case
 from collab_cli.doctor.findings import Findings, fine, warning, wrong
 from collab_cli.doctor.x509 import Facts, read_chain
 from collab_cli.durations import local_time
 from collab_cli.humane import counted
+from collab_cli.settings import table
 from collab_protocol.errors import StoreError
 from collab_server.tls import Certificates
 

@@ -11,9 +11,9 @@ from importlib import metadata
 from typing import Final
 
 from collab_cli import __version__
-from collab_cli import settings_table as table
 from collab_cli.doctor.case import Case
 from collab_cli.doctor.findings import Findings, fine, warning, wrong
+from collab_cli.settings import table
 
 _DISTRIBUTION: Final = "collab-editor"
 _LIBRARIES: Final = ("textual", "websockets", "pycrdt")

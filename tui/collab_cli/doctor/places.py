@@ -13,7 +13,7 @@ from typing import Final
 from collab_cli.doctor.case import Case
 from collab_cli.doctor.findings import Finding, Findings, fine, warning, wrong
 from collab_cli.paths import own_program
-from collab_cli.setting_values import shown_size
+from collab_cli.settings.values import shown_size
 from collab_server.store.migrations import list_backups
 
 _OTHERS_WRITE: Final = 0o022

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
+import asyncio
 import secrets
 import socket
 import ssl
 import time
 import urllib.request
-from collections.abc import Iterator
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from collab_cli import settings_table as table
 from collab_cli.doctor.case import Case
 from collab_cli.doctor.certificate import DAY_S, SOON_DAYS, remedy
 from collab_cli.doctor.findings import Findings, fine, warning, wrong
 from collab_cli.doctor.x509 import first_der
 from collab_cli.exits import UsageError
 from collab_cli.humane import counted
+from collab_cli.settings import table
 from collab_cli.targets import is_loopback, parse_server
 from collab_protocol.names import ROOM_PATH
 from collab_protocol.versions import SUBPROTOCOL
@@ -144,15 +143,27 @@ def _proxy(host: str) -> str:
     return f"{parts.hostname}:{parts.port}"  # without the password that it may have
 
 
-@contextlib.contextmanager
-def _handshake(place: _Place, probe: socket.socket | None) -> Iterator[Any]:
-    from websockets.sync.client import connect
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What a server said in its handshake, and the certificate that it showed, parsed and as it is."""
+
+    protocol: str | None
+    date: str | None
+    certificate: Any
+    shown: bytes | None
+
+
+async def _handshake(place: _Place, probe: socket.socket | None) -> _Answer:
+    # Not with the threads of the library: two on one TLS connection now and then lose what is sent.
     from websockets.typing import Subprotocol
 
-    from collab_client.link import CALLER_HEADER
+    from collab_client.link import CALLER_HEADER, StraightConnect
 
-    options: dict[str, Any] = {} if probe is None else {"sock": probe, "proxy": None}
-    with connect(
+    options: dict[str, Any] = {}
+    if probe is not None:
+        probe.setblocking(False)
+        options = {"sock": probe, "proxy": None}
+    async with StraightConnect(
         f"{place.url.rstrip('/')}{ROOM_PATH}{_ROOM}",
         ssl=ssl.create_default_context() if place.is_secure else None,
         subprotocols=[Subprotocol(SUBPROTOCOL)],
@@ -165,26 +176,32 @@ def _handshake(place: _Place, probe: socket.socket | None) -> Iterator[Any]:
         ping_interval=None,
         **options,
     ) as websocket:
-        yield websocket
+        tls = websocket.transport.get_extra_info("ssl_object")
+        return _Answer(
+            protocol=websocket.subprotocol,
+            date=None if websocket.response is None else _date(websocket.response.headers),
+            certificate=None if tls is None else tls.getpeercert(),
+            shown=None if tls is None else tls.getpeercert(True),
+        )
 
 
 def _shake_hands(place: _Place, probe: socket.socket | None, now: float) -> Findings:
     from websockets.exceptions import InvalidHandshake, InvalidStatus
 
     try:
-        with _handshake(place, probe) as websocket:
-            certificate = websocket.socket.getpeercert() if place.is_secure else None
-            shown = websocket.socket.getpeercert(True) if place.is_secure else None
-            protocol, headers = websocket.subprotocol, websocket.response.headers
+        answer = asyncio.run(_handshake(place, probe))
     except ssl.SSLCertVerificationError as error:
         yield wrong(
             f"the certificate of {place.host} is not trusted: {error.verify_message}", remedy(error, None)
         )
-    except ssl.SSLError as error:
-        yield wrong(
-            f"no TLS at {place.host}, port {place.port}: {error.reason or 'the other end hung up'}",
-            "is it ws:// there, and not wss://?",
-        )
+    except (ssl.SSLError, ConnectionError) as error:
+        why = getattr(error, "reason", None) or "the other end hung up"
+        if place.is_secure:
+            yield wrong(
+                f"no TLS at {place.host}, port {place.port}: {why}", "is it ws:// there, and not wss://?"
+            )
+        else:
+            yield wrong(f"what answers at {place.url} is no collab: {why}", _UPGRADE)
     except InvalidStatus as error:
         yield from _status(place, error.response.status_code, bytes(error.response.body or b""))
         yield from _clock(_date(error.response.headers), now)
@@ -195,10 +212,10 @@ def _shake_hands(place: _Place, probe: socket.socket | None, now: float) -> Find
     except (InvalidHandshake, EOFError, OSError, ValueError) as error:
         yield wrong(f"what answers at {place.url} is no collab: {_reason(error)}", _UPGRADE)
     else:
-        yield from _answered(place, protocol, certificate)
-        if place.certificate is not None and shown is not None:
-            yield from _renewed(place.certificate, shown)
-        yield from _clock(_date(headers), now)
+        yield from _answered(place, answer.protocol, answer.certificate)
+        if place.certificate is not None and answer.shown is not None:
+            yield from _renewed(place.certificate, answer.shown)
+        yield from _clock(answer.date, now)
 
 
 def _answered(place: _Place, protocol: str | None, certificate: Any) -> Findings:

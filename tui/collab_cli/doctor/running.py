@@ -12,7 +12,7 @@ from collab_cli import __version__
 from collab_cli.doctor.case import Case
 from collab_cli.doctor.findings import Findings, fine, warning, wrong
 from collab_cli.local_server import read_endpoints
-from collab_cli.office import exchange
+from collab_cli.office.office import exchange
 from collab_server.lock import Endpoints, is_older
 
 _ANSWER_S: Final = 3.0

@@ -7,8 +7,8 @@ from collab_cli.doctor.case import Case
 from collab_cli.doctor.findings import Findings, fine, warning, wrong
 from collab_cli.doctor.places import account
 from collab_cli.exits import UsageError
-from collab_cli.layers import Layers
-from collab_cli.settings_table import SETTINGS
+from collab_cli.settings.layers import Layers
+from collab_cli.settings.table import SETTINGS
 
 _PUT_RIGHT = "put it right: collab config edit"
 

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from collab_cli import settings_table as table
 from collab_cli.doctor.case import Case
 from collab_cli.doctor.findings import Findings, fine, wrong
 from collab_cli.humane import counted
+from collab_cli.settings import table
 from collab_protocol.errors import StoreError
 from collab_server.keys import count_keys
 from collab_server.store.schema import VERSION

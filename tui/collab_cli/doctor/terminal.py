@@ -12,7 +12,7 @@ from collab_cli.clipboard import clipboard_tool
 from collab_cli.doctor.case import Case
 from collab_cli.doctor.findings import Findings, fine, warning, wrong
 from collab_cli.exits import UsageError
-from collab_cli.flags import Theme
+from collab_cli.settings.flags import Theme
 from collab_cli.terminal import can_draw_unicode, check_terminal
 from collab_cli.terminal_traits import TerminalQuery, Traits, has_many_colours
 

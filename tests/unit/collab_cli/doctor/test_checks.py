@@ -20,12 +20,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from collab_cli.config_file import Complaint, ConfigFile
 from collab_cli.doctor import places, running, store
 from collab_cli.doctor.case import Case
 from collab_cli.doctor.checks import look_at_all, within
 from collab_cli.doctor.findings import Findings, State, fine
 from collab_cli.doctor.settings import look_at_settings
+from collab_cli.settings.file import Complaint, ConfigFile
 from tests.unit.collab_cli.doctor.ward import NOW, Ward
 from tests.unit.collab_cli.fake_office import fake_office
 

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Final
 
 from collab_cli.exits import UsageError
-from collab_cli.key_names import arrives_as, parse_key
 from collab_cli.paths import Folders, full_path
-from collab_cli.setting_values import short_repr
-from collab_cli.settings_table import SETTINGS
+from collab_cli.settings.key_names import arrives_as, parse_key
+from collab_cli.settings.table import SETTINGS
+from collab_cli.settings.values import short_repr
 
 KEYS_TABLE: Final = "keys"
 _ESCAPE_ROUTES: Final = ("quit", "commands")

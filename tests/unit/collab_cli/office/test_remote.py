@@ -15,10 +15,10 @@ from websockets.sync.server import ServerConnection, serve
 from websockets.typing import Subprotocol
 
 from collab_cli.credentials import Credentials, Stored
-from collab_cli.flags import OperatorFlags
 from collab_cli.main import run
-from collab_cli.office import ask, asker
+from collab_cli.office.office import ask, asker
 from collab_cli.paths import find_folders
+from collab_cli.settings.flags import OperatorFlags
 from collab_server.lock import Endpoints
 from tests.unit.collab_server.certificates import Authority
 from tests.unit.collab_server.wire import config, running, short_folder

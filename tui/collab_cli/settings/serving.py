@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from collab_cli import settings_table as table
-from collab_cli.config_file import ConfigFile, read_settings, with_config
 from collab_cli.exits import UsageError
-from collab_cli.flags import DEFAULT_HOST, DEFAULT_PORT, LogFormat, LogLevel, ServeFlags
-from collab_cli.layers import Layers
 from collab_cli.paths import Folders, find_folders, full_path
-from collab_cli.setting_values import Address, short_repr
-from collab_cli.settings_table import Setting
+from collab_cli.settings import table
+from collab_cli.settings.file import ConfigFile, read_settings, with_config
+from collab_cli.settings.flags import DEFAULT_HOST, DEFAULT_PORT, LogFormat, LogLevel, ServeFlags
+from collab_cli.settings.layers import Layers
+from collab_cli.settings.table import Setting
+from collab_cli.settings.values import Address, short_repr
 from collab_cli.targets import is_loopback
 
 DEFAULT_IDLE_EXIT_S: Final = 600.0

@@ -1,4 +1,4 @@
-"""Tests of `collab_cli.office`: a server that runs is asked, and with none the folder is opened."""
+"""Tests of `collab_cli.office.office`: a server that runs is asked, and with none the folder is opened."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from collab_cli import office
 from collab_cli.exits import CommandError, ExitCode, UsageError
-from collab_cli.office import ask_office
+from collab_cli.office import office
+from collab_cli.office.office import ask_office
 from collab_cli.paths import Folders, find_folders
 from collab_protocol.errors import CollabError, StoreError
 from collab_server.lock import FolderLock, FolderTaken
 from collab_server.office.serving import ADMIN_PATH, ADMIN_SUBPROTOCOL
 from tests.unit.collab_server.wire import short_folder
 
-from .fake_office import FakeOffice, fake_office
+from ..fake_office import FakeOffice, fake_office
 
 INVITES = {"do": "invites", "room": None}
 

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from collab_cli.credentials import Credentials, Stored
 from collab_cli.exits import CommandError, ExitCode, UsageError, say
-from collab_cli.flags import OperatorFlags
 from collab_cli.identity import load_device
-from collab_cli.office_link import ANSWER_BYTES, SUBPROTOCOL, OfficeLink, unpack
+from collab_cli.office.link import ANSWER_BYTES, SUBPROTOCOL, OfficeLink, unpack
 from collab_cli.paths import Folders
+from collab_cli.settings.flags import OperatorFlags
 from collab_cli.targets import Target, parse_server
 from collab_cli.token_sources import take_token, with_token
 from collab_protocol.errors import NameRefused

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from collab_cli.config_file import ConfigFile
 from collab_cli.exits import UsageError
-from collab_cli.setting_values import short_repr
-from collab_cli.settings_table import Setting
+from collab_cli.settings.file import ConfigFile
+from collab_cli.settings.table import Setting
+from collab_cli.settings.values import short_repr
 
 T = TypeVar("T")
 

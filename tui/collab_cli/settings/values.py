@@ -15,8 +15,8 @@ from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from collab_cli.exits import UsageError
-from collab_cli.flags import DEFAULT_MONITOR_HOST, LogFormat, LogLevel, Theme
 from collab_cli.paths import full_path
+from collab_cli.settings.flags import DEFAULT_MONITOR_HOST, LogFormat, LogLevel, Theme
 from collab_cli.targets import parse_server
 
 DEFAULT_RULER: Final = 80

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
-from collab_cli import setting_values as values
-from collab_cli.flags import (
+from collab_cli.settings import values
+from collab_cli.settings.flags import (
     COLOURS,
     DEFAULT_ACCEPT_RATE,
     DEFAULT_BYTES_PER_SECOND,
@@ -27,7 +27,7 @@ from collab_cli.flags import (
     LogLevel,
     Theme,
 )
-from collab_cli.setting_values import DEFAULT_RULER
+from collab_cli.settings.values import DEFAULT_RULER
 from collab_protocol.limits import TEXT_BYTES
 
 T = TypeVar("T")

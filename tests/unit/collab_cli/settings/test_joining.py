@@ -1,6 +1,6 @@
-"""Tests of `collab_cli.config`: flags over variables over the file over defaults; what ends a command.
+"""Tests of `settings.joining`: flags over variables over the file over defaults; what ends a command.
 
-What the file may say is in test_config_file, how to serve in test_serving.
+What the file may say is in test_file, how to serve in test_serving.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from collab_cli.commands.join import own_token_file
-from collab_cli.config import JoinSettings, join_settings
 from collab_cli.exits import UsageError
-from collab_cli.flags import JoinFlags, ServeFlags, Theme
 from collab_cli.identity import account_name
-from collab_cli.serving import ServeSettings, serve_settings
+from collab_cli.settings.flags import JoinFlags, ServeFlags, Theme
+from collab_cli.settings.joining import JoinSettings, join_settings
+from collab_cli.settings.serving import ServeSettings, serve_settings
 from collab_cli.targets import Server, Target
 from collab_tui.options import Options
 

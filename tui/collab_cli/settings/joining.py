@@ -1,6 +1,6 @@
 """Settings: what was typed, over COLLAB_* variables, over config.toml, over defaults; as typed values.
 
-The environment and config.toml are read nowhere else; which settings there are stands in `settings_table`,
+The environment and config.toml are read nowhere else; which settings there are stands in `table`,
 how one is looked up in `layers`, and how to serve in `serving`. Each may be given as a flag (`--name`), as a
 variable (COLLAB_NAME) and in the file.
 
@@ -19,12 +19,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from collab_cli import settings_table as table
-from collab_cli.config_file import read_settings
-from collab_cli.flags import JoinFlags, Theme
 from collab_cli.identity import account_name
-from collab_cli.layers import Layers
 from collab_cli.paths import Folders, find_folders
+from collab_cli.settings import table
+from collab_cli.settings.file import read_settings
+from collab_cli.settings.flags import JoinFlags, Theme
+from collab_cli.settings.layers import Layers
 from collab_cli.targets import Server, parse_server
 from collab_protocol.names import clean_person_name
 from collab_tui.options import Options

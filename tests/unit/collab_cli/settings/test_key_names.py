@@ -1,4 +1,4 @@
-"""Tests of `collab_cli.key_names`: spellings of people become what Textual calls the key that arrives."""
+"""Tests of `settings.key_names`: spellings of people become what Textual calls the key that arrives."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
 from textual._xterm_parser import XTermParser
 from textual.keys import Keys, _character_to_key
 
-from collab_cli.key_names import arrives_as, parse_key
+from collab_cli.settings.key_names import arrives_as, parse_key
 from collab_tui.actions import ACTIONS, split_keys
 
 

@@ -1,4 +1,4 @@
-"""Tests of `collab_cli.setting_values`: sizes, times and addresses, as people write them and as shown."""
+"""Tests of `collab_cli.settings.values`: sizes, times and addresses, as people write them and as shown."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collab_cli import setting_values as values
+from collab_cli.settings import values
 
 
 @pytest.mark.parametrize(

@@ -19,9 +19,8 @@ from typing import Any, Final
 
 from collab_cli import __version__
 from collab_cli.exits import CommandError, ExitCode, UsageError, say
-from collab_cli.flags import OperatorFlags
 from collab_cli.local_server import read_endpoints
-from collab_cli.office_link import (
+from collab_cli.office.link import (
     ADMIN_URL,
     ANSWER_BYTES,
     SUBPROTOCOL,
@@ -31,7 +30,8 @@ from collab_cli.office_link import (
     unpack,
 )
 from collab_cli.paths import Folders, find_folders, own_program
-from collab_cli.serving import find_data_dir
+from collab_cli.settings.flags import OperatorFlags
+from collab_cli.settings.serving import find_data_dir
 from collab_protocol.errors import CollabError
 from collab_server.lock import Endpoints, FolderTaken
 
@@ -78,7 +78,7 @@ def asker(flags: OperatorFlags, room: str | None = None) -> Callable[[Mapping[st
     if flags.server is None:
         data_dir = find_data_dir(flags.data_dir, folders)
         return lambda request: ask_office(folders, data_dir, request)
-    from collab_cli.remote_office import ask_remote, find_door
+    from collab_cli.office.remote import ask_remote, find_door
 
     door = find_door(folders, flags.server, flags, room)
     return lambda request: ask_remote(door, request)
@@ -95,7 +95,7 @@ def link_maker(flags: OperatorFlags) -> Callable[[], OfficeLink]:
     if flags.server is None:
         data_dir = find_data_dir(flags.data_dir, folders)
         return lambda: local_link(data_dir)
-    from collab_cli.remote_office import find_door, remote_link
+    from collab_cli.office.remote import find_door, remote_link
 
     door = find_door(folders, flags.server, flags, None)
     return lambda: remote_link(door)

@@ -1,4 +1,4 @@
-"""Tests of `collab_cli.config_file`: what is wrong is told with its line, and all else counts."""
+"""Tests of `collab_cli.settings.file`: what is wrong is told with its line, and all else counts."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collab_cli import config_file
-from collab_cli.config_file import ConfigFile, read_config
+from collab_cli.settings import file as config_file
+from collab_cli.settings.file import ConfigFile, read_config
 from collab_tui.actions import ACTIONS, Keymap
 
 

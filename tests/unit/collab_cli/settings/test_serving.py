@@ -1,4 +1,4 @@
-"""Tests of `collab_cli.serving`: how to serve, and what would let strangers in."""
+"""Tests of `collab_cli.settings.serving`: how to serve, and what would let strangers in."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from collab_cli.exits import UsageError
-from collab_cli.flags import DEFAULT_PORT, LogFormat, LogLevel, ServeFlags
-from collab_cli.serving import (
+from collab_cli.settings.flags import DEFAULT_PORT, LogFormat, LogLevel, ServeFlags
+from collab_cli.settings.serving import (
     DEFAULT_IDLE_EXIT_S,
     Capacity,
     Doors,
@@ -20,7 +20,7 @@ from collab_cli.serving import (
     find_url,
     serve_settings,
 )
-from collab_cli.setting_values import Address
+from collab_cli.settings.values import Address
 from collab_protocol.limits import RoomLimits
 from collab_server.config import Caps
 

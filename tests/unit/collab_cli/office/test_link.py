@@ -1,4 +1,4 @@
-"""Tests of `collab_cli.office_link`: one question after the other, over a link that may break between."""
+"""Tests of `collab_cli.office.link`: one question after the other, over a link that may break between."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from websockets.asyncio.server import ServerConnection, unix_serve
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
-from collab_cli import office_link
 from collab_cli.exits import CommandError, ExitCode
-from collab_cli.office_link import OfficeLink, local_link
+from collab_cli.office import link
+from collab_cli.office.link import OfficeLink, local_link
 from collab_protocol.versions import VERSIONS
 from collab_server.office.serving import ADMIN_PATH, ADMIN_SUBPROTOCOL
 from tests.unit.collab_server.wire import short_folder
@@ -79,8 +79,8 @@ async def playing(data_dir: Path) -> AsyncIterator[PlayedOffice]:
 
 
 def test_both_ends_mean_the_same_place() -> None:
-    assert f"ws://localhost{ADMIN_PATH}" == office_link.ADMIN_URL
-    assert office_link.SUBPROTOCOL == ADMIN_SUBPROTOCOL
+    assert f"ws://localhost{ADMIN_PATH}" == link.ADMIN_URL
+    assert link.SUBPROTOCOL == ADMIN_SUBPROTOCOL
 
 
 async def test_questions_share_a_link(data_dir: Path) -> None:

@@ -163,7 +163,7 @@ from collab_cli.main import run
 from collab_server import app
 
 async def serve(*_, **__):
-    raise ExceptionGroup("dear diary", [ValueError("dear diary")])
+    raise ExceptionGroup("dear " + "diary", [ValueError("dear " + "diary")])
 
 app.serve = serve
 sys.exit(run(["serve"]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -28,6 +29,9 @@ from collab_server.lock import Endpoints
 from .rooms import hello
 
 DEADLINE_S = 20.0
+
+_CLIENT_IDS = itertools.count(1000)
+"""One is never used twice: it belongs to the machine that wrote under it first."""
 
 Wanted = TypeVar("Wanted")
 
@@ -81,7 +85,7 @@ class Client:
 
     def __init__(self, websocket: ClientConnection) -> None:
         self.websocket = websocket
-        self.replica = Replica(id(self) % 2**30 + 2)
+        self.replica = Replica(next(_CLIENT_IDS))
         self.replica.on_update = self._row
         self.rows: list[bytes] = []
         self.welcome: Welcome | None = None

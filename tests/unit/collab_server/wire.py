@@ -30,7 +30,7 @@ from .rooms import hello
 
 DEADLINE_S = 20.0
 
-_CLIENT_IDS = itertools.count(1000)
+_CLIENT_IDS = itertools.count(2**29)
 """One is never used twice: it belongs to the machine that wrote under it first."""
 
 Wanted = TypeVar("Wanted")

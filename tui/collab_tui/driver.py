@@ -241,14 +241,13 @@ class DirectDriver(LinuxDriver):
             self._loop.call_soon_threadsafe(self._go_on, context=self._context)
 
     def _go_on(self) -> None:
-        """Take the terminal again after SIGCONT, or only draw: after SIGSTOP we never gave it away."""
+        """Take the terminal again after SIGCONT, and draw; after SIGSTOP it was never given away."""
         if self._is_suspended:
             self.resume_application_mode()
-        else:
-            if self._modes is not None:  # the shell may have set its own
-                with contextlib.suppress(termios.error):
-                    termios.tcsetattr(self.fileno, termios.TCSANOW, self._modes)
-            self._draw_anew()
+        elif self._modes is not None:  # the shell may have set its own
+            with contextlib.suppress(termios.error):
+                termios.tcsetattr(self.fileno, termios.TCSANOW, self._modes)
+        self._draw_anew()
 
     def stop_application_mode(self) -> None:
         if self._output is not None:

@@ -391,6 +391,5 @@ async def test_going_on_takes_the_terminal_only_when_it_was_given_away(driver: D
     driver.write("not for the shell")
     driver.suspend_application_mode()
     driver._sigcont_application()
-    driver._sigcont_application()
     await asyncio.sleep(0)
     assert got == ["stop", "given", "taken", "start", "drawn anew"]

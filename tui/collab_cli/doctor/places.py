@@ -12,18 +12,17 @@ from typing import Final
 
 from collab_cli.doctor.case import Case
 from collab_cli.doctor.findings import Finding, Findings, fine, warning, wrong
+from collab_cli.humane import size
 from collab_cli.paths import own_program
-from collab_cli.settings.values import shown_size
 from collab_server.store.migrations import list_backups
 
 _OTHERS_WRITE: Final = 0o022
 _OTHERS: Final = 0o077
 
-_MIB: Final = 1024 * 1024
-_NO_SPACE_BYTES: Final = 64 * _MIB
+_NO_SPACE_BYTES: Final = 64_000_000
 """A log (WAL) of a busy minute and a snapshot need as much."""
 
-_LITTLE_SPACE_BYTES: Final = 1024 * _MIB
+_LITTLE_SPACE_BYTES: Final = 1_000_000_000
 
 _OF_THE_NET: Final = (
     "nfs",
@@ -204,17 +203,17 @@ def _space(case: Case, there: Path, folder: Path) -> Findings:
         yield wrong(f"the disk of {folder} can take no more files", "remove files that nobody needs")
     elif free < _NO_SPACE_BYTES:
         yield wrong(
-            f"the disk of {folder} is full: {_told(free)} free", "make room: nothing can be saved soon"
+            f"the disk of {folder} is full: {size(free)} free", "make room: nothing can be saved soon"
         )
     elif free < _LITTLE_SPACE_BYTES:
-        yield warning(f"the disk of {folder} is nearly full: {_told(free)} free", "make room")
+        yield warning(f"the disk of {folder} is nearly full: {size(free)} free", "make room")
     elif free < kept:
         yield warning(
-            f"{_told(free)} are free on the disk of {folder}, where rooms take {_told(kept)}",
+            f"{size(free)} are free on the disk of {folder}, where rooms take {size(kept)}",
             "make room: an upgrade copies them first, and so does a backup to this disk",
         )
     else:
-        yield fine(f"{_told(free)} free on the disk of {folder}")
+        yield fine(f"{size(free)} free on the disk of {folder}")
 
 
 def _sockets(case: Case) -> Findings:
@@ -263,11 +262,3 @@ def _filesystem(mounts: Path, path: Path) -> str:
         if len(point.parts) >= longest and resolved.is_relative_to(point):
             kind, longest = after.split(" ")[0], len(point.parts)
     return kind
-
-
-def _told(length: int) -> str:
-    """Return a size for people, rounded."""
-    for unit, size in (("TiB", 1024**4), ("GiB", 1024**3), ("MiB", _MIB)):
-        if length >= size:
-            return f"{length / size:.3g} {unit}" if length < 1000 * size else f"{length // size} {unit}"
-    return shown_size(length)

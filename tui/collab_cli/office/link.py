@@ -9,7 +9,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
 
 from collab_cli.exits import CommandError, ExitCode
 from collab_cli.local_server import read_endpoints
@@ -153,12 +153,25 @@ def refused(server: str, version: str, status: int, body: bytes | bytearray | No
     return CommandError(f"{server} does not take this from you: {why}", ExitCode.REFUSED)
 
 
+class _Answer(dict[str, Any]):
+    """An object of an answer. To look for what another version left out ends the command."""
+
+    def __missing__(self, key: str) -> NoReturn:
+        raise CommandError(
+            f"the server's answer lacks {key!r}: upgrade collab, here or there", ExitCode.REFUSED
+        )
+
+
 def unpack(answer: str | bytes) -> dict[str, Any]:
-    """Return what a server answered. Raises: CommandError: it did not do it."""
+    """Return what a server answered, in which nothing is looked for in vain without a clear error.
+
+    Raises:
+        CommandError: it did not do it.
+    """
     try:
-        note = json.loads(answer)
+        note = json.loads(answer, object_hook=_Answer)
         if "error" in note:
             raise CommandError(str(note["error"]), ExitCode.REFUSED)
-        return dict(note["ok"])
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        return _Answer(note["ok"])
+    except (ValueError, TypeError, RecursionError) as error:
         raise CommandError("the server's answer makes no sense: upgrade collab", ExitCode.REFUSED) from error

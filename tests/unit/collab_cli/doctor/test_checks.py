@@ -246,8 +246,8 @@ def test_files_that_others_reach_are_worse_in_a_folder_that_they_reach(ward: War
 @pytest.mark.parametrize(
     ("free", "is_read_only", "files", "words"),
     [
-        (10 * 1024**2, False, 9, "wrong: the disk of .* is full: 10 MiB free"),
-        (500 * 1024**2, False, 9, "warning: the disk of .* is nearly full: 500 MiB free"),
+        (10_000_000, False, 9, "wrong: the disk of .* is full: 10 MB free"),
+        (500_000_000, False, 9, "warning: the disk of .* is nearly full: 500 MB free"),
         (10 * 1024**3, True, 9, "wrong: the disk of .* is mounted read-only"),
         (10 * 1024**3, False, 0, "wrong: the disk of .* can take no more files"),
     ],

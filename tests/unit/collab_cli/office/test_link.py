@@ -166,12 +166,25 @@ async def test_what_it_does_not_do_is_said_in_its_words_and_the_link_stays(data_
         assert office.links == 1
 
 
-@pytest.mark.parametrize("answer", ["{", "[]", "3", '{"ok": 3}', "{}"])
+@pytest.mark.parametrize("answer", ["{", "[]", "3", '{"ok": 3}'])
 async def test_an_answer_that_makes_no_sense(data_dir: Path, answer: str) -> None:
     async with playing(data_dir) as office, local_link(data_dir) as link:
         office.answer = answer
         with pytest.raises(CommandError, match="makes no sense: upgrade collab"):
             await link.ask(FIGURES)
+
+
+async def test_what_an_answer_lacks_is_said(data_dir: Path) -> None:
+    async with playing(data_dir) as office, local_link(data_dir) as link:
+        office.answer = "{}"
+        with pytest.raises(CommandError, match="lacks 'ok': upgrade collab"):
+            await link.ask(FIGURES)
+        office.answer = '{"ok": {"rooms": [{"name": "notes"}]}}'
+        answer = await link.ask(FIGURES)
+        assert answer["rooms"][0]["name"] == "notes"
+        for lookup in (lambda: answer["people"], lambda: answer["rooms"][0]["seq"]):
+            with pytest.raises(CommandError, match=r"answer lacks '(people|seq)'"):
+                lookup()
 
 
 @pytest.mark.parametrize(

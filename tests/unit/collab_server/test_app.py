@@ -423,7 +423,8 @@ async def test_those_who_are_sent_away_come_back_as_fast_as_is_taken(
                 clients.append(await stack.enter_async_context(joined(endpoints, name)))
         hints = [(await each.wait_for(Bye)).retry_ms for each in clients]
     drawn = [hint for hint in hints if hint is not None]
-    assert len(set(drawn)) == 3
+    assert len(drawn) == 3
+    assert len(set(drawn)) > 1, "one in four million draws the same three times"
     assert all(0 <= hint <= over_ms for hint in drawn)
     assert max(drawn) > over_ms / 1000, "one in a thousand million draws three below this"
 

@@ -204,6 +204,17 @@ async def test_all_are_shown_as_soon_as_there_is_room() -> None:
         assert " dee " in rows(played.panel)[1]
 
 
+async def test_one_that_is_drawn_before_it_is_told_of_its_size_shows_all_that_fits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    played = Played()
+    async with played.app.run_test(size=(80, 24)) as pilot:
+        monkeypatch.setattr(PeoplePanel, "on_resize", lambda self: None)
+        played.open(chosen="cy")
+        await pilot.pause()
+        assert [row.split()[0] for row in rows(played.panel)[1:]] == ["D", "A", "B", "C"]
+
+
 async def test_a_click_goes_there() -> None:
     played = Played()
     async with played.app.run_test(size=(80, 24)) as pilot:

@@ -91,6 +91,7 @@ class PeoplePanel(RowsWidget):
         self._widths: list[int] = []  # of name and columns, as they were last shown
         self._chosen = ""
         self._top = 0
+        self._fitted_height = 0
 
     @property
     def is_open(self) -> bool:
@@ -229,17 +230,19 @@ class PeoplePanel(RowsWidget):
     def _show_again(self) -> None:
         if not self.is_open:
             return
-        at = self._at
-        last_top = max(
-            0, len(self._people) - self._height
-        )  # what there was not room for at first may fit now
-        self._top = max(min(self._top, at, last_top), at - self._height + 1, 0)
+        self._bring_into_view()
         self.touch_all()
         if self.size and self.region.size == self.size:
-            self.app.cursor_position = self.region.offset + Offset(1, 1 + at - self._top)
+            self.app.cursor_position = self.region.offset + Offset(1, 1 + self._at - self._top)
             self.paint()
         else:
             self.paint_soon()
+
+    def _bring_into_view(self) -> None:
+        """Scroll to who is chosen, by the height that there is now: what had no room at first may fit."""
+        at, last_top = self._at, max(0, len(self._people) - self._height)
+        self._top = max(min(self._top, at, last_top), at - self._height + 1, 0)
+        self._fitted_height = self._height
 
     def _safe(self, text: str) -> str:
         return safe_text(text.replace("×", "x") if self._is_ascii else text, ascii_marks=self._is_ascii)
@@ -247,6 +250,8 @@ class PeoplePanel(RowsWidget):
     # -- drawing
 
     def render_line(self, y: int) -> Strip:
+        if self._fitted_height != self._height:  # drawn before it was told of its size
+            self._bring_into_view()
         palette, width = self.palette, self.size.width
         edge, corners, line = ("|", "++", "-") if self._is_ascii else ("│", "└┘", "─")
         if not self._has_frame:

@@ -180,6 +180,18 @@ def remove_older(folder: Path, keep: int, newest: Path) -> tuple[Path, ...]:
     return tuple(removed)
 
 
+def writing(path: Path) -> sqlite3.Connection:
+    """Open a file that is there to write to it, durably. Raises: sqlite3.Error."""
+    # rw: one that is gone is not made anew, with rights for others.
+    db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None)
+    try:
+        db.execute("PRAGMA synchronous = FULL")
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
 @contextlib.contextmanager
 def failures(what: str) -> Iterator[None]:
     """Say what could not be done when the disk does not let it be done. Raises: StoreError."""
@@ -196,7 +208,7 @@ def _copy(data_dir: Path, draft: Path, note: Note) -> int:
         hashes = digests(db, without=_TABLES)
         with (
             failures(f"no backup was made in {draft.parent}, and nothing is left of it"),
-            contextlib.closing(_writing(draft)) as copy,
+            contextlib.closing(writing(draft)) as copy,
         ):
             # All of it in one step, and within the moment in which the positions were read.
             db.backup(copy, pages=-1)
@@ -317,13 +329,6 @@ def _remove(draft: Path) -> None:
     for name in (draft.name, *(f"{draft.name}{ending}" for ending in _BESIDE)):
         with contextlib.suppress(OSError):
             draft.with_name(name).unlink(missing_ok=True)
-
-
-def _writing(draft: Path) -> sqlite3.Connection:
-    # rw: one that is gone is not made anew, with rights for others.
-    db = sqlite3.connect(f"{draft.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None)
-    db.execute("PRAGMA synchronous = FULL")
-    return db
 
 
 def _put(draft: Path, folder: Path, now: float) -> Path:

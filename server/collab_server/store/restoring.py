@@ -31,6 +31,7 @@ from collab_server.store.backup import (
     read_keys,
     read_note,
     sync_file,
+    writing,
 )
 from collab_server.store.migrations import list_backups
 from collab_server.store.verifying import (
@@ -136,7 +137,7 @@ def _copy(source: Path, draft: Path) -> tuple[Note | None, list[tuple[str, bytes
         note, keys = read_note(db), read_keys(db)
         with failures(_NOT_TAKEN.format(draft.parent)):
             os.close(os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
-            with contextlib.closing(_writing(draft)) as copy:
+            with contextlib.closing(writing(draft)) as copy:
                 db.backup(copy, pages=-1)
                 copy.execute("PRAGMA journal_mode = DELETE")
     if source.is_dir() and not keys:
@@ -164,7 +165,7 @@ def _check(source: Path, found: FileFound, may_be_damaged: bool) -> None:
 
 def _make_ours(draft: Path) -> None:
     """Make a store of a backup: without the keys, and under an epoch that no client has seen."""
-    with contextlib.closing(_writing(draft)) as db:
+    with contextlib.closing(writing(draft)) as db:
         db.execute("PRAGMA secure_delete = ON")
         db.execute("BEGIN")
         drop_tables(db)
@@ -234,7 +235,7 @@ def _empty_log(store: Path) -> None:
     if _is_damaged(store):
         return  # no server opens it either: it is kept as it is, and SQLite would remove its log
     try:
-        with contextlib.closing(_writing(store)) as db:
+        with contextlib.closing(writing(store)) as db:
             is_busy, *_ = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     except sqlite3.Error as error:
         if (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _DAMAGED:
@@ -282,13 +283,3 @@ def _remove_traces(data_dir: Path) -> None:
                 link.unlink()
                 (aside / KEYS).unlink(missing_ok=True)
                 aside.rmdir()
-
-
-def _writing(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None)
-    try:
-        db.execute("PRAGMA synchronous = FULL")
-    except BaseException:
-        db.close()
-        raise
-    return db

@@ -70,13 +70,13 @@ def test_what_a_server_writes_meanwhile_is_not_in_it_and_waits_for_nothing(
     data: Path, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = SqliteStore(data / "rooms.sqlite3")
-    writing = backup_module._writing
+    writing = backup_module.writing
 
     def written_meanwhile(draft: Path) -> sqlite3.Connection:
         write_room(store, "later", rows=3)  # the backup has begun to read by now
         return writing(draft)
 
-    monkeypatch.setattr(backup_module, "_writing", written_meanwhile)
+    monkeypatch.setattr(backup_module, "writing", written_meanwhile)
     made = back_up(data, place, now=NOON, version="1")
     store.close()
     assert [room.room for room in made.found.rooms] == ["notes", "plans"]

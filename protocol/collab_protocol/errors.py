@@ -111,10 +111,19 @@ class LinkError(CollabError):
     """The link cannot be opened or has broken.
 
     `retry_after_s` is the server's wish in seconds where it said one; `is_final` means that trying
-    again cannot help (401, 403, bad certificate).
+    again cannot help (401, 403, bad certificate); `asks_person`, that it helps when a person answers what
+    is asked meanwhile (a password), and not before.
     """
 
-    def __init__(self, message: str, *, retry_after_s: float | None = None, is_final: bool = False) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after_s: float | None = None,
+        is_final: bool = False,
+        asks_person: bool = False,
+    ) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
         self.is_final = is_final
+        self.asks_person = asks_person

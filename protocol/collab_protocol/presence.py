@@ -38,6 +38,12 @@ class Activity(StrEnum):
         return self in (Activity.LOST, Activity.GONE)
 
 
+def account_of(principal: str) -> str:
+    """Return the account that the server's kernel vouches for (unix:ACCOUNT, unix:ACCOUNT/NAME), or ""."""
+    kind, _, who = principal.partition(":")
+    return who.partition("/")[0] if kind == "unix" else ""
+
+
 @dataclass(frozen=True, slots=True)
 class Person:
     """One session in a room, as the server vouches for it.

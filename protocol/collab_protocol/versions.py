@@ -9,6 +9,9 @@ from collab_protocol.errors import VersionRefused
 SUBPROTOCOL: Final = "collab.v1"
 """The WebSocket subprotocol; its number is the major version, so another major never gets to Hello."""
 
+RELAY: Final = "collab-relay/1"
+"""What the first line of `collab relay` begins with, to either side of it."""
+
 VERSIONS: Final = (1, 2, 3, 4)
 """Versions of the messages that this end speaks, oldest first.
 

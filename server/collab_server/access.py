@@ -17,7 +17,17 @@ from collab_protocol.messages import Credential, Hello
 from collab_protocol.presence import Role
 from collab_server.bans import Bans
 from collab_server.committer import Committer
-from collab_server.grants import TAKEN_BACK, Account, Denied, Grant, ended, hash_device, principal_of
+from collab_server.grants import (
+    TAKEN_BACK,
+    Account,
+    Denied,
+    Grant,
+    elsewhere,
+    ended,
+    hash_device,
+    held_to,
+    principal_of,
+)
 from collab_server.invites import Invites, to_token
 from collab_server.store.base import Ban, Invite, StoredAccess
 from collab_server.tokens import KeyRing, Token, TokenKind, TokenRefused
@@ -66,6 +76,32 @@ class Access:
             Denied: they may not come in.
             StoreError: the use of an invite cannot be stored; they are not let in.
         """
+        restriction = None if account is None else account.restriction
+        if account is None or restriction is None:
+            return await self._admit(room, hello, account)
+        if room != restriction.room:
+            raise elsewhere(restriction)
+        # Before an invite is used up by it.
+        if restriction.until is not None and restriction.until <= self._now():
+            raise _over(restriction.until)
+        if not restriction.wants_token:
+            grant, credential = await self._admit(room, hello, account)
+        elif not account.is_owner:
+            raise Denied("only the account of this server may hand on a token")
+        elif self.keys is None:
+            raise Denied("this server asks nobody for a token: it is not served with --auth")
+        else:
+            device_hash = hash_device(hello.device)
+            grant, credential = await self._admit_by_token(room, hello.token, device_hash, self.keys)
+        # What was checked until here may have been an admin's, whom a closed room lets in.
+        grant = held_to(grant, restriction)
+        self._check(grant)
+        return grant, credential
+
+    async def _admit(
+        self, room: str, hello: Hello, account: Account | None
+    ) -> tuple[Grant, Credential | None]:
+        """Let somebody in by their account, or by their token where they come over TCP."""
         device_hash = hash_device(hello.device)
         if account is not None or self.keys is None:
             role = Role.ADMIN if account is not None and account.is_owner else Role.WRITE
@@ -86,6 +122,18 @@ class Access:
         if self.keys is None:
             raise Denied("this server asks nobody for a token, and so knows no operators but its owner")
         return await self._admit_by_token(None, text, hash_device(device), self.keys)
+
+    async def admit_guest(self, room: str, text: str, device: bytes) -> Grant:
+        """Let a device use its token before it comes into `room`, where it says the token again.
+
+        Raises:
+            Denied: it may not come in.
+            StoreError: the use of an invite cannot be stored.
+        """
+        if self.keys is None:
+            raise Denied("this server asks nobody for a token: it is not served with --auth")
+        grant, _ = await self._admit_by_token(room, text, hash_device(device), self.keys)
+        return grant
 
     async def _admit_by_token(
         self, room: str | None, text: str | None, device_hash: bytes, keys: KeyRing
@@ -120,7 +168,7 @@ class Access:
     def why_over(self, grant: Grant) -> Denied | None:
         """Return why somebody who was let in may not be there any more; None while they may."""
         if grant.expires is not None and grant.expires <= self._now():
-            return ended(grant.expires)
+            return ended(grant.expires) if grant.invite_id is not None else _over(grant.expires)
         if grant.key and (self.keys is None or grant.key not in self.keys):
             return Denied(TAKEN_BACK)
         own_invite: str | None = None
@@ -232,6 +280,11 @@ class Access:
             await self._committer.run(lambda store: store.prune_access(before))
             self._invites.drop_ended(before)
             self._bans.drop_ended(before)
+
+
+def _over(at: float) -> Denied:
+    """Return what somebody is told whom no token let in."""
+    return ended(at, "your access", "ask whoever gave it to you")
 
 
 def _credential(keys: KeyRing, token: Token, device_hash: bytes) -> Credential:

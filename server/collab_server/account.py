@@ -1,4 +1,4 @@
-"""Who is behind a Unix socket, by the kernel's word."""
+"""Who is behind a Unix socket, by the kernel's word, and what they have said that they are held to."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Final
 from websockets.asyncio.server import ServerConnection
 
 from collab_server.access import Account
+from collab_server.unix_room_socket import UnixRoomSocket
 
 _LOCAL_PEERCRED: Final = 1
 """<sys/un.h> of macOS: getsockopt(0, LOCAL_PEERCRED) gives a struct xucred."""
@@ -28,4 +29,5 @@ def account_behind(websocket: ServerConnection) -> Account:
         name = pwd.getpwuid(uid).pw_name
     except KeyError:
         name = f"uid {uid}"
-    return Account(name, is_owner=uid in (0, os.geteuid()))
+    restriction = websocket.restriction if isinstance(websocket, UnixRoomSocket) else None
+    return Account(name, is_owner=uid in (0, os.geteuid()), restriction=restriction)

@@ -191,7 +191,9 @@ async def _listen(
     parts.office.add(retention.requests())
     try:
         async with contextlib.AsyncExitStack() as stack:
-            await stack.enter_async_context(listener.on_unix(config.unix_path, parts.passed.unix))
+            await stack.enter_async_context(
+                listener.on_unix(config.unix_path, parts.passed.unix, group=config.unix_group)
+            )
             tcp: tuple[str, int] | None = None
             if config.port is not None:
                 host = config.host or DEFAULT_HOST

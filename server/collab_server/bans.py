@@ -41,6 +41,8 @@ class Bans:
             whos = [_device(grant)]
             if grant.account is not None:
                 whos.append(grant.account)
+            if grant.ssh_key is not None:
+                whos.append(grant.ssh_key)
             if invite_id is not None:
                 whos.append(_invite(invite_id))
             if (why := self._why_banned(grant.room, whos)) is not None:
@@ -65,6 +67,8 @@ class Bans:
         until = self._now() + for_s
         if grant.invite_id is not None:
             whos = [_invite(grant.invite_id), _device(grant)]
+        elif grant.ssh_key is not None:
+            whos = [grant.ssh_key, _device(grant)]
         else:
             whos = [grant.account or _device(grant)]
         for who in whos:

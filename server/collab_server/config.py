@@ -44,11 +44,12 @@ class HistoryLimits:
 class ServerConfig:
     """Where a server listens, who may come in, and what it keeps.
 
-    Its Unix socket is always offered; TCP is added by `port` (0 draws one) and wants `auth` (a token of
-    whoever comes) or `insecure`, and beyond loopback TLS by `tls_cert` and `tls_key`, or `trusted_proxies`
-    (addresses or networks) that have it. `origins`: web pages that may connect. `url`: what invite links
-    begin with, as in wss://example.org. `memory`: nothing is stored. `idle_exit_s`: end when nobody has been
-    connected for so long. `monitor`: address and port of health checks and metrics; None for none.
+    Its Unix socket is always offered, to its own account and to those of `unix_group` (a gid). TCP is added
+    by `port` (0 draws one) and wants `auth` (a token of whoever comes) or `insecure`, and beyond loopback
+    TLS by `tls_cert` and `tls_key`, or `trusted_proxies` (addresses or networks) that have it. `origins`:
+    web pages that may connect. `url`: what invite links begin with, as in wss://example.org. `memory`:
+    nothing is stored. `idle_exit_s`: end when nobody has been connected for so long. `monitor`: address and
+    port of health checks and metrics; None for none.
     """
 
     data_dir: Path
@@ -70,6 +71,7 @@ class ServerConfig:
     caps: Caps = field(default_factory=Caps)
     monitor: tuple[str, int] | None = None
     history: HistoryLimits = field(default_factory=HistoryLimits)
+    unix_group: int | None = None
 
     @property
     def limits(self) -> RoomLimits:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
 
 from collab_protocol.errors import CollabError, FaultCode
 from collab_protocol.messages import Hello
 from collab_protocol.presence import Role
+from collab_protocol.restriction import Restriction
 
 TAKEN_BACK: Final = "access was taken back"
 
@@ -17,14 +18,24 @@ EVERY_ROOM: Final = "*"
 """In place of a room's name, where somebody may do something in all of them; no room can be called so."""
 
 _UNIX: Final = "unix:"
+_KEY: Final = "key:"
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Who is behind the Unix socket; the owner has the server's own uid, or is root."""
+    """Who is behind the Unix socket; the owner has the server's own uid, or is root.
+
+    `restriction` is what a relay or a guest's process of that account has said of whom it speaks for.
+    """
 
     name: str
     is_owner: bool
+    restriction: Restriction | None = None
+
+    @property
+    def is_operator(self) -> bool:
+        """Whether the whole server is theirs: the owner's, who speaks for nobody else."""
+        return self.is_owner and self.restriction is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +61,11 @@ class Grant:
         return self.principal.partition("/")[0] if self.principal.startswith(_UNIX) else None
 
     @property
+    def ssh_key(self) -> str | None:
+        """The principal of the SSH key that let them in; None where none did."""
+        return self.principal if self.principal.startswith(_KEY) else None
+
+    @property
     def is_owner(self) -> bool:
         """Whether it is the server's owner, whom nobody shuts out."""
         return self.role is Role.ADMIN and self.account is not None
@@ -64,9 +80,25 @@ class Denied(CollabError):
         self.is_ban = is_ban
 
 
-def ended(at: float) -> Denied:
+def ended(at: float, what: str = "this token", remedy: str = "ask for a new link") -> Denied:
     """Return what somebody is told whose access ended at that time (UTC seconds)."""
-    return Denied(f"this token ended at {date(at)}: ask for a new link")
+    return Denied(f"{what} ended at {date(at)}: {remedy}")
+
+
+def elsewhere(restriction: Restriction) -> Denied:
+    """Return what somebody is told who asks for another room than theirs."""
+    return Denied(f"this key lets you into {restriction.room} alone")
+
+
+def held_to(grant: Grant, restriction: Restriction) -> Grant:
+    """Return `grant` with no more in it than `restriction` leaves."""
+    ends = [each for each in (grant.expires, restriction.until) if each is not None]
+    return replace(
+        grant,
+        role=min(grant.role, restriction.role, key=list(Role).index),
+        name=restriction.name or grant.name,
+        expires=min(ends, default=None),
+    )
 
 
 def hash_device(device: bytes) -> bytes:
@@ -77,12 +109,17 @@ def hash_device(device: bytes) -> bytes:
 def principal_of(account: Account | None, hello: Hello) -> str:
     """Return who that is: the account that the kernel vouches for, or the machine's secret.
 
-    One who gives a name of their own is somebody else: two people may share an account.
+    One who gives a name of their own is somebody else: two people may share an account. Whom the owner speaks
+    for is known by their SSH key; another account is itself, whomever it says that it speaks for.
     """
-    if account is None:
-        return f"device:{hash_device(hello.device).hex()[:12]}/{hello.name[:64]}"
+    restriction = None if account is None else account.restriction
+    name = (restriction.name if restriction else "") or hello.name
+    if account is None or (restriction and account.is_owner):
+        if restriction and restriction.key:
+            return f"{_KEY}{restriction.key}"
+        return f"device:{hash_device(hello.device).hex()[:12]}/{name[:64]}"
     who = f"{_UNIX}{account.name}"
-    return who if hello.name == account.name else f"{who}/{hello.name[:64]}"
+    return who if name == account.name else f"{who}/{name[:64]}"
 
 
 def date(at: float) -> str:

@@ -20,6 +20,7 @@ from collab_server.access import Access
 from collab_server.account import account_behind
 from collab_server.admission import Admission, Refusal
 from collab_server.doorway import Knock
+from collab_server.grants import elsewhere
 from collab_server.lock import HAND_OVER_PATH, VERSION_HEADER
 from collab_server.log_fields import Kind, about
 from collab_server.meters import Meters, Reason
@@ -58,9 +59,17 @@ class Handshakes:
         self._meters = meters
 
     def check_unix(self, connection: ServerConnection, request: Request) -> Response | None:
-        """Answer what only the account that owns the socket may ask; the rest is as on any socket."""
+        """Answer what only the account that owns the socket may ask; the rest is as on any socket.
+
+        Who comes by a restricted relay may ask for one room, and for nothing else.
+        """
+        account = account_behind(connection)
+        held_to = account.restriction
+        if held_to is not None and request.path != f"{ROOM_PATH}{held_to.room}":
+            self._meters.refuse(Reason.DENIED)
+            return connection.respond(http.HTTPStatus.FORBIDDEN, f"{elsewhere(held_to)}\n")
         if request.path in (HAND_OVER_PATH, ADMIN_PATH) and not request.headers.get_all("Origin"):
-            if not account_behind(connection).is_owner:
+            if not account.is_operator:
                 self._meters.refuse(Reason.NOT_OWNER)
                 return connection.respond(
                     http.HTTPStatus.FORBIDDEN, "only the owner of this server may ask\n"

@@ -35,12 +35,17 @@ from collab_server.peers import Proxies
 from collab_server.registry import Registry
 from collab_server.room_socket import RoomSocket
 from collab_server.tls import Certificates
-from collab_server.unix_socket import PortTaken, clear_the_way, look_at, remove
+from collab_server.unix_room_socket import UnixRoomSocket
+from collab_server.unix_socket import PortTaken, clear_the_way, give_to_group, look_at, remove
 
 _log = logging.getLogger(__name__)
 
 _STAYS: Final[dict[str, Any]] = {"cleanup_socket": False} if sys.version_info >= (3, 13) else {}
 """From 3.13 on the loop would unlink a Unix socket that it closes."""
+
+
+_SSH: Final = "SSH"
+"""In place of an address: which one that is, sshd knows."""
 
 
 class Listener:
@@ -108,8 +113,12 @@ class Listener:
             connection.change_caps(caps)
 
     @contextlib.asynccontextmanager
-    async def on_unix(self, path: Path, passed: socket.socket | None = None) -> AsyncIterator[Server]:
-        """Listen on a Unix socket that only its owner may open. The caller holds the data folder's lock.
+    async def on_unix(
+        self, path: Path, passed: socket.socket | None = None, *, group: int | None = None
+    ) -> AsyncIterator[Server]:
+        """Listen on a Unix socket that its owner may open, and the accounts of `group` (a gid).
+
+        The caller holds the data folder's lock.
 
         Where it was `passed` it listens already, and stays there afterwards.
 
@@ -144,6 +153,8 @@ class Listener:
         self._servers.append(server)
         made = look_at(path)
         try:
+            if group is not None:
+                _give(path, group)
             yield server
         finally:
             server.close(close_connections=False)
@@ -199,7 +210,8 @@ class Listener:
                 self._operators.discard(websocket)
         else:
             account = account_behind(websocket)
-            await self._serve(cast(RoomSocket, websocket), account, _nothing, _nothing, "the socket")
+            way, address = ("the socket", "") if account.restriction is None else (_SSH, _SSH)
+            await self._serve(cast(RoomSocket, websocket), account, _nothing, _nothing, way, address)
 
     async def _serve_tcp(self, knock: Knock) -> None:
         def on_greeted() -> None:
@@ -266,6 +278,13 @@ class Listener:
                 self.nobody_here.set()
 
 
+def _give(path: Path, group: int) -> None:
+    try:
+        give_to_group(path, group)
+    except OSError as error:
+        raise StoreError(f"cannot give {path} to its group: {error.strerror or error}") from error
+
+
 def _options() -> dict[str, Any]:
     return {
         "subprotocols": [Subprotocol(SUBPROTOCOL), Subprotocol(ADMIN_SUBPROTOCOL)],
@@ -276,7 +295,7 @@ def _options() -> dict[str, Any]:
         "close_timeout": CLOSE_TIMEOUT_S,
         "ping_interval": None,
         "server_header": None,
-        "create_connection": RoomSocket,
+        "create_connection": UnixRoomSocket,
         "logger": logging.getLogger("collab_server.websockets"),
     }
 

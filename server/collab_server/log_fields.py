@@ -44,6 +44,11 @@ def set_key(epoch: bytes) -> None:
     _key.bytes = epoch[:_KEY_BYTES]
 
 
+def current_key() -> bytes:
+    """Return what ids are made with, for another process that writes into the same log."""
+    return _key.bytes
+
+
 def room_id(name: str) -> str:
     """Return what the log calls the room: 8 hex digits.
 

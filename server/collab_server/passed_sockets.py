@@ -92,7 +92,7 @@ def with_passed(config: ServerConfig, passed: PassedSockets) -> ServerConfig:
         StoreError: the host is no address.
     """
     if passed.unix is not None:
-        config = replace(config, unix_path=_checked_path(passed.unix))
+        config = replace(config, unix_path=_checked_path(passed.unix, config.unix_group))
     if passed.monitor is not None:
         config = replace(config, monitor=_address(passed.monitor))
     ports = [_address(tcp)[1] for tcp in passed.tcp]
@@ -157,11 +157,11 @@ def _address(tcp: socket.socket) -> tuple[str, int]:
     return str(address[0]), int(address[1])
 
 
-def _checked_path(sock: socket.socket) -> Path:
-    """Return where a Unix socket is, which only its owner may open, as with one that we make.
+def _checked_path(sock: socket.socket, group: int | None) -> Path:
+    """Return where a Unix socket is, which its owner and the accounts of `group` may open, as one of ours.
 
     Raises:
-        NotAllowed: others may open it, or it is nowhere.
+        NotAllowed: others may open it, or that group may not, or it is nowhere.
     """
     name: str | bytes = sock.getsockname()
     if isinstance(name, bytes) or not name.startswith("/"):
@@ -173,8 +173,14 @@ def _checked_path(sock: socket.socket) -> Path:
         raise NotAllowed(f"the Unix socket {path} was passed, and is not there: {error.strerror}") from error
     if not stat.S_ISSOCK(found.st_mode):
         raise NotAllowed(f"the Unix socket {path} was passed, and something else lies there now")
-    if stat.S_IMODE(found.st_mode) & 0o177 or found.st_uid not in (0, os.geteuid()):
-        mode = f"{stat.S_IMODE(found.st_mode):04o}"
+    mode = f"{stat.S_IMODE(found.st_mode):04o}"
+    if group is not None and (mode != "0660" or found.st_gid != group):
+        raise NotAllowed(
+            f"the Unix socket {path} was passed (mode {mode}), and is not for the group of --group: it needs"
+            " SocketMode=0660, and SocketGroup= that group"
+        )
+    may_not = 0o177 if group is None else 0o117
+    if stat.S_IMODE(found.st_mode) & may_not or found.st_uid not in (0, os.geteuid()):
         raise NotAllowed(
             f"other accounts may open the Unix socket {path} (mode {mode}): it needs SocketMode=0600, and"
             " SocketUser= the account of the server"

@@ -21,6 +21,12 @@ class PortTaken(CollabError):
     """Somebody else listens on the port or socket."""
 
 
+def give_to_group(path: Path, group: int) -> None:
+    """Let the accounts of `group` (a gid) open the socket, which nobody else can yet. Raises: OSError."""
+    os.chown(path, -1, group, follow_symlinks=False)
+    path.chmod(0o660)
+
+
 def look_at(path: Path) -> os.stat_result:
     """Return what tells this socket from another one that may be at `path` later."""
     return path.stat()

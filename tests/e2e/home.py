@@ -87,10 +87,16 @@ class Home:
         return self.spawn([*collab_command(), *arguments], env=env, columns=columns, rows=rows)
 
     def spawn(
-        self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, columns: int = 100, rows: int = 24
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        columns: int = 100,
+        rows: int = 24,
+        has_rgb: bool = True,
     ) -> Terminal:
         """Run any program in a terminal."""
-        terminal = Terminal(argv, env=self.env | dict(env or {}), columns=columns, rows=rows)
+        terminal = Terminal(argv, env=self.env | dict(env or {}), columns=columns, rows=rows, has_rgb=has_rgb)
         self._terminals.append(terminal)
         return terminal
 

@@ -35,6 +35,12 @@ class Server:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
+    @property
+    def pid(self) -> int:
+        """The process that serves."""
+        assert self._process is not None
+        return self._process.pid
+
     def url(self, room: str) -> str:
         """Return what to join."""
         return f"ws://127.0.0.1:{self.port}/{room}"

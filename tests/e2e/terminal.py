@@ -34,14 +34,16 @@ _LONGEST_QUERY: Final = 64
 _QUERY: Final = re.compile(
     rb"\x1b\[(?P<da1>0?c)|\x1b\[(?P<da2>>0?c)|\x1b\[(?P<dsr>[56])n|\x1b\[\?(?P<decrqm>\d+)\$p"
     rb"|\x1b\](?P<colour>1[012]);\?(?:\x07|\x1b\\)|\x1bP\+q(?P<capability>[0-9A-Fa-f;]*)\x1b\\"
+    rb"|\x1bP\$q(?P<setting>[^\x1b]{1,2})\x1b\\"
 )
-"""What programs ask (xterm's ctlseqs): DA1, DA2, DSR, DECRQM, OSC 10 to 12, XTGETTCAP. Kitty's `?u` is
-left unanswered, which is how a terminal without that protocol says so."""
+"""What programs ask (xterm's ctlseqs): DA1, DA2, DSR, DECRQM, OSC 10 to 12, XTGETTCAP, DECRQSS. Kitty's
+`?u` is left unanswered, which is how a terminal without that protocol says so."""
 
 _HINT: Final = "F1 Help"
 """Begins the hint bar, which is not there in low windows."""
 
 _SYNCHRONIZED_OUTPUT: Final = 2026
+_RGB: Final = re.compile(rb"\x1b\[([34]8:2::\d+:\d+:\d+)m")
 _OSC_52: Final = re.compile(rb"\x1b\]52;[a-z]*;(?P<payload>[A-Za-z0-9+/=]*)(?:\x07|\x1b\\)")
 _LEFT, _MOVING, _WHEEL_UP, _WHEEL_DOWN = 0, 32, 64, 65
 """Codes of the mouse (xterm's ctlseqs, "Mouse Tracking")."""
@@ -55,14 +57,24 @@ class Terminal:
     """One program in one terminal window; close it, or use it in a `with`."""
 
     def __init__(
-        self, argv: Sequence[str], *, env: Mapping[str, str], columns: int = 100, rows: int = 24
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        columns: int = 100,
+        rows: int = 24,
+        has_rgb: bool = True,
     ) -> None:
-        """Start `argv` with exactly `env` as its environment, as leader of its own session."""
+        """Start `argv` with exactly `env` as its environment, as leader of its own session.
+
+        `has_rgb`: a colour that was set as RGB is told as such.
+        """
         self.raw = bytearray()
         """Everything the program ever wrote."""
         self._name = " ".join(argv)
         self._stamps: list[tuple[int, float]] = []
         self._answered = 0
+        self._has_rgb = has_rgb
         self._fed = 0
         self._exit_code: int | None = None
         self._is_open = True
@@ -287,8 +299,37 @@ class Terminal:
         for query in _QUERY.finditer(self.raw, self._answered):
             self._answered = query.end()
             with contextlib.suppress(OSError):
-                os.write(self._master, _answer(query))
+                os.write(self._master, self._answer(query))
         self._answered = max(self._answered, len(self.raw) - _LONGEST_QUERY)
+
+    def _answer(self, query: re.Match[bytes]) -> bytes:
+        match query.lastgroup:
+            case "da1":
+                return b"\x1b[?62;22c"
+            case "da2":
+                return b"\x1b[>41;354;0c"
+            case "dsr":
+                return b"\x1b[0n" if query["dsr"] == b"5" else self._place(query.end())
+            case "decrqm":
+                mode = int(query["decrqm"])
+                return b"\x1b[?%d;%d$y" % (mode, 2 if mode == _SYNCHRONIZED_OUTPUT else 0)
+            case "colour":
+                shade = b"1e1e" if query["colour"] == b"11" else b"d4d4"
+                return b"\x1b]%s;rgb:%s/%s/%s\x1b\\" % (query["colour"], shade, shade, shade)
+            case "setting":
+                colours = _RGB.findall(self.raw, 0, query.start())
+                if query["setting"] != b"m":
+                    return b"\x1bP0$r\x1b\\"
+                return b"\x1bP1$r0%sm\x1b\\" % (b";" + colours[-1] if self._has_rgb and colours else b"")
+            case _:
+                return b"\x1bP0+r%s\x1b\\" % query["capability"]
+
+    def _place(self, end: int) -> bytes:
+        """Return where the cursor is after the first `end` bytes, as the answer to DSR 6."""
+        self._screen.feed(bytes(self.raw[self._fed : end]))
+        self._fed = max(self._fed, end)
+        row, column = self._screen.cursor
+        return b"\x1b[%d;%dR" % (row + 1, column + 1)
 
 
 def pump(terminals: Sequence[Terminal], timeout_s: float) -> bool:
@@ -318,21 +359,3 @@ def wait_until(
             shown = "\n".join(f"--- {t._name} (exit code {t.poll()})\n{t.text.rstrip()}" for t in terminals)
             raise TerminalFailure(f"waited for {what}; {why}\n{shown}")
         pump(terminals, min(left_s, 0.25))
-
-
-def _answer(query: re.Match[bytes]) -> bytes:
-    match query.lastgroup:
-        case "da1":
-            return b"\x1b[?62;22c"
-        case "da2":
-            return b"\x1b[>41;354;0c"
-        case "dsr":
-            return b"\x1b[0n" if query["dsr"] == b"5" else b"\x1b[1;1R"
-        case "decrqm":
-            mode = int(query["decrqm"])
-            return b"\x1b[?%d;%d$y" % (mode, 2 if mode == _SYNCHRONIZED_OUTPUT else 0)
-        case "colour":
-            shade = b"1e1e" if query["colour"] == b"11" else b"d4d4"
-            return b"\x1b]%s;rgb:%s/%s/%s\x1b\\" % (query["colour"], shade, shade, shade)
-        case _:
-            return b"\x1bP0+r%s\x1b\\" % query["capability"]

@@ -63,7 +63,7 @@ def test_following_goes_where_the_leader_goes_and_ends_with_my_own_move(home: Ho
     bo.send(f"{_GO_TO}@ana\r")
     bo.send(_F8)
     bo.wait_for("Who is here")
-    bo.wait_for(lambda t: re.search(r"ana +line 1 ", t.text) is not None)
+    bo.wait_for(lambda t: re.search(r"ana \(account .+\) +line 1 ", t.text) is not None)
     bo.send(_F9)
     edit_status(bo, what="following ana (Esc)")
     edit_status(ana, what="1 follows you")
@@ -208,8 +208,8 @@ def test_the_list_of_people_fits_a_small_window(home: Home) -> None:
     wait_until(
         [ana, bo, cy],
         lambda: (
-            re.search(rf"bo +line {_LINES} .*(admin)", ana.text) is not None
-            and re.search(r"cy +line 1 +typing", ana.text) is not None
+            re.search(rf"bo \(account .+\) +line {_LINES} .*(admin)", ana.text) is not None
+            and re.search(r"cy \(account .+\) +line 1 +typing", ana.text) is not None
             and re.search(r"\d ms", ana.text) is not None
         ),
         "who, where, what, role and round trip",

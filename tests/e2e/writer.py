@@ -122,7 +122,7 @@ def _say(line: str) -> None:
 
 async def _write(asked: argparse.Namespace) -> None:
     flags = JoinFlags(target=asked.url, name=asked.name)
-    settings = join_settings(flags, os.environ, can_draw_unicode=True)
+    settings = join_settings(flags, os.environ)
     log_to_file(settings.folders.logs / "client.log")
     device = load_device(settings.folders.device_file)
     buffer, session = await start_session(parse_target(asked.url), settings, device)

@@ -43,6 +43,8 @@ def main() -> int:
             return _join(target)
         case ["serve", "--private", folder] if not folder.startswith("-"):
             return _serve_privately(folder)
+        case ["relay", *rest] if not {"-h", "--help"} & {*rest}:
+            return be_relay(rest)
         case _:
             from collab_cli.main import run
 
@@ -74,6 +76,19 @@ def _serve_privately(folder: str) -> int:
         return serve.run(ServeFlags(data_dir=Path(folder), private=True))
 
     return run_command(serve)
+
+
+def be_relay(arguments: list[str]) -> int:
+    """Be what sshd runs; its first line comes before all else, since somebody waits for it."""
+    from collab_protocol.versions import RELAY
+
+    try:
+        os.write(1, f"{RELAY} {__version__}\n".encode())
+    except OSError:
+        return 0  # nobody is there any more
+    from collab_cli.ssh import relay
+
+    return relay.run(arguments)
 
 
 if __name__ == "__main__":

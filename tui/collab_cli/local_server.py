@@ -113,7 +113,7 @@ class LocalServer:
                 try:
                     link = await open_socket(Path(running.unix))
                 except LinkError as error:
-                    if not _is_nobody_there(error):
+                    if not is_nobody_there(error):
                         _check_version(self._data, running)
                         raise
                 else:
@@ -241,7 +241,7 @@ def _check_version(data: Path, running: Endpoints) -> None:
     )
 
 
-def _is_nobody_there(error: LinkError) -> bool:
+def is_nobody_there(error: LinkError) -> bool:
     """Tell whether the socket had nobody behind it, or somebody who was leaving."""
     cause: BaseException | None = error
     while cause is not None:

@@ -10,7 +10,7 @@ from typing import Annotated, Final
 import typer
 
 from collab_cli import __version__, completion
-from collab_cli.arguments import admin, config, doctor, log_level, operator, shell, store, top
+from collab_cli.arguments import admin, config, doctor, log_level, operator, relay, shell, store, top
 from collab_cli.arguments.admin import ADMIN, admin_app
 from collab_cli.arguments.config import CONFIG, ConfigFlag, config_app
 from collab_cli.exits import ExitCode, run_command, say
@@ -27,13 +27,16 @@ from collab_cli.settings.flags import (
     DEFAULT_PORT,
     DEFAULT_ROOMS,
     DEFAULT_ROOMS_PER_DAY,
+    DEFAULT_SSH_GUESTS,
+    DEFAULT_SSH_IDLE_S,
+    DEFAULT_SSH_SESSION_S,
     JoinFlags,
     LogFormat,
     LogLevel,
     ServeFlags,
     Theme,
 )
-from collab_cli.settings.values import shown_size
+from collab_cli.settings.values import shown_duration, shown_size
 from collab_protocol.limits import TEXT_BYTES
 
 app: Final = typer.Typer(
@@ -93,14 +96,16 @@ def _join(
         str | None,
         typer.Argument(
             metavar="ROOM|URL",
-            help="A room on this machine, ws://HOST[:PORT]/ROOM, wss://HOST[:PORT]/ROOM, an invite link or "
-            "unix:///PATH.sock?room=ROOM. Without it: the room joined last.",
+            help="A room on this machine, ssh://[USER@]HOST/ROOM, ws://HOST[:PORT]/ROOM, "
+            "wss://HOST[:PORT]/ROOM, an invite link or unix:///PATH.sock?room=ROOM. Without it: the room "
+            "joined last.",
             show_default=False,
             autocompletion=completion.rooms_to_join,
         ),
     ] = None,
     server: Annotated[
-        str | None, typer.Option(metavar="URL", help="Where ROOM is: ws://, wss:// or unix:///PATH.sock.")
+        str | None,
+        typer.Option(metavar="URL", help="Where ROOM is: ssh://, ws://, wss:// or unix:///PATH.sock."),
     ] = None,
     name: Annotated[str | None, typer.Option(help="The name that others see (your account's).")] = None,
     colour: Annotated[
@@ -199,6 +204,31 @@ def _serve(
         typer.Option(help=f"Serve TCP on this port ({DEFAULT_PORT}; 0 takes a free one)."),
     ] = None,
     unix: Annotated[Path | None, typer.Option(help="Where the Unix socket is; it is always served.")] = None,
+    group: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Let the accounts of this group open it, too.")
+    ] = None,
+    ssh: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[HOST]:PORT",
+            help="Let in guests who have nothing but an ssh client, as :2222; needs collab-editor[ssh].",
+        ),
+    ] = None,
+    ssh_guests: Annotated[
+        int | None, typer.Option(help=f"Such guests at most ({DEFAULT_SSH_GUESTS}).")
+    ] = None,
+    ssh_idle: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME", help=f"How long one may type nothing ({shown_duration(DEFAULT_SSH_IDLE_S)})."
+        ),
+    ] = None,
+    ssh_session: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME", help=f"How long one may stay ({shown_duration(DEFAULT_SSH_SESSION_S)})."
+        ),
+    ] = None,
     insecure: Annotated[
         bool | None,
         typer.Option(
@@ -311,6 +341,11 @@ def _serve(
         host=host,
         port=port,
         unix=unix,
+        group=group,
+        ssh=ssh,
+        ssh_guests=ssh_guests,
+        ssh_idle=ssh_idle,
+        ssh_session=ssh_session,
         insecure=insecure,
         auth=auth,
         tls_cert=tls_cert,
@@ -347,5 +382,5 @@ def _serve(
 
 
 log_level.add_commands(admin_app)
-for each in (doctor, operator, top, store, shell, admin, config):  # in the order of the help
+for each in (doctor, operator, relay, top, store, shell, admin, config):  # in the order of the help
     each.add_commands(app)

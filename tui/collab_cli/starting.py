@@ -8,7 +8,7 @@ import logging
 import os
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -17,10 +17,11 @@ from collab_cli.read_lines import ReadLines, last_read
 from collab_cli.recent import remember_room
 from collab_cli.settings.joining import JoinSettings
 from collab_cli.targets import Target
-from collab_protocol.errors import StoreError
+from collab_protocol.errors import LinkError, StoreError
 
 if TYPE_CHECKING:
     from collab_cli.local_server import LocalServer
+    from collab_cli.ssh.dialling import SshDialler
     from collab_client.buffer import Buffer
     from collab_client.journal import Contents, Journal
     from collab_client.link import WebSocketLink
@@ -41,6 +42,9 @@ _M_MMAP_THRESHOLD: Final = -3  # malloc.h
 _MMAP_BYTES: Final = 128 * 1024
 """glibc's own starting value (mallopt(3)); setting it keeps it from growing."""
 
+Connect = Callable[[], Awaitable["WebSocketLink"]]
+"""Opens a link. Raises: LinkError."""
+
 _LOADED_LATE: Final = (
     "collab_client.document",
     "collab_client.journal",
@@ -50,10 +54,17 @@ _LOADED_LATE: Final = (
 )
 
 
-async def start_session(target: Target, settings: JoinSettings, device: bytes) -> tuple[Buffer, Session]:
+async def start_session(
+    target: Target,
+    settings: JoinSettings,
+    device: bytes,
+    dialler: SshDialler | None = None,
+    connect: Connect | None = None,
+) -> tuple[Buffer, Session]:
     """Return the text as the journal has it, and the session that will keep it in step; nothing is connected.
 
-    What is slow to load is loaded in a thread, so that keys typed meanwhile are taken.
+    `dialler` reaches a server that is reached by ssh; `connect` opens a link some way of its own. What is
+    slow to load is loaded in a thread, so that keys typed meanwhile are taken.
 
     Raises:
         StoreError: a newer collab wrote the journal.
@@ -96,7 +107,7 @@ async def start_session(target: Target, settings: JoinSettings, device: bytes) -
     session = Session(
         document,
         journal=journal,
-        connect=None if settings.is_offline else Connector(target, settings).connect,
+        connect=None if settings.is_offline else connect or Connector(target, settings, dialler).connect,
         dice=random.random,
         greeting=told,
         read_n=await asyncio.to_thread(last_read, settings.folders.read_file, str(target)),
@@ -111,13 +122,13 @@ async def start_session(target: Target, settings: JoinSettings, device: bytes) -
 
 def _keep_credentials(target: Target, settings: JoinSettings, session: Session) -> None:
     """Have what the server gives in exchange for an invite stored, for the next join."""
-    if target.server is None or target.server.url is None:
+    if target.server is None or not target.server.takes_token:
         return
     from collab_cli.credential_keeper import CredentialKeeper
     from collab_cli.credentials import Credentials
 
     stored = Credentials(settings.folders.credentials_file)
-    keeper = CredentialKeeper(stored, target.server.url, target.room)
+    keeper = CredentialKeeper(stored, str(target.server), target.room)
     keeper.on_trouble = lambda text: session.on_notice(text)  # noqa: PLW0108  # the screen sets it later
     session.on_granted = keeper.granted
 
@@ -138,6 +149,11 @@ def _open_journal(
     except StoreError as error:
         _log.error("no journal: %s", error)
         return None, Contents(origin), f"no journal, changes are only in this window: {error}"
+
+
+def has_journal(target: Target, settings: JoinSettings) -> bool:
+    """Tell whether something of `target` is kept on this machine already."""
+    return _place(target, settings)[1].exists()
 
 
 def _place(target: Target, settings: JoinSettings) -> tuple[str, Path]:
@@ -201,10 +217,11 @@ def _give_memory_back() -> None:
 class Connector:
     """Opens one link after another to one room, and remembers the room when the first has opened."""
 
-    def __init__(self, target: Target, settings: JoinSettings) -> None:
+    def __init__(self, target: Target, settings: JoinSettings, dialler: SshDialler | None = None) -> None:
         from collab_cli.local_server import LocalServer
 
         self._target = target
+        self._dialler = dialler
         self._recent_file = settings.folders.recent_file
         self._is_remembered = False
         self._caller = os.urandom(_CALLER_BYTES).hex()
@@ -231,6 +248,32 @@ class Connector:
         room, server = self._target.room, self._target.server
         if self._local is not None:
             return await self._local.reach(lambda path: open_link(Address(room, unix_path=path)))
+        if self._dialler is not None:
+            return await self._open_by_ssh(self._dialler)
         if server is not None and server.url is not None:
             return await open_link(Address(room, url=server.url), caller=self._caller)
         return await open_link(Address(room, unix_path=server.unix_path if server else None))
+
+    async def _open_by_ssh(self, dialler: SshDialler) -> WebSocketLink:
+        from collab_cli.local_server import is_nobody_there
+        from collab_client.link import Address, open_link
+
+        server = self._target.server
+        is_tcp = server is not None and server.takes_token
+        pipe = await dialler.open()
+        link = None
+        try:
+            link = await open_link(
+                Address(self._target.room, name=str(self._target)),
+                caller=self._caller if is_tcp else "",
+                pipe=pipe.socket,
+                on_closed=pipe.end_soon,
+            )
+            return link
+        except LinkError as error:
+            if is_tcp and is_nobody_there(error):  # ssh knows why; of a relay we would have heard
+                raise await asyncio.to_thread(dialler.told, pipe) from error
+            raise
+        finally:
+            if link is None:
+                pipe.end_soon()

@@ -1,4 +1,4 @@
-"""What people type to name a room, as a value: ROOM, ws://HOST/ROOM, wss://…, unix:///PATH?room=ROOM.
+"""What people type to name a room, as a value: ROOM, ssh://HOST/ROOM, ws://HOST/ROOM, wss://…, unix:///PATH?room=ROOM.
 
 An address of a network server may end in #TOKEN, which lets its bearer in: it is kept out of every message.
 """
@@ -12,24 +12,35 @@ from typing import Final
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from collab_cli.exits import UsageError
+from collab_cli.ssh.address import SshServer, ssh_server
 from collab_protocol.errors import NameRefused
 from collab_protocol.names import check_room_name, is_token
 
-_FORMS: Final = "ROOM, ws://HOST[:PORT]/ROOM, wss://HOST[:PORT]/ROOM or unix:///PATH.sock?room=ROOM"
-_SERVER_FORMS: Final = "ws://HOST[:PORT], wss://HOST[:PORT] or unix:///PATH.sock"
+_FORMS: Final = (
+    "ROOM, ws://HOST[:PORT]/ROOM, wss://HOST[:PORT]/ROOM, ssh://HOST/ROOM or unix:///PATH.sock?room=ROOM"
+)
+_SERVER_FORMS: Final = "ws://HOST[:PORT], wss://HOST[:PORT], ssh://HOST or unix:///PATH.sock"
 _WITHOUT: Final = "leave it and the '#' out"
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server that somebody runs: at `url` (ws:// or wss://, without a path) or behind a Unix socket."""
+    """A server that somebody runs: at `url` (ws://, wss://, no path), behind a Unix socket, or by ssh."""
 
     url: str | None = None
     unix_path: Path | None = None
+    ssh: SshServer | None = None
 
     def __str__(self) -> str:
         """Return what to give to --server."""
+        if self.ssh is not None:
+            return str(self.ssh)
         return self.url if self.url is not None else f"unix://{self.unix_path}"
+
+    @property
+    def takes_token(self) -> bool:
+        """Tell whether it may ask for a token: over TCP; a Unix socket tells it which account comes."""
+        return self.url is not None or (self.ssh is not None and self.ssh.via_tcp is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +58,8 @@ class Target:
         """Return what to type to come here again; the token is never part of it."""
         if self.server is None:
             return self.room
+        if self.server.ssh is not None:
+            return self.server.ssh.address(f"/{self.room}")
         if self.server.unix_path is not None:
             return f"unix://{self.server.unix_path}?room={self.room}"
         return f"{self.server.url}/{self.room}"
@@ -69,7 +82,7 @@ def parse_target(typed: str, server: Server | None = None, *, is_insecure: bool 
             f"what follows '#' in the address of {target.room} is no token: "
             f"copy the whole link, or {_WITHOUT}"
         )
-    if target.server is None or target.server.url is None:
+    if target.server is None or not target.server.takes_token:
         raise UsageError(
             f"a token is for a server's address, as in wss://HOST/{target.room}#TOKEN: here {_WITHOUT}"
         )
@@ -85,6 +98,8 @@ def _parse_target(typed: str, server: Server | None, is_insecure: bool) -> Targe
         if room is None:
             raise UsageError(f"{typed} names no room: write unix:///PATH.sock?room=ROOM")
         return Target(room_name(room), Server(unix_path=_socket_path(parts, typed)))
+    if parts.scheme == "ssh":
+        return Target(room_name(unquote(parts.path).strip("/")), Server(ssh=ssh_server(parts)))
     if parts.query:
         raise UsageError(f"{typed} has a '?': write {parts.scheme}://HOST[:PORT]/ROOM")
     return Target(room_name(unquote(parts.path).strip("/")), _network_server(parts, typed, is_insecure))
@@ -103,6 +118,10 @@ def parse_server(typed: str, *, is_insecure: bool = False) -> Server:
         if parts.query:
             raise UsageError(f"{typed} has a '?': a server is written unix:///PATH.sock, its room apart")
         return Server(unix_path=_socket_path(parts, typed))
+    if parts.scheme == "ssh":
+        if parts.path.strip("/"):
+            raise UsageError(f"{typed} is more than a server: write ssh://[USER@]HOST[:PORT], its room apart")
+        return Server(ssh=ssh_server(parts))
     if parts.path.strip("/") or parts.query:
         raise UsageError(f"{typed} is more than a server: write {parts.scheme}://HOST[:PORT], its room apart")
     return _network_server(parts, typed, is_insecure)
@@ -138,9 +157,9 @@ def _split(typed: str, forms: str = _FORMS) -> SplitResult:
         _ = parts.port
     except ValueError as error:
         raise UsageError(f"{typed!r} is no address: {error}") from error
-    if parts.scheme not in ("ws", "wss", "unix"):
+    if parts.scheme not in ("ws", "wss", "unix", "ssh"):
         raise UsageError(f"{typed!r} is no address of a collab server: write {forms}")
-    if parts.username is not None or parts.password is not None:
+    if parts.scheme != "ssh" and (parts.username is not None or parts.password is not None):
         raise UsageError(f"{parts.scheme}://… may hold no user or password: write {forms}")
     return parts
 

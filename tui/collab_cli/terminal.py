@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
 import os
 import select
 import signal
 import sys
 import termios
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import FrameType
@@ -17,13 +19,15 @@ from typing import Final
 
 from collab_cli.exits import SIGNAL, UsageError
 
+_log = logging.getLogger(__name__)
+
 COLUMNS: Final = 40
 ROWS: Final = 10
 
 _ENTER: Final = "\x1b[?1049h"
 _LEAVE: Final = "\x1b[?1049l"
 
-_RESET: Final = (
+RESET: Final = (
     "\x1b[<u"  # kitty keyboard protocol off
     "\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?1015l\x1b[?1016l"  # mouse off
     "\x1b[?1004l\x1b[?2004l\x1b[?2048l\x1b[?2026l"  # focus, bracketed paste, size reports, held output off
@@ -35,7 +39,18 @@ _ENDING: Final = (signal.SIGTERM, signal.SIGHUP)
 """Would end us on the spot, whatever state the terminal is in."""
 
 _RESET_S: Final = 0.5
-"""How long a terminal may make us wait before what it has not taken is dropped for `_RESET`."""
+"""How long a terminal may make us wait before what it has not taken is dropped for `RESET`."""
+
+HANGUP_S: Final = 1.6
+"""How long after a hang-up the process may take to end by itself; 2 s are promised."""
+
+_STOP_S: Final = 5.0
+"""The same after another signal."""
+
+_KEEP_S: Final = 5.0
+"""How much longer it may take to bring to disk what was typed: a disk may be slow."""
+
+_LOOK_S: Final = 0.02
 
 
 def check_terminal(environ: Mapping[str, str]) -> None:
@@ -48,7 +63,10 @@ def check_terminal(environ: Mapping[str, str]) -> None:
         raise UsageError("join needs a terminal for its input and output: run it in one, without pipes")
     if environ.get("TERM", "") in ("", "dumb"):
         raise UsageError("this terminal cannot place text (TERM is empty or dumb): use another, or set TERM")
-    size = os.get_terminal_size(1)
+    try:
+        size = os.get_terminal_size(1)
+    except OSError as error:
+        raise UsageError("the terminal is gone") from error
     # A terminal that does not say how large it is (0 by 0, over some serial lines) is taken as it comes.
     if 0 < size.columns < COLUMNS or 0 < size.lines < ROWS:
         raise UsageError(
@@ -64,21 +82,34 @@ def can_draw_unicode() -> bool:
 class Screen(io.TextIOWrapper):
     """What the app draws on: a copy of the real terminal, that knows whether it was given back.
 
-    When the terminal is gone (its window was closed, the line was cut), `on_gone` is called once, in a
-    thread of its own or the one that writes, and what is drawn from then on goes nowhere: Textual's
-    writer would die of the error, and the app wait for it for ever. Not everybody is sent SIGHUP.
+    When the terminal is gone (its window was closed, the line was cut), the process gets SIGHUP, once, also
+    where nobody sent one or it came ignored; and if that does not end it in time, it is ended by force. What
+    is drawn from then on goes nowhere: Textual's writer would die of the error, and the app wait for it for
+    ever.
     """
 
     def __init__(self) -> None:
-        self.on_gone: Callable[[], None] | None = None
+        """Raises: termios.error: the terminal is gone already."""
+        self.is_keeping: Callable[[], bool] = lambda: False
+        """Whether something is on its way to the disk, which force waits for."""
         self._modes = termios.tcgetattr(0)
         self._is_taken = False
         self._is_gone = False
+        self._is_over = False
         super().__init__(
             io.BufferedWriter(io.FileIO(os.dup(1), "w")),
             encoding=sys.stdout.encoding,
             errors="replace",
         )
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the terminal is gone."""
+        return self._is_gone
+
+    def speak_utf8(self) -> None:
+        """Write UTF-8 from here on, whatever the locale says."""
+        self.reconfigure(encoding="utf-8", errors="replace")
 
     def write(self, text: str, /) -> int:
         if _ENTER in text:
@@ -87,7 +118,7 @@ class Screen(io.TextIOWrapper):
             try:
                 return super().write(text)
             except OSError:
-                self._lose()
+                self.lose()
         return len(text)
 
     def flush(self) -> None:
@@ -95,7 +126,7 @@ class Screen(io.TextIOWrapper):
             try:
                 super().flush()
             except OSError:
-                self._lose()
+                self.lose()
 
     def take_keys(self) -> None:
         """Keep what is typed from here on for the app: no echo, no waiting for Enter, no flow control.
@@ -119,20 +150,38 @@ class Screen(io.TextIOWrapper):
     def _wait_for_hangup(self) -> None:
         poll = select.poll()
         poll.register(0, 0)  # a hangup is told without being asked for
-        if any(event & select.POLLHUP for _, event in poll.poll()):
-            self._lose()
+        if any(event & (select.POLLHUP | select.POLLERR) for _, event in poll.poll()):
+            self.lose()
 
-    def _lose(self) -> None:
+    def lose(self) -> None:
+        """Take note that the terminal is gone; any thread may find that out."""
         if not self._is_gone:
             self._is_gone = True
-            if self.on_gone is not None:
-                self.on_gone()
+            self.end_by_force(signal.SIGHUP)
+            if not self._is_over:
+                os.kill(os.getpid(), signal.SIGHUP)
+
+    def end_by_force(self, number: int) -> None:
+        """Have the process end as by signal `number`, the terminal given back, if it does not in time."""
+        threading.Thread(target=self._wait_for_end, args=(number,), name="force", daemon=True).start()
+
+    def _wait_for_end(self, number: int) -> None:
+        after_s = HANGUP_S if number == signal.SIGHUP else _STOP_S
+        time.sleep(after_s)
+        ends_at = time.monotonic() + _KEEP_S
+        while self.is_keeping() and time.monotonic() < ends_at:
+            time.sleep(_LOOK_S)
+        if not self._is_gone:  # else a log that hangs would keep us
+            _log.error("did not end within %.1f s: ending by force", after_s)
+        self.restore()
+        os._exit(SIGNAL + number)
 
     def restore(self) -> None:
         """Give the terminal back; a terminal that is gone is let go.
 
         Whoever took it may have done so before, but not all of it reaches a terminal that is behind.
         """
+        self._is_over = True
         self.give_keys()
         if self._is_taken:
             self._is_taken = False
@@ -141,7 +190,7 @@ class Screen(io.TextIOWrapper):
 
 
 def _reset(fd: int) -> None:
-    """Write `_RESET` to the terminal `fd`, without blocking; if need be, what it has not taken is dropped.
+    """Write `RESET` to the terminal `fd`, without blocking; if need be, what it has not taken is dropped.
 
     Raises: OSError, termios.error: the terminal is gone, or another thread is stuck writing to it.
     """
@@ -150,9 +199,9 @@ def _reset(fd: int) -> None:
     except OSError:  # it may not be opened anew, as after `su`; then a write may block
         own = os.dup(fd)
     try:
-        if not _put(own, _RESET.encode()):
+        if not _put(own, RESET.encode()):
             termios.tcflush(own, termios.TCOFLUSH)
-            _put(own, _RESET.encode())
+            _put(own, RESET.encode())
     finally:
         os.close(own)
 
@@ -164,10 +213,6 @@ def _put(fd: int, data: bytes) -> bool:
     return not data
 
 
-def _end(number: int, _: FrameType | None) -> None:
-    raise SystemExit(SIGNAL + number)
-
-
 @contextlib.contextmanager
 def take_screen(log_file: Path) -> Iterator[Screen]:
     """Let the app draw on the terminal, and everything that is written to fd 2 go to `log_file`.
@@ -176,10 +221,20 @@ def take_screen(log_file: Path) -> Iterator[Screen]:
     inside, `sys.__stderr__` is the Screen and fd 2 is the log. Afterwards all is as it was, also when a
     signal ended the process that nobody inside handles.
     """
-    ending = [number for number in _ENDING if signal.getsignal(number) is signal.SIG_DFL]
-    for number in ending:
-        signal.signal(number, _end)
-    screen = Screen()
+    try:
+        screen = Screen()
+    except termios.error as error:
+        raise SystemExit(SIGNAL + signal.SIGHUP) from error
+
+    def end(number: int, _: FrameType | None) -> None:
+        screen.end_by_force(number)  # what is raised here is lost when it meets a callback of the collector
+        raise SystemExit(SIGNAL + number)
+
+    kept_signals = {number: signal.getsignal(number) for number in _ENDING}
+    if kept_signals[signal.SIGTERM] is not signal.SIG_DFL:
+        del kept_signals[signal.SIGTERM]
+    for number in kept_signals:
+        signal.signal(number, end)
     sys.stderr.flush()
     kept_stderr = os.dup(2)
     log = os.open(log_file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
@@ -188,10 +243,12 @@ def take_screen(log_file: Path) -> Iterator[Screen]:
     kept_name = sys.__stderr__
     sys.__stderr__ = screen  # type: ignore[misc]  # "Final" to typeshed, a plain name to Python
     try:
-        screen.take_keys()
+        screen.watch()
+        with contextlib.suppress(termios.error):  # the terminal is gone: that has been seen
+            screen.take_keys()
         yield screen
     finally:
-        for number in ending:
+        for number in kept_signals:
             signal.signal(number, signal.SIG_IGN)
         with contextlib.suppress(OSError, ValueError):
             screen.flush()
@@ -203,5 +260,5 @@ def take_screen(log_file: Path) -> Iterator[Screen]:
         os.close(kept_stderr)
         with contextlib.suppress(OSError, ValueError):
             screen.close()
-        for number in ending:
-            signal.signal(number, signal.SIG_DFL)
+        for number, handler in kept_signals.items():
+            signal.signal(number, handler)

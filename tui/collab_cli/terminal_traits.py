@@ -1,11 +1,17 @@
-"""What the terminal can do: from the environment and, for its background, from asking it.
+"""What the terminal can do: from the environment and, where that leaves it open, from asking, all at once.
 
-    ESC ] 11 ; ? ST     which background? Answered with ESC ] 11 ; rgb:RRRR/GGGG/BBBB, or not at all
-    ESC [ c             what are you? (DA1) Every terminal answers this one, so its answer ends the waiting
+    ESC ] 11 ; ? ST         which background? Answered with ESC ] 11 ; rgb:RRRR/GGGG/BBBB, or not at all
+    ESC [ 48:2::1:2:3 m     a background as RGB, and
+    ESC P $ q m ST          how is text drawn now? (DECRQSS) Who has RGB says so, though SSH loses COLORTERM
+    ESC [ 6 n é ESC [ 6 n   where is the cursor, before and after two bytes of UTF-8? One cell on if that is
+                            spoken here, else two: over SSH the locale may be another machine's
+    ESC [ c                 what are you? (DA1) Every terminal answers this one, which ends the waiting
 
-The answers come where keys come from. What is typed meanwhile is handed on in `Traits.typed`, and so is the
-beginning of an answer that had not come whole in time: the app's parser must see those bytes before it reads
-on. An answer that comes later still is the parser's to drop; Textual's takes it for typed text.
+What a terminal does not know, it may show: that is asked between ESC 7 and ESC 8, and the row is cleared
+from there on. The answers come where keys come from. What is typed meanwhile is handed on in `Traits.typed`,
+and so is the beginning of an answer that had not come whole in time: the app's parser must see those bytes
+before it reads on. An answer that comes later still is the parser's to drop; Textual's takes it for typed
+text.
 """
 
 from __future__ import annotations
@@ -16,23 +22,37 @@ import re
 import select
 import termios
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Self
 
 from collab_cli.settings.flags import Theme
 
-_QUERY: Final = b"\x1b]11;?\x1b\\\x1b[c"
+_ASK_BACKGROUND: Final = b"\x1b]11;?\x1b\\"
+_ASK_RGB: Final = b"\x1b[48:2::1:2:3m\x1bP$qm\x1b\\\x1b[0m"
+_ASK_WIDTH: Final = b"\x1b[6n\xc3\xa9\x1b[6n"
+_ASK_WHAT: Final = b"\x1b[c"
+
+_CELLS_OF_BYTES: Final = 2
+"""What `_ASK_WIDTH` moves the cursor where each byte is a letter, and in EUC, where both are a wide one."""
 
 _LOCAL_S: Final = 0.1
 _REMOTE_S: Final = 0.3
 """From asking on; twice a slow round trip. What loads in the meantime counts as waiting."""
 
+_ENCODING_S: Final = 1.0
+"""The same where the encoding is in question: all letters hang on it, and few locales are not UTF-8."""
+
 _READ_BYTES: Final = 4096
 
 _ANSWER: Final = re.compile(rb"\x1b\]11;([^\x07\x1b]*)(?:\x07|\x1b\\)")
 _FENCE: Final = re.compile(rb"\x1b\[\?[0-9;]*c")
+_SETTING: Final = re.compile(rb"\x1bP[01]?\$r([^\x07\x1b]*)(?:\x07|\x1b\\)")
+_PLACES: Final = re.compile(rb"\x1b\[(\d+);(\d+)R")
+
+_RGB_KEPT: Final = re.compile(rb"(?:^|[;:m])48[:;]2(?:[:;]\d*)?[:;]1[:;]2[:;]3(?:[;m]|$)")
+"""The colour as it was set: with a colour space or without, by colons (ISO 8613-6) or semicolons (xterm)."""
 
 _RGB: Final = re.compile(
     rb"rgba?:([0-9a-fA-F]{1,4})/([0-9a-fA-F]{1,4})/([0-9a-fA-F]{1,4})(?:/[0-9a-fA-F]{1,4})?"
@@ -41,6 +61,11 @@ _RGB: Final = re.compile(
 
 _MANY_COLOURS: Final = ("256color", "direct", "kitty", "ghostty", "alacritty", "foot", "wezterm", "contour")
 """In TERM: 256 colours or more, though COLORTERM may be lost on the way (sudo and SSH drop it)."""
+
+_ALL_COLOURS: Final = ("direct", "kitty", "ghostty", "alacritty", "foot", "wezterm", "contour", "tmux")
+"""In TERM: RGB, as their documentation says. tmux (from 2.2) makes of it what its own terminal has."""
+
+_FEW_COLOURS: Final = (Theme.SIXTEEN, Theme.MONO)
 
 _OSC_9: Final = ("iterm", "wezterm", "ghostty", "kitty")
 """In TERM_PROGRAM or TERM: who shows notifications so (their documentation on escape sequences)."""
@@ -61,6 +86,18 @@ class Traits:
     """It makes a notification of the desktop of ESC ] 9 ; text BEL."""
     typed: bytes
     """Came from the terminal while it was asked and is no answer: to be read before all else."""
+    is_utf8: bool = True
+    """It speaks UTF-8, whatever the locale says, or does not tell; False: it speaks what the locale says."""
+    has_all_colours: bool = False
+    """It shows RGB; False also where that does not matter, with the themes of few colours or none."""
+
+
+def tell_textual(traits: Traits, environ: MutableMapping[str, str]) -> None:
+    """Have Textual see the terminal as we do: it reads the environment when an app is made."""
+    # It has been heeded; Textual would have a filter of its own, and take an empty one for set.
+    environ.pop("NO_COLOR", None)
+    if traits.has_all_colours:
+        environ["COLORTERM"] = "truecolor"
 
 
 class TerminalQuery:
@@ -87,13 +124,16 @@ class TerminalQuery:
         self._modes: list[Any] | None = None
         self._asked_at = 0.0
         self._is_asked = False
+        self._needs_rgb = self._theme not in _FEW_COLOURS and not has_all_colours(environ)
+        self._needs_width = not can_draw_unicode and not _is_linux_console(environ)
 
     def __enter__(self) -> Self:
-        if self._theme is None:
+        if query := self._query():
             try:
                 self._modes = termios.tcgetattr(self._fd_in)
+                termios.tcgetattr(self._fd_out)
                 termios.tcsetattr(self._fd_in, termios.TCSANOW, _listening(self._modes))
-                self._is_asked = _write(self._fd_out, _QUERY)
+                self._is_asked = _write(self._fd_out, query)
             except (termios.error, OSError):  # no terminal, or it is gone: found out by whoever draws on it
                 self._is_asked = False
             self._asked_at = time.monotonic()
@@ -108,27 +148,49 @@ class TerminalQuery:
                 termios.tcsetattr(self._fd_in, termios.TCSANOW, self._modes)
 
     def traits(self) -> Traits:
-        """Return what the terminal can do; waits for its answer, at most 0.1 s from asking (SSH: 0.3 s)."""
-        theme, typed = self._theme, b""
+        """Return what the terminal can do; waits for its answer, at most 0.1 s from asking (SSH: 0.3 s).
+
+        Where the encoding is in question, at most 1 s.
+        """
+        theme, typed, came = self._theme, b"", b""
         if self._is_asked:
             came = self._read_answers()
-            theme = _theme_of_answer(came)
-            typed = _FENCE.sub(b"", _ANSWER.sub(b"", came))
+            theme = theme or _theme_of_answer(came)
+            typed = self._without_answers(came)
         environ = self._environ
         is_linux_console = _is_linux_console(environ)
+        cells = _cells_moved(came) if self._needs_width else 0
+        has_all_colours = not self._needs_rgb or _has_kept_rgb(came)
         return Traits(
             theme=theme or _theme_of_colorfgbg(environ) or Theme.DARK,
-            is_ascii=is_linux_console or not self._can_draw_unicode,
+            is_ascii=is_linux_console or not (self._can_draw_unicode or cells == 1),
             is_remote=_is_remote(environ),
             is_linux_console=is_linux_console,
             multiplexer=_multiplexer(environ),
             has_osc9=_has_osc9(environ),
             typed=typed,
+            is_utf8=self._can_draw_unicode or cells != _CELLS_OF_BYTES,
+            has_all_colours=has_all_colours and self._theme not in _FEW_COLOURS,
         )
+
+    def _query(self) -> bytes:
+        """Return what to ask; empty for nothing."""
+        asked = b"" if self._theme is not None else _ASK_BACKGROUND
+        shown = (_ASK_RGB if self._needs_rgb else b"") + (_ASK_WIDTH if self._needs_width else b"")
+        if shown:
+            asked += b"\x1b7" + shown + b"\x1b8\x1b[0m\x1b[K"
+        return asked and asked + _ASK_WHAT
+
+    def _without_answers(self, came: bytes) -> bytes:
+        """Return what was typed, of all that came."""
+        typed = _SETTING.sub(b"", _FENCE.sub(b"", _ANSWER.sub(b"", came)))
+        # Without the question it is F3 with a modifier.
+        return _PLACES.sub(b"", typed, count=2) if self._needs_width else typed
 
     def _read_answers(self) -> bytes:
         """Return all that came until the answer to the last question, or until it is too late."""
-        ends_at = self._asked_at + (_REMOTE_S if _is_remote(self._environ) else _LOCAL_S)
+        wait_s = _REMOTE_S if _is_remote(self._environ) else _LOCAL_S
+        ends_at = self._asked_at + (_ENCODING_S if self._needs_width else wait_s)
         came = b""
         while _FENCE.search(came) is None:
             # What has come by now is read even when loading took longer than that.
@@ -175,6 +237,12 @@ def has_many_colours(environ: Mapping[str, str]) -> bool:
     return bool(environ.get("COLORTERM")) or any(name in term for name in _MANY_COLOURS)
 
 
+def has_all_colours(environ: Mapping[str, str]) -> bool:
+    """Tell whether the environment promises RGB."""
+    term = environ.get("TERM", "")
+    return environ.get("COLORTERM") in ("truecolor", "24bit") or any(name in term for name in _ALL_COLOURS)
+
+
 def _is_linux_console(environ: Mapping[str, str]) -> bool:
     return environ.get("TERM", "").split("-")[0] == "linux"
 
@@ -201,6 +269,17 @@ def _theme_of_answer(came: bytes) -> Theme | None:
     red, green, blue = (int(part, 16) / (16 ** len(part) - 1) for part in colour.groups())
     # Rec. 601, and the half: as Neovim decides it (runtime/lua/vim/_defaults.lua).
     return Theme.LIGHT if 0.299 * red + 0.587 * green + 0.114 * blue > 0.5 else Theme.DARK
+
+
+def _has_kept_rgb(came: bytes) -> bool:
+    return any(_RGB_KEPT.search(answer[1]) for answer in _SETTING.finditer(came))
+
+
+def _cells_moved(came: bytes) -> int:
+    """Return how far two bytes of UTF-8 moved the cursor; 0 when nobody says so."""
+    columns = [int(column) for _, column in _PLACES.findall(came)]
+    # At the right edge it stays where it is, or goes to the next row: that tells nothing.
+    return max(0, columns[1] - columns[0]) if len(columns) > 1 else 0
 
 
 def _theme_of_colorfgbg(environ: Mapping[str, str]) -> Theme | None:

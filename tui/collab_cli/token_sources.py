@@ -41,7 +41,7 @@ def with_token(
     Raises:
         UsageError: what was given is no token, or cannot be read.
     """
-    if target.server is None or target.server.url is None:
+    if target.server is None or not target.server.takes_token:
         if token_file is not None:
             raise UsageError("--token-file is for rooms at ws:// or wss://: leave it out")
         return target
@@ -53,7 +53,7 @@ def with_token(
         return replace(target, token=_checked(_ask(str(target)), "what was typed"))
     if token_file is not None:
         return replace(target, token=_checked(_read(token_file), f"what is in {token_file}"))
-    return _with_stored(target, target.server.url, credentials_file)
+    return _with_stored(target, str(target.server), credentials_file)
 
 
 def _with_stored(target: Target, url: str, credentials_file: Path) -> Target:

@@ -1,4 +1,4 @@
-"""One link to a server: frames in, frames out, over TCP, TLS or a Unix socket."""
+"""One link to a server: frames in, frames out, over TCP, TLS, a Unix socket, or a pipe that leads there."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import asyncio
 import contextlib
 import email.utils
 import ipaddress
+import socket
 import ssl
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -55,21 +57,28 @@ class Link(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a room is: at `url` (ws:// or wss://), or behind a Unix socket where one is given."""
+    """Where a room is: at `url` (ws:// or wss://), or behind a Unix socket where one is given.
+
+    `name` is what people call it, where that is neither.
+    """
 
     room: str
     url: str = "ws://localhost"
     unix_path: Path | None = None
+    name: str = ""
 
     def __str__(self) -> str:
+        if self.name:
+            return self.name
         return f"unix://{self.unix_path}?room={self.room}" if self.unix_path else f"{self.url}/{self.room}"
 
 
 class WebSocketLink:
-    """A link over one WebSocket."""
+    """A link over one WebSocket. `on_closed()` is called when it has been closed; it must not block."""
 
-    def __init__(self, websocket: ClientConnection) -> None:
+    def __init__(self, websocket: ClientConnection, *, on_closed: Callable[[], None] = lambda: None) -> None:
         self._websocket = websocket
+        self._on_closed = on_closed
 
     async def send(self, frame: bytes) -> None:
         try:
@@ -86,10 +95,13 @@ class WebSocketLink:
 
     async def close(self, code: int = CloseCode.NORMAL, reason: str = "") -> None:
         # Closing waits for what is still to be written, for ever where nobody takes it.
-        with contextlib.suppress(Exception):
-            async with asyncio.timeout(_CLOSE_TIMEOUT_S):
-                await self._websocket.close(code, reason)
-        self._websocket.transport.abort()
+        try:
+            with contextlib.suppress(Exception):
+                async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+                    await self._websocket.close(code, reason)
+        finally:
+            self._websocket.transport.abort()
+            self._on_closed()
 
 
 class StraightConnect(connect):
@@ -99,11 +111,18 @@ class StraightConnect(connect):
         return exc
 
 
-async def open_link(address: Address, *, caller: str = "") -> WebSocketLink:
-    """Open a link to the room at `address`.
+async def open_link(
+    address: Address,
+    *,
+    caller: str = "",
+    pipe: socket.socket | None = None,
+    on_closed: Callable[[], None] = lambda: None,
+) -> WebSocketLink:
+    """Open a link to the room at `address`, through `pipe` where something leads there already.
 
     `caller` is a number in hexadecimal by which a server tells clients at one address from each other; it
-    names nobody, and each process draws its own.
+    names nobody, and each process draws its own. `on_closed` is as for `WebSocketLink`, and not called when
+    no link comes of it.
 
     Raises:
         LinkError: nothing answers there, or it does not want us; the text says what to do.
@@ -117,16 +136,25 @@ async def open_link(address: Address, *, caller: str = "") -> WebSocketLink:
             subprotocol=SUBPROTOCOL,
             max_bytes=limits.FRAME_BYTES,
             caller=caller,
-        )
+            pipe=pipe,
+        ),
+        on_closed=on_closed,
     )
 
 
 async def open_websocket(
-    address: str, url: str, *, unix_path: Path | None, subprotocol: str, max_bytes: int, caller: str = ""
+    address: str,
+    url: str,
+    *,
+    unix_path: Path | None,
+    subprotocol: str,
+    max_bytes: int,
+    caller: str = "",
+    pipe: socket.socket | None = None,
 ) -> ClientConnection:
     """Open a WebSocket at `url`, or behind a Unix socket; `address` is what people call it.
 
-    `caller` is as for `open_link`; frames of `max_bytes` are taken.
+    `caller` and `pipe` are as for `open_link`; frames of `max_bytes` are taken.
 
     Raises:
         LinkError: as `open_link`.
@@ -142,6 +170,8 @@ async def open_websocket(
         "additional_headers": {CALLER_HEADER: caller} if caller else None,
     }
     try:
+        if pipe is not None:
+            return await StraightConnect(url, sock=pipe, proxy=None, **options)
         if unix_path is not None:
             return await StraightConnect(url, unix=True, path=str(unix_path), proxy=None, **options)
         # A proxy has a loopback of its own, and would read what is not encrypted because it stays here.

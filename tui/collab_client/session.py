@@ -265,7 +265,7 @@ class Session(Listeners):
                 hint_s = await self._one_link(self._connect)
                 if self._is_closing:
                     break
-                if self._truth.refusal is not None:
+                if self._truth.refusal is not None or self._truth.asks_person:
                     await self._until_asked()
                     continue
                 if self._begins_again and self._displaced_in_a_row < _DISPLACED_MOST:
@@ -289,6 +289,7 @@ class Session(Listeners):
         await self._caller.until_asked()
         if not self._is_closing:
             self._truth.refusal = None
+            self._truth.asks_person = False
             self._displaced_in_a_row = 0
 
     async def _close_journal(self) -> None:
@@ -324,6 +325,9 @@ class Session(Listeners):
             # Once it has worked, a proxy's 404 or a bad answer is a server that is being restarted.
             if error.is_final and not truth.has_connected:
                 self._refuse(Refused(FaultCode.BROKEN, str(error)))
+            elif error.asks_person:
+                truth.asks_person = True
+                caller.forget()
             if error.retry_after_s is not None:
                 truth.dismissal = Dismissed(str(error), True, error.retry_after_s)
             return error.retry_after_s

@@ -26,7 +26,8 @@ class Status:
     """One state of the status line: the words, and how many rows have no receipt.
 
     Where there is no room for all of a refusal, `reason` is what may be cut of it, and `brief` says behind it
-    in fewer words where changes are. `is_over`: nothing is tried again until the person asks for it.
+    in fewer words where changes are. `is_over`: nothing is tried again until the person asks for it;
+    `asks_person`: nor is it before the person has answered what is asked on the way to the server.
     """
 
     kind: StatusKind
@@ -35,6 +36,7 @@ class Status:
     reason: str = ""
     brief: str = ""
     is_over: bool = False
+    asks_person: bool = False
 
 
 _ASCII: Final = str.maketrans({"…": "..", "✓": "ok:", "↑": "^", "⧗": "~", "✗": "error:", "–": "-", "·": "|"})
@@ -90,10 +92,20 @@ def saving(unsaved: int) -> Status:
     return Status(StatusKind.SAVING, f"↑ {unsaved} saving", unsaved)
 
 
-def offline(unsaved: int, retry_in_s: float | None, kept: int = 0, *, is_connecting: bool = False) -> Status:
+def offline(
+    unsaved: int,
+    retry_in_s: float | None,
+    kept: int = 0,
+    *,
+    is_connecting: bool = False,
+    asks_person: bool = False,
+) -> Status:
     """There is no link; `kept` of the unsaved changes are in the journal, on this machine's disk."""
     what_next = " · connecting" if is_connecting else _retry(retry_in_s, " · ")
-    return Status(StatusKind.OFFLINE, "! offline" + _kept(unsaved, kept, " – ") + what_next, unsaved)
+    if asks_person:
+        what_next = " · ssh asks: F5"  # short: it stands behind all else, and must be there in 80 cells
+    words = "! offline" + _kept(unsaved, kept, " – ") + what_next
+    return Status(StatusKind.OFFLINE, words, unsaved, is_over=asks_person, asks_person=asks_person)
 
 
 def busy(unsaved: int, retry_in_s: float | None, kept: int = 0) -> Status:

@@ -29,6 +29,8 @@ class Truth:
     ) -> None:
         self.refusal: Refused | None = None
         self.dismissal: Dismissed | None = None
+        self.asks_person = False
+        """Whether nothing is tried again before a person has answered what is asked."""
         self.has_connected = False
         self.status = say.connecting()
         self._document = document
@@ -105,4 +107,10 @@ class Truth:
                 retry_in_s = None if caller.retry_at is None else max(0.0, caller.retry_at - self._clock())
                 if self.dismissal is not None and self.dismissal.is_busy:
                     return say.busy(unsaved, retry_in_s, kept)
-                return say.offline(unsaved, retry_in_s, kept, is_connecting=caller.is_connecting)
+                return say.offline(
+                    unsaved,
+                    retry_in_s,
+                    kept,
+                    is_connecting=caller.is_connecting,
+                    asks_person=self.asks_person and not caller.is_connecting,
+                )

@@ -7,7 +7,7 @@ slow to load. What is typed meanwhile waits in the editor.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -117,6 +117,7 @@ class CollabApp(App[Outcome], inherit_bindings=False):
         self._toasts = Toasts(
             show=lambda text: self._line.show(notice=text), later=self.set_timer, clock=config.clock
         )
+        self._came_of_asking = "" if config.ask is None else config.greeting
         self._said_saved: tuple[str, tuple[object, ...]] | None = None  # what Ctrl-S told, and of what
         self._surroundings_timer: Timer | None = None
         self.title = safe_name(config.room)
@@ -211,6 +212,11 @@ class CollabApp(App[Outcome], inherit_bindings=False):
     def typed_before(self) -> bytes:
         """What was typed before the app had the terminal."""
         return self._config.typed
+
+    @property
+    def holds_typed(self) -> bool:
+        """Whether something typed waits for there to be a text."""
+        return bool(self._config.typed or self._early) or (self._early is None and self._editor.holds_typed)
 
     def write(self, data: str) -> None:
         """Write to the terminal, in order with what is drawn."""
@@ -385,7 +391,7 @@ class CollabApp(App[Outcome], inherit_bindings=False):
         if status.is_over != self._bars.is_over:
             self._bars.is_over = status.is_over
             self._hints.show(self._bars.hints)
-            if status.is_over:
+            if status.is_over and not status.asks_person:
                 self._toasts.clear_all()  # nothing may stand before why it is over
         if self._said_saved is not None and self._said_saved[1] != self._whereabouts(status):
             self._toasts.clear(self._said_saved[0])
@@ -411,6 +417,8 @@ class CollabApp(App[Outcome], inherit_bindings=False):
     @property
     def _invitation(self) -> str:
         address = self._config.address
+        if self._config.invitation:
+            return f"Others come in with: {self._config.invitation}"
         if self._config.is_by_invite:
             return f"Others need a link of: collab invite {self.title}, where the server runs."
         if address:
@@ -503,7 +511,7 @@ class CollabApp(App[Outcome], inherit_bindings=False):
             case "save":
                 self.run_worker(self._say_where_saved(), name="save", exclusive=True, group="save")
             case "retry" if self._session is not None:
-                self._session.retry_now()
+                self._retry(self._session)
             case "commands":
                 self._bars.list_commands()
             case "help":
@@ -534,6 +542,21 @@ class CollabApp(App[Outcome], inherit_bindings=False):
                 self._coding.act(action)
             case _:
                 pass
+
+    def _retry(self, session: Session) -> None:
+        if session.status.asks_person and self._config.ask is not None:
+            self.run_worker(self._ask(self._config.ask, session), name="ask", exclusive=True, group="ask")
+        else:
+            session.retry_now()
+
+    async def _ask(self, ask: Callable[[], Awaitable[str]], session: Session) -> None:
+        """Give the terminal away until what is asked on the way to the server is answered, and try again."""
+        self._toasts.clear(self._came_of_asking)
+        with self.suspend():
+            self._came_of_asking = await ask()
+        if self._came_of_asking:
+            self.tell(self._came_of_asking)
+        session.retry_now()
 
     def _set_options(self, **changes: bool | int) -> None:
         self._options = replace(self._options, **changes)  # type: ignore[arg-type]  # each by its own name

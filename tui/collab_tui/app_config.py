@@ -122,6 +122,8 @@ class AppConfig:
     """What others type behind `collab join` to come here; empty: the room's name, on this machine."""
     is_by_invite: bool = False
     """Whether others need a token to come here."""
+    invitation: str = ""
+    """How others come here, where it is by neither."""
     has_osc9: bool = False
     """Whether the terminal shows what it is told by OSC 9, in the place of ringing a bell."""
     server: str = "the server"
@@ -133,6 +135,9 @@ class AppConfig:
     """What was typed before the app had the terminal."""
     is_remote: bool = False
     """The terminal is at the other end of a line: what others do is painted less often."""
+    ask: Callable[[], Awaitable[str]] | None = None
+    """Asks the person, on the terminal in our place, what is asked on the way to the server, and returns what
+    is to be told of it; the session then tries again."""
     clock: Callable[[], float] = time.monotonic
 
 

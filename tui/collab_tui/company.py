@@ -14,7 +14,7 @@ from collab_protocol.presence import Person
 from collab_tui.doorkeeping import Doorkeeping
 from collab_tui.following import Following, Leader
 from collab_tui.marks import Border, has_place
-from collab_tui.people import ROLES, PeopleShown, signs_of
+from collab_tui.people import ROLES, PeopleShown, accounts_of, signs_of
 from collab_tui.safe_text import safe_name
 from collab_tui.toasts import names_text
 from collab_tui.widgets.commands import go_to
@@ -347,24 +347,28 @@ class Company:
         everybody = sorted(self._people.everybody(), key=lambda someone: not someone.is_me)
         own = self._people.own
         signs = signs_of(everybody, own)
-        rows = [self._row(someone, signs[someone.principal]) for someone in everybody]
+        accounts = accounts_of(everybody, own)
+        rows = [
+            self._row(someone, signs[someone.principal], accounts[someone.principal]) for someone in everybody
+        ]
         if own is not None:
             trip_s = self._session.round_trip_s
             trip = None if trip_s is None else round(trip_s * 1000)
             line = f"line {self._buffer.head.row + 1}"
             columns = (line, "you", "", ROLES[own.role], _round_trip(trip))
-            name = safe_name(own.name)
-            rows.insert(0, PersonRow(_OWN, signs[own.principal], own.colour, False, name, columns))
+            sign, name, account = signs[own.principal], safe_name(own.name), accounts[own.principal]
+            rows.insert(0, PersonRow(_OWN, sign, own.colour, False, name, columns, account))
         if everybody:
             return rows, ""
         if self._session.status.kind not in _LIVE:
             return rows, "Not connected: nobody can tell who else is here."
         return rows, f"Nobody else is here. {self._invitation}"
 
-    def _row(self, someone: Someone, sign: str) -> PersonRow:
+    def _row(self, someone: Someone, sign: str, account: str) -> PersonRow:
         count = len(someone.sessions)
         name = safe_name(someone.name)
         if someone.is_me:
+            account = ""
             name = "you, other window" if count == 1 else f"you, {count} other windows"
         elif count > 1:
             name += f" ×{count}"
@@ -376,7 +380,7 @@ class Company:
             _round_trip(someone.round_trip_ms),
         )
         is_faint = someone.doing in _RESTING
-        return PersonRow(someone.principal, sign, someone.colour, is_faint, name, columns)
+        return PersonRow(someone.principal, sign, someone.colour, is_faint, name, columns, account)
 
 
 def _round_trip(ms: int | None) -> str:

@@ -42,9 +42,12 @@ _TICK_S: Final = 0.05
 _DRAIN_S: Final = 0.5
 """How long leaving waits for a terminal that is behind."""
 
-_LATE_ANSWER: Final = re.compile("\x1b\\](?:10|11|4);[^\x07\x1b]*(?:\x07|\x1b\\\\)|\x1b\\[\\?[0-9;]*c")
+_LATE_ANSWER: Final = re.compile(
+    "\x1b(?:\\](?:10|11|4);|P[01]?\\$r)[^\x07\x1b]*(?:\x07|\x1b\\\\)|\x1b\\[\\?[0-9;]*c"
+)
 _LATE_ANSWER_BEGUN: Final = re.compile(
-    "\x1b(?:\\](?:1(?:[01](?:;[^\x07\x1b]{0,40}\x1b?)?)?)?|\\[(?:\\?[0-9;]{0,40})?)?\\Z"
+    "\x1b(?:\\](?:1(?:[01](?:;[^\x07\x1b]{0,40}\x1b?)?)?)?"
+    "|P[01]?(?:\\$(?:r[^\x07\x1b]{0,40}\x1b?)?)?|\\[(?:\\?[0-9;]{0,40})?)?\\Z"
 )
 """What the terminal says of its colours and of itself, too late: nobody has typed that."""
 
@@ -242,6 +245,8 @@ class DirectDriver(LinuxDriver):
 
     def _go_on(self) -> None:
         """Take the terminal again after SIGCONT, and draw; after SIGSTOP it was never given away."""
+        if getattr(self._file, "is_gone", False):  # who is stopped is sent SIGCONT together with SIGHUP
+            return
         if self._is_suspended:
             self.resume_application_mode()
         elif self._modes is not None:  # the shell may have set its own
@@ -275,7 +280,8 @@ class DirectDriver(LinuxDriver):
 
     def _begin_input(self) -> None:
         self._parser = KeyParser()
-        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        encoding = getattr(self._file, "encoding", "utf-8")  # keys come as what is drawn goes
+        self._decoder = codecs.getincrementaldecoder(encoding)("replace")
         if not self.exit_event.is_set():
             if not self._has_begun:
                 self._has_begun = True
@@ -312,6 +318,8 @@ class DirectDriver(LinuxDriver):
             data = b""
         if not data:
             self._loop.remove_reader(self.fileno)
+            if (lose := getattr(self._file, "lose", None)) is not None:
+                lose()
             return
         self._feed(data)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
-from collab_protocol.presence import Activity, Person, Role
+from collab_protocol.presence import Activity, Person, Role, account_of
 from collab_tui.initials import initials
+from collab_tui.safe_text import safe_name
 from collab_tui.widgets.status_line import PersonShown
 
 if TYPE_CHECKING:
@@ -27,6 +29,27 @@ def signs_of(everybody: Iterable[Someone], own: Person | None = None) -> Mapping
     if own is not None:
         people.append(Person(_LAST, own.principal, own.name, own.role, own.colour))
     return initials(people)
+
+
+def accounts_of(everybody: Iterable[Someone], own: Person | None = None) -> Mapping[str, str]:
+    """Return what account to show behind everybody's name, by principal; "" where that says nothing new.
+
+    People choose their names, and the server's kernel tells their accounts: nobody passes as another
+    account's person, nor as one of two who are called the same.
+    """
+    names = {someone.principal: someone.name for someone in everybody}
+    if own is not None:
+        names[own.principal] = own.name
+    called = Counter(name.casefold() for name in names.values())
+    accounts = {principal: account_of(principal) for principal in names}
+    return {
+        principal: safe_name(account) if account and _is_news(account, names[principal], called) else ""
+        for principal, account in accounts.items()
+    }
+
+
+def _is_news(account: str, name: str, called: Mapping[str, int]) -> bool:
+    return account != name or called[name.casefold()] > 1
 
 
 class PeopleShown:

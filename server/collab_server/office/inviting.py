@@ -56,6 +56,11 @@ class InviteDesk:
             "use_by": invite.use_by,
         }
 
+    async def admit(self, asked: Asked) -> dict[str, Any]:
+        """Say whether a token lets a device into a room; an invite for one is that device's from then on."""
+        grant = await self._access.admit_guest(asked.room(), asked.text("token"), asked.secret("device"))
+        return {"name": grant.name, "role": grant.role, "expires": grant.expires}
+
     async def token(self, asked: Asked) -> dict[str, Any]:
         """Make a token for the first device that uses it, whose owner is then an operator."""
         token, invite = await self._access.invite(

@@ -59,6 +59,7 @@ class Office:
         self._does: dict[str, Does] = {
             "invite": self._inviting.invite,
             "invites": self._inviting.invites,
+            "admit": self._inviting.admit,
             "token": self._inviting.token,
             "revoke": self._inviting.revoke,
             "rotate-keys": self._inviting.rotate_keys,

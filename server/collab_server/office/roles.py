@@ -50,6 +50,8 @@ SCOPES: Final = {
     "delete": Scope.SERVER,
     "forget": Scope.SERVER,
     "rotate-keys": Scope.SERVER,
+    # What lets guests in over SSH has the server's own account, and says so for whom it has found.
+    "admit": Scope.OWNER,
     # One who has lost an operator's token must not have to fear others that were made with it.
     "token": Scope.OWNER,
 }
@@ -78,7 +80,8 @@ class Asker:
         """Return what the log calls them: no name that they gave themselves."""
         if self.grant is None:
             return "the owner"
-        return f"{'an operator' if self.is_operator else 'an admin'} (invite {self.grant.invite_id})"
+        by = self.grant.ssh_key if self.grant.invite_id is None else f"invite {self.grant.invite_id}"
+        return f"{'an operator' if self.is_operator else 'an admin'} ({by})"
 
 
 OWNER: Final = Asker()

@@ -129,8 +129,8 @@ class Invite:
 class Ban:
     """Somebody who is kept out of a room until then (UTC seconds).
 
-    `who` is "invite:ID", "device:" and the hash of its secret in hex, or an account such as "unix:ana";
-    `name` is what they were called.
+    `who` is "invite:ID", "device:" and the hash of its secret in hex, "key:" and the id of an SSH key, or an
+    account such as "unix:ana"; `name` is what they were called.
     """
 
     room: str

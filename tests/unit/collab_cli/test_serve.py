@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import grp
 import os
 import re
 import signal
@@ -22,7 +23,7 @@ DEADLINE_S = 30.0
 
 
 @contextmanager
-def serving(home: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
+def serving(home: Path, *arguments: str, lines: int = 0) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
     """Yield a server and the lines in which it said how to come in."""
     with subprocess.Popen(
         [*SERVE, *arguments],
@@ -32,9 +33,9 @@ def serving(home: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[str]
         text=True,
     ) as program:
         assert program.stdout is not None
-        lines = [program.stdout.readline() for _ in range(3 if "--port" in arguments else 2)]
+        count = lines or (3 if "--port" in arguments else 2)
         try:
-            yield program, lines
+            yield program, [program.stdout.readline() for _ in range(count)]
         finally:
             program.kill()
 
@@ -73,6 +74,24 @@ def test_another_folder_is_joined_by_its_socket(tmp_path: Path) -> None:
         assert found is not None
         with socket.create_connection(("127.0.0.1", int(found[1])), DEADLINE_S):
             pass
+
+
+def test_a_group_is_told_what_to_type_and_where_it_cannot_come(tmp_path: Path) -> None:
+    group = grp.getgrgid(os.getegid()).gr_name
+    folder = tmp_path / "a b"
+    folder.mkdir(mode=0o700)
+    flags = ("--unix", str(folder / "s"), "--group", group)
+    with serving(tmp_path, *flags, lines=4) as (program, lines):
+        path = str(folder / "s").replace(" ", "%20")
+        assert lines[1:] == [
+            "  collab join ROOM\n",
+            f"  in the group {group}: collab join 'unix://{path}?room=ROOM'\n",
+            f"  in the group {group}, from elsewhere: collab join 'ssh://HOST/ROOM?unix={path}'\n",
+        ]
+        assert stat.S_IMODE((folder / "s").stat().st_mode) == 0o660
+        program.terminate()
+        _, errors = program.communicate(timeout=DEADLINE_S)
+        assert f"collab: accounts of the group {group} cannot enter " in errors
 
 
 def test_with_tokens_it_says_how_to_invite(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ DEADLINE_S = 20.0
 
 def settings_in(home: Path) -> JoinSettings:
     flags = JoinFlags(target="notes", name="ana", offline=True)
-    return join_settings(flags, {"COLLAB_HOME": str(home)}, can_draw_unicode=True)
+    return join_settings(flags, {"COLLAB_HOME": str(home)})
 
 
 @contextlib.asynccontextmanager
@@ -82,7 +82,7 @@ async def test_a_damaged_journal_is_set_aside_told_and_replaced(tmp_path: Path) 
     path.write_bytes(b"\xff" * path.stat().st_size)
     told: list[str] = []
     flags = JoinFlags(target="notes", name="ana", offline=True)
-    settings = join_settings(flags, {"COLLAB_HOME": str(tmp_path)}, can_draw_unicode=True)
+    settings = join_settings(flags, {"COLLAB_HOME": str(tmp_path)})
     buffer, session = await start_session(parse_target("notes"), settings, DEVICE)
     session.on_notice = told.append
     running = asyncio.create_task(session.run())

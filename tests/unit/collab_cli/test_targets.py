@@ -96,7 +96,7 @@ def test_a_server_goes_with_bare_names_only() -> None:
 
 
 @pytest.mark.parametrize(
-    "typed", ["localhost", "ws://localhost/notes", "unix:///a.sock?room=notes", "ssh://a"]
+    "typed", ["localhost", "ws://localhost/notes", "unix:///a.sock?room=notes", "ssh://a/notes", "http://a"]
 )
 def test_what_is_no_server_is_refused(typed: str) -> None:
     with pytest.raises(UsageError) as refusal:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from collab_cli.exits import UsageError
-from collab_cli.terminal import _RESET, _reset, check_terminal
+from collab_cli.terminal import RESET, _reset, check_terminal
 from tests.e2e.terminal import Terminal
 
 PROGRAM = """
@@ -109,7 +109,7 @@ def test_an_app_that_gave_the_terminal_back_itself_may_not_have_got_it_all_there
     code, output, is_as_before = run(body, tmp_path / "log")
     assert code == 0
     assert is_as_before
-    assert output.endswith(b"\x1b[?1049l" + _RESET.encode())
+    assert output.endswith(b"\x1b[?1049l" + RESET.encode())
     assert b"\x1b[?1002l" in output
 
 
@@ -125,9 +125,9 @@ def test_a_terminal_that_takes_nothing_is_given_back_instead_of_what_it_did_not_
         os.set_blocking(ours, False)
         got = b""
         with contextlib.suppress(BlockingIOError):
-            while not got.endswith(_RESET.encode()):
+            while not got.endswith(RESET.encode()):
                 got += os.read(ours, 65536)
-        assert got.endswith(_RESET.encode())
+        assert got.endswith(RESET.encode())
     finally:
         os.close(ours)
         os.close(its)
@@ -171,13 +171,10 @@ with take_screen(pathlib.Path(os.environ['LOG'])) as screen:
     assert b"\x1b[?1049l" in output
 
 
-def test_a_terminal_that_is_gone_is_told_once_and_harms_nobody(tmp_path: Path) -> None:
+def test_what_is_drawn_on_a_terminal_that_is_gone_harms_nobody(tmp_path: Path) -> None:
     body = """
-report = pathlib.Path(os.environ['LOG']).with_name('report')
-gone = []
 with take_screen(pathlib.Path(os.environ['LOG'])) as screen:
     import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    screen.on_gone = lambda: gone.append(1)
     draw(screen)
     try:
         os.read(0, 1)
@@ -185,10 +182,87 @@ with take_screen(pathlib.Path(os.environ['LOG'])) as screen:
         pass
     for _ in range(3):
         screen.write('more'); screen.flush()
-report.write_text(f'{len(gone)} told')
+os._exit(7)
 """
     with start(body, tmp_path / "log") as terminal:
         terminal.wait_for("drawn")
         terminal.hang_up()
+        assert terminal.wait_exit() == 7
+
+
+def test_a_terminal_that_is_gone_ends_us_though_nobody_sends_the_signal(tmp_path: Path) -> None:
+    body = """
+import fcntl, signal
+signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as by nohup
+fcntl.ioctl(0, termios.TIOCNOTTY)  # no terminal is ours any more
+with take_screen(pathlib.Path(os.environ['LOG'])) as screen:
+    draw(screen)
+    while True:
+        signal.pause()
+"""
+    with start(body, tmp_path / "log") as terminal:
+        terminal.wait_for("drawn")
+        terminal.hang_up()
+        assert terminal.wait_exit() == 128 + signal.SIGHUP
+
+
+def test_who_does_not_end_after_a_hangup_is_ended_once_all_is_kept(tmp_path: Path) -> None:
+    body = """
+import collab_cli.terminal, signal, threading
+collab_cli.terminal.HANGUP_S = 0.0
+report = pathlib.Path(os.environ['LOG']).with_name('report')
+with take_screen(pathlib.Path(os.environ['LOG'])) as screen:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    looks = [False, True, True]
+    def is_keeping():
+        report.write_text(f'{len(looks)} left')
+        return looks.pop()
+    screen.is_keeping = is_keeping
+    draw(screen)
+    threading.Event().wait()
+"""
+    with start(body, tmp_path / "log") as terminal:
+        terminal.wait_for("drawn")
+        terminal.hang_up()
+        assert terminal.wait_exit() == 128 + signal.SIGHUP
+    assert (tmp_path / "report").read_text() == "1 left"
+
+
+def test_a_signal_whose_exception_is_lost_ends_us_all_the_same(tmp_path: Path) -> None:
+    body = """
+import collab_cli.terminal, signal, threading
+collab_cli.terminal.HANGUP_S = 0.0
+class Lossy:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGHUP)  # what the handler raises in here is dropped
+with take_screen(pathlib.Path(os.environ['LOG'])) as screen:
+    draw(screen)
+    Lossy()
+    threading.Event().wait()
+"""
+    code, output, is_as_before = run(body, tmp_path / "log")
+    assert (code, is_as_before) == (128 + signal.SIGHUP, True)
+    assert b"\x1b[?1049l" in output
+
+
+def test_a_terminal_that_was_gone_before_is_as_if_hung_up() -> None:
+    program = "import pathlib, signal, sys, time; signal.signal(signal.SIGHUP, signal.SIG_IGN); "
+    program += "print('up', flush=True)\n"
+    program += "from collab_cli.terminal import take_screen\nimport os, select\n"
+    program += "poll = select.poll(); poll.register(0, 0); poll.poll()\n"
+    program += "with take_screen(pathlib.Path('/dev/null')): pass"
+    with Terminal([sys.executable, "-c", program], env=dict(os.environ)) as terminal:
+        terminal.wait_for("up")
+        terminal.hang_up()
+        assert terminal.wait_exit() == 128 + signal.SIGHUP
+
+
+def test_utf_8_is_written_whatever_the_locale_says(tmp_path: Path) -> None:
+    body = """
+with take_screen(pathlib.Path(os.environ['LOG'])) as screen:
+    screen.write('é漢'); screen.speak_utf8(); screen.write('é漢🎉')
+"""
+    environ = {**os.environ, "TERM": "xterm", "LOG": str(tmp_path / "log"), "PYTHONIOENCODING": "iso-8859-1"}
+    with Terminal([sys.executable, "-c", PROGRAM.format(body=body)], env=environ) as terminal:
         assert terminal.wait_exit() == 0
-    assert (tmp_path / "report").read_text() == "1 told"
+        assert "é?".encode("iso-8859-1") + "é漢🎉".encode() in terminal.raw

@@ -10,19 +10,24 @@ import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+import pyte
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from collab_cli import terminal_traits
 from collab_cli.settings.flags import Theme
-from collab_cli.terminal_traits import TerminalQuery, Traits
+from collab_cli.terminal_traits import TerminalQuery, Traits, tell_textual
 
-XTERM = {"TERM": "xterm-256color"}
+XTERM = {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
+NO_COLORTERM = {"TERM": "xterm-256color"}
 FENCE = b"\x1b[?62;22;52c"
 LIGHT = b"\x1b]11;rgb:ffff/ffff/eded\x1b\\"
 DARK = b"\x1b]11;rgb:1e1e/1e1e/1e1e\x1b\\"
 QUERY = b"\x1b]11;?\x1b\\\x1b[c"
+ASKS_RGB = b"\x1b[48:2::1:2:3m\x1bP$qm\x1b\\\x1b[0m"
+ASKS_WIDTH = b"\x1b[6n\xc3\xa9\x1b[6n"
+RGB = b"\x1bP1$r0;48:2::1:2:3m\x1b\\"
 
 
 class Ends(NamedTuple):
@@ -46,6 +51,7 @@ def never_late() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(terminal_traits, "_LOCAL_S", 3600)
         patch.setattr(terminal_traits, "_REMOTE_S", 3600)
+        patch.setattr(terminal_traits, "_ENCODING_S", 3600)
         yield
 
 
@@ -56,16 +62,20 @@ def ask(
     before: bytes = b"",
     theme: Theme = Theme.AUTO,
     environ: dict[str, str] | None = None,
+    unicode: bool = True,
 ) -> Traits:
     """Ask the terminal, and have it answer `came`; then it is too late, unless that ends the waiting."""
     os.write(ends.outer, before)
-    query = TerminalQuery(theme, environ or XTERM, can_draw_unicode=True, fd_in=ends.inner, fd_out=ends.inner)
+    query = TerminalQuery(
+        theme, environ or XTERM, can_draw_unicode=unicode, fd_in=ends.inner, fd_out=ends.inner
+    )
     with query, pytest.MonkeyPatch.context() as patch:
         os.write(ends.outer, came)
         if FENCE not in came:
             wait_for_bytes(ends.inner, len(came))
             patch.setattr(terminal_traits, "_LOCAL_S", -3600)
             patch.setattr(terminal_traits, "_REMOTE_S", -3600)
+            patch.setattr(terminal_traits, "_ENCODING_S", -3600)
         return query.traits()
 
 
@@ -283,6 +293,137 @@ def test_who_shows_notifications(ends: Ends, environ: dict[str, str], has_osc9: 
     assert ask(ends, b"", environ=environ).has_osc9 is has_osc9
 
 
-def test_without_unicode_it_is_ascii() -> None:
-    with TerminalQuery(Theme.DARK, XTERM, can_draw_unicode=False) as query:
+# All colours
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        RGB,
+        b"\x1bP1$r0;48:2:1:2:3m\x1b\\",  # VTE
+        b"\x1bP1$r48;2;1;2;3m\x07",
+        b"\x1bP0$r0;48:2:0:1:2:3m\x1b\\",  # 0 is "valid" to DEC, 1 to xterm
+        b"\x1bP1$r0;1;48:2::1:2:3;4m\x1b\\",
+    ],
+)
+def test_who_keeps_a_colour_as_rgb_has_them_all(ends: Ends, answer: bytes) -> None:
+    traits = ask(ends, b"a" + LIGHT + b"b" + answer + b"c" + FENCE + b"d", environ=NO_COLORTERM)
+    assert (traits.has_all_colours, traits.theme, traits.typed) == (True, "light", b"abcd")
+    assert asked(ends) == QUERY[:-3] + b"\x1b7" + ASKS_RGB + b"\x1b8\x1b[0m\x1b[K" + b"\x1b[c"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"\x1bP0$r\x1b\\",  # tmux, and who does not know the question
+        b"\x1bP1$r0;48:5:16m\x1b\\",  # xterm with a palette: the nearest
+        b"\x1bP1$r0m\x1b\\",
+        b"\x1bP1$r0;48:2::1:2:31m\x1b\\",
+    ],
+)
+def test_who_does_not_say_so_has_256(ends: Ends, answer: bytes) -> None:
+    traits = ask(ends, LIGHT + answer + FENCE, environ=NO_COLORTERM)
+    assert (traits.has_all_colours, traits.theme, traits.typed) == (False, "light", b"")
+
+
+@pytest.mark.parametrize("theme", [Theme.DARK, Theme.LIGHT, Theme.HIGH_CONTRAST])
+def test_a_theme_that_was_chosen_is_drawn_in_all_colours_too(ends: Ends, theme: Theme) -> None:
+    traits = ask(ends, RGB + FENCE, environ=NO_COLORTERM, theme=theme)
+    assert (traits.has_all_colours, traits.theme) == (True, theme.value)
+    assert b"]11" not in asked(ends)
+
+
+@pytest.mark.parametrize(
+    "term",
+    [
+        "xterm-kitty",
+        "alacritty",
+        "xterm-ghostty",
+        "wezterm",
+        "foot-extra",
+        "contour",
+        "xterm-direct",
+        "tmux-256color",
+    ],
+)
+def test_terminals_known_to_have_all_colours_are_not_asked(ends: Ends, term: str) -> None:
+    assert ask(ends, FENCE, environ={"TERM": term}).has_all_colours
+    assert asked(ends) == QUERY
+
+
+@pytest.mark.parametrize(
+    ("theme", "environ"),
+    [
+        (Theme.AUTO, {"TERM": "xterm-kitty", "NO_COLOR": "1"}),
+        (Theme.MONO, {"TERM": "xterm-256color"}),
+        (Theme.SIXTEEN, {"TERM": "xterm-256color"}),
+        (Theme.AUTO, {"TERM": "linux", "COLORTERM": "truecolor"}),
+        (Theme.AUTO, {"TERM": "xterm"}),
+    ],
+)
+def test_few_colours_need_no_asking(ends: Ends, theme: Theme, environ: dict[str, str]) -> None:
+    assert not ask(ends, b"", theme=theme, environ=environ).has_all_colours
+    assert asked(ends) == b""
+
+
+def test_textual_is_told() -> None:
+    environ = {"TERM": "alacritty", "NO_COLOR": ""}
+    all_colours = Traits("dark", False, False, False, "", False, b"", has_all_colours=True)
+    tell_textual(all_colours, environ)
+    assert environ == {"TERM": "alacritty", "COLORTERM": "truecolor"}
+    environ = {"COLORTERM": "256"}
+    tell_textual(Traits("dark", False, False, False, "", False, b""), environ)
+    assert environ == {"COLORTERM": "256"}
+
+
+def test_what_a_terminal_shows_of_the_questions_is_wiped_off(ends: Ends) -> None:
+    """As on one that knows no DCS: what it does not take for a sequence stands on the row."""
+    ask(ends, FENCE, environ=NO_COLORTERM, unicode=False)
+    screen = pyte.Screen(80, 24)
+    stream = pyte.ByteStream(screen)
+    stream.feed(b"typed$ " + asked(ends).replace(b"\x1bP", b"P"))
+    assert screen.display[0].rstrip() == "typed$"
+    assert screen.cursor.attrs.bg == "default"
+
+
+# The encoding
+
+
+@pytest.mark.parametrize(
+    ("came", "is_utf8", "is_ascii"),
+    [
+        (b"\x1b[7;1R\x1b[7;2R" + FENCE, True, False),
+        (b"\x1b[7;1R\x1b[7;3R" + FENCE, False, True),
+        (b"\x1b[7;80R\x1b[8;2R" + FENCE, True, True),  # at the edge: it tells nothing
+        (b"\x1b[7;1R" + FENCE, True, True),
+        (FENCE, True, True),
+        (b"", True, True),
+    ],
+)
+def test_a_locale_without_utf8_does_not_decide_for_the_terminal(
+    ends: Ends, came: bytes, is_utf8: bool, is_ascii: bool
+) -> None:
+    traits = ask(ends, came, unicode=False)
+    assert (traits.is_utf8, traits.is_ascii, traits.typed) == (is_utf8, is_ascii, b"")
+    assert asked(ends) == QUERY[:-3] + b"\x1b7" + ASKS_WIDTH + b"\x1b8\x1b[0m\x1b[K" + b"\x1b[c"
+
+
+def test_with_utf8_nobody_asks_where_the_cursor_is_and_f3_is_a_key(ends: Ends) -> None:
+    assert ask(ends, b"\x1b[1;2R" + FENCE).typed == b"\x1b[1;2R"
+    assert asked(ends) == QUERY
+    assert ask(ends, b"\x1b[5;1R\x1b[5;2R" + FENCE + b"\x1b[1;2R", unicode=False).typed == b"\x1b[1;2R"
+
+
+def test_the_console_is_not_asked_what_it_speaks(ends: Ends) -> None:
+    assert ask(ends, b"", environ={"TERM": "linux"}, unicode=False).is_ascii
+    assert asked(ends) == b""
+
+
+def test_a_pipe_is_sent_no_questions(ends: Ends) -> None:
+    read, write = os.pipe()
+    with TerminalQuery(Theme.AUTO, XTERM, can_draw_unicode=False, fd_in=ends.inner, fd_out=write) as query:
         assert query.traits().is_ascii
+    os.close(write)
+    assert os.read(read, 100) == b""
+    os.close(read)

@@ -9,6 +9,7 @@ import pytest
 
 from collab_cli.credentials import Credentials, Stored
 from collab_cli.exits import UsageError
+from collab_cli.ssh.address import SshServer
 from collab_cli.targets import Server, Target
 from collab_cli.token_sources import take_token, with_token
 
@@ -53,7 +54,9 @@ def test_a_whole_link_will_do_where_a_token_is_asked_for(stored: Path) -> None:
     assert with_token(NOTES, f"{URL}/notes#{VARIABLE}", None, stored).token == VARIABLE
 
 
-@pytest.mark.parametrize("server", [None, Server(unix_path=Path("/run/x.sock"))])
+@pytest.mark.parametrize(
+    "server", [None, Server(unix_path=Path("/run/x.sock")), Server(ssh=SshServer("pair"))]
+)
 def test_a_server_on_this_machine_is_shown_none(server: Server | None, stored: Path) -> None:
     assert with_token(Target("notes", server), VARIABLE, None, stored).token is None
     with pytest.raises(UsageError, match="leave it out"):
@@ -113,3 +116,12 @@ def test_the_variable_is_taken_so_that_nothing_inherits_it() -> None:
     assert environ == {"PATH": "/bin"}
     assert take_token(environ) is None
     assert take_token({"COLLAB_TOKEN": ""}) is None
+
+
+def test_a_port_behind_ssh_is_a_server_of_its_own(stored: Path) -> None:
+    notes = Target("notes", Server(ssh=SshServer("pair", via_tcp=8765)))
+    assert with_token(notes, VARIABLE, None, stored).token == VARIABLE
+    assert with_token(notes, None, None, stored).token is None
+    Credentials(stored).save(str(notes.server), "notes", Stored(FILE, None))
+    assert with_token(notes, None, None, stored).token == FILE
+    assert with_token(NOTES, None, None, stored).token == STORED

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import http
+import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -191,3 +192,25 @@ async def test_why_a_link_was_closed_is_told(code: CloseCode, is_final: bool) ->
             await link.receive()
     assert error.value.is_final == is_final
     await link.close()
+
+
+async def test_a_pipe_leads_where_it_leads_and_its_owner_is_told_of_the_end() -> None:
+    closed: list[str] = []
+    async with serving() as url:
+        port = int(url.rpartition(":")[2])
+        pipe = socket.create_connection(("127.0.0.1", port))
+        address = Address("notes", name="ssh://pair/notes")
+        link = await open_link(address, pipe=pipe, on_closed=lambda: closed.append("closed"))
+        await link.send(b"frame")
+        assert await link.receive() == b"frame"
+        assert closed == []
+        await link.close()
+        assert closed == ["closed"]
+
+
+async def test_a_pipe_that_leads_nowhere_is_named_as_people_call_it() -> None:
+    pipe, far = socket.socketpair()
+    far.close()
+    with pytest.raises(LinkError) as error:
+        await open_link(Address("notes", name="ssh://pair/notes"), pipe=pipe)
+    assert str(error.value).startswith("ssh://pair/notes closed the connection")

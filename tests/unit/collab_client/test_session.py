@@ -535,6 +535,31 @@ async def test_a_server_that_forbids_it_at_the_first_try_is_no_end_when_the_jour
         assert stage.tries == 1
 
 
+async def test_what_only_a_person_can_answer_is_tried_again_when_one_says_so() -> None:
+    stage = Stage(contents=Contents(ORIGIN, HERE, EPOCH, 1, None, unsent("left")), has_journal=True, dice=0.0)
+    stage.links.put_nowait(LinkError("who are you?", asks_person=True))
+    async with running(stage) as task:
+        await stage.until_said("! offline – 1 change kept on this machine · ssh asks: F5")
+        stage.buffer.type_text("a")
+        await stage.until_said("! offline – 2 changes kept on this machine · ssh asks: F5")
+        assert stage.tries == 1, "nobody hammers at a door that asks"
+        stage.links.put_nowait(LinkError("nothing answers"))
+        link = stage.link()
+        stage.session.retry_now()
+        await link.welcome(seq=1)
+        assert not stage.session.status.asks_person
+        assert stage.tries == 3, "a network that is gone asks nobody"
+        assert not task.done()
+
+
+async def test_a_link_that_asks_at_the_first_try_ends_when_there_is_nothing_to_lose() -> None:
+    stage = Stage()
+    stage.links.put_nowait(LinkError("who are you?", asks_person=True))
+    with pytest.raises(LinkError, match="who are you"):
+        async with asyncio.timeout(DEADLINE_S):
+            await stage.session.run()
+
+
 async def test_settling_without_a_link_waits_for_the_disk() -> None:
     stage = Stage(has_journal=True, is_offline=True)
     async with running(stage):

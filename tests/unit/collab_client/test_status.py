@@ -38,6 +38,11 @@ from collab_client.status import Status, status_line
             None,
         ),
         (say.offline(0, 3, is_connecting=True), "! offline · connecting", None),
+        (
+            say.offline(12, None, 12, asks_person=True),
+            "! offline – 12 changes kept on this machine · ssh asks: F5",
+            "! offline - 12 changes kept on this machine | ssh asks: F5",
+        ),
         (say.busy(0, 20), "⧗ server busy – retry in 20 s", "~ server busy - retry in 20 s"),
         (say.busy(1, None, 1), "⧗ server busy · 1 change kept on this machine", None),
         (
@@ -71,3 +76,8 @@ def test_what_is_at_stake_is_there_to_be_counted() -> None:
     kept = (say.offline(3, None, 1), say.busy(3, None, 1), say.refused(3, "", 1))
     assert [each.unsaved for each in (*kept, say.saving(3), say.loading(3), say.connecting(3))] == [3] * 6
     assert say.saved(is_durable=True).unsaved == 0
+
+
+def test_what_waits_for_a_person_is_not_tried_again_before() -> None:
+    assert say.offline(1, None, 1, asks_person=True).is_over
+    assert not say.offline(1, 7, 1).is_over

@@ -7,11 +7,13 @@ import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from collab_protocol.errors import CollabError, FaultCode, NameRefused, StoreError
 from collab_protocol.presence import Role
+from collab_protocol.restriction import Restriction
 from collab_server.access import Account, Denied, Grant
 from collab_server.store.base import StoredAccess
 from collab_server.tokens import KeyRing, TokenKind
@@ -22,7 +24,12 @@ NOT_VALID = "this token is not valid here: ask for a new link"
 USED = "this invite was used already: ask for another one"
 TAKEN_BACK = "access was taken back"
 CLOSED = "notes is closed: only its admins may come in"
+KEY = "0123456789abcdef"
 ROLES = pytest.mark.parametrize("role", Role)
+
+
+def restricted(account: Account, role: Role, **more: Any) -> Account:
+    return replace(account, restriction=Restriction("notes", role, **more))
 
 
 @pytest.fixture
@@ -52,6 +59,90 @@ class TestAccounts:
         admin, invite = await doors.invite(role=Role.ADMIN)
         grant, credential = await doors.come("ana", admin, account=ANA)
         assert (grant.role, credential) == (Role.WRITE, None)
+        assert doors.access.uses(invite.id) == 0
+
+
+class TestRestrictions:
+    """Whoever comes by a relay that the server's owner, or another account, speaks for."""
+
+    @ROLES
+    async def test_the_owners_word_counts_for_who_it_is_and_for_no_more_than_the_role(
+        self, doors: Doors, role: Role
+    ) -> None:
+        grant, _ = await doors.come("bo", account=restricted(OWNER, role, name="Bob", key=KEY))
+        assert (grant.role, grant.principal, grant.name) == (role, f"key:{KEY}", "Bob")
+        assert (grant.is_owner, grant.account, grant.ssh_key) == (False, None, f"key:{KEY}")
+
+    async def test_without_a_key_they_are_known_by_their_device(self, doors: Doors) -> None:
+        grant, _ = await doors.come("op", account=restricted(OWNER, Role.ADMIN))
+        assert grant.principal == f"device:{hashed('op').hex()[:12]}/op"
+        assert not grant.is_owner
+        named, _ = await doors.come("op", account=restricted(OWNER, Role.ADMIN, name="Bob"))
+        assert named.principal.endswith("/Bob")
+
+    async def test_another_account_forges_neither_identity_nor_role(self, doors: Doors) -> None:
+        grant, _ = await doors.come("op", account=restricted(ANA, Role.ADMIN, name="op", key=KEY))
+        assert (grant.role, grant.principal, grant.ssh_key) == (Role.WRITE, "unix:ana/op", None)
+        reader, _ = await doors.come("ana", account=restricted(ANA, Role.READ))
+        assert (reader.role, reader.principal) == (Role.READ, "unix:ana")
+
+    async def test_another_room_is_none_of_theirs(self, doors: Doors) -> None:
+        for account in (OWNER, ANA):
+            why = await doors.why_not("bo", room="other", account=restricted(account, Role.WRITE))
+            assert why == "this key lets you into notes alone"
+
+    async def test_it_ends(self, doors: Doors) -> None:
+        account = restricted(OWNER, Role.WRITE, until=NOON + HOUR_S)
+        grant, _ = await doors.come("bo", account=account)
+        assert doors.access.next_end([grant]) == NOON + HOUR_S
+        doors.now += HOUR_S
+        over = "your access ended at 2027-01-01 13:00 (UTC): ask whoever gave it to you"
+        assert doors.why_over(grant) == await doors.why_not("bo", account=account) == over
+
+    async def test_a_token_counts_as_over_tcp_and_no_more_than_the_restriction(self, doors: Doors) -> None:
+        token, invite = await doors.invite(role=Role.ADMIN, expires_s=DAY_S, name="bo")
+        account = restricted(OWNER, Role.WRITE, until=NOON + HOUR_S, wants_token=True)
+        grant, credential = await doors.come("bo", token, account=account)
+        assert credential is not None
+        assert (grant.role, grant.principal, grant.name) == (Role.WRITE, "token:bo", "bo")
+        assert (grant.expires, grant.invite_id) == (NOON + HOUR_S, invite.id)
+        again, _ = await doors.come(
+            "bo", credential.token, account=restricted(OWNER, Role.ADMIN, wants_token=True)
+        )
+        assert (again.role, again.is_owner, again.expires) == (Role.ADMIN, False, NOON + DAY_S)
+        await doors.access.revoke(invite.id)
+        assert doors.why_over(grant) == TAKEN_BACK
+
+    async def test_a_closed_room_lets_in_those_who_are_admins_there(self, doors: Doors) -> None:
+        await doors.access.close_room("notes")
+        token, _ = await doors.invite(role=Role.ADMIN)
+        for more in ({}, {"wants_token": True}):
+            reader = restricted(OWNER, Role.READ, **more)
+            assert await doors.why_not("bo", token, account=reader, code=FaultCode.CLOSED) == CLOSED
+            assert await doors.why_not("bo", token, account=restricted(OWNER, Role.ADMIN, **more)) == ""
+
+    async def test_a_token_that_is_none(self, doors: Doors) -> None:
+        account = restricted(OWNER, Role.WRITE, wants_token=True)
+        assert await doors.why_not("bo", account=account) == "a token is needed here: ask for an invite link"
+        assert await doors.why_not("bo", "rubbish", account=account) == NOT_VALID
+        token, _ = await doors.invite("other")
+        assert await doors.why_not("bo", token, account=account) != ""
+
+    async def test_an_invite_is_not_used_up_by_one_who_is_too_late(self, doors: Doors) -> None:
+        token, invite = await doors.invite()
+        account = restricted(OWNER, Role.WRITE, until=NOON, wants_token=True)
+        assert "your access ended" in await doors.why_not("bo", token, account=account)
+        assert doors.access.uses(invite.id) == 0
+
+    async def test_only_the_owner_hands_on_tokens_and_only_where_they_are_asked_for(
+        self, doors: Doors
+    ) -> None:
+        token, invite = await doors.invite()
+        why = await doors.why_not("bo", token, account=restricted(ANA, Role.WRITE, wants_token=True))
+        assert why == "only the account of this server may hand on a token"
+        doors.access.keys = None
+        why = await doors.why_not("bo", token, account=restricted(OWNER, Role.WRITE, wants_token=True))
+        assert "it is not served with --auth" in why
         assert doors.access.uses(invite.id) == 0
 
 

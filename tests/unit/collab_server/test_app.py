@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import json
 import os
 import pwd
@@ -119,6 +120,24 @@ class TestOneServer:
             assert tuple(note["tcp"]) == endpoints.tcp
             assert stat.S_IMODE((folder / "s.sock").stat().st_mode) == 0o600
         assert not (folder / "data" / "server.json").exists()
+        assert not (folder / "s.sock").exists()
+
+    async def test_a_group_gets_its_socket_and_nobody_else(self, folder: Path) -> None:
+        group = os.getegid()
+        async with running(config(folder, unix_group=group)) as endpoints, joined(endpoints):
+            found = (folder / "s.sock").stat()
+            assert (stat.S_IMODE(found.st_mode), found.st_gid) == (0o660, group)
+        assert not (folder / "s.sock").exists()
+
+    async def test_a_group_that_gets_no_socket_gets_no_server(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(*_: object, **__: object) -> None:
+            raise PermissionError(errno.EPERM, "Operation not permitted")
+
+        monkeypatch.setattr(os, "chown", refuse)
+        with pytest.raises(StoreError, match=r"cannot give .*s\.sock to its group: Operation not permitted"):
+            await serve_in_time(config(folder, unix_group=1))
         assert not (folder / "s.sock").exists()
 
     async def test_a_server_in_memory_says_so_and_stores_nothing(self, folder: Path) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from collab_protocol.errors import CollabError, StoreError
 from collab_protocol.presence import Role
+from collab_protocol.restriction import Restriction
 from collab_server import bans
 from collab_server.access import Account, Grant
 from tests.unit.collab_server.doors import DAY_S, HOUR_S, NOON, Doors, hashed, opened
@@ -66,6 +68,25 @@ async def test_an_account_is_out_whatever_its_name_and_device(doors: Doors) -> N
         assert await doors.why_not("laptop", account=Account("bo", False)) == ""
         await doors.restart()
     assert doors.access.bans("other") == []
+
+
+async def test_an_ssh_key_is_out_whatever_its_name_and_device(doors: Doors) -> None:
+    def by(key: str) -> Account:
+        return replace(OWNER, restriction=Restriction("notes", Role.ADMIN, key=key))
+
+    bad, good = "0123456789abcdef", "fedcba9876543210"
+    grant, _ = await doors.come("laptop", name="bo", account=by(bad))
+    await doors.access.ban(grant, "bo", HOUR_S)
+    for _ in range(2):
+        assert doors.why_over(grant) == OUT
+        assert await doors.why_not("another", account=by(bad)) == OUT
+        assert await doors.why_not("laptop", account=by(good)) == OUT, "the same machine"
+        assert await doors.why_not("cy", account=by(good)) == ""
+        assert await doors.why_not("op", account=OWNER) == "", "the account that sshd let them into"
+        await doors.restart()
+    await doors.access.unban("notes", "bo")
+    assert doors.access.bans() == []
+    assert await doors.why_not("laptop", account=by(bad)) == ""
 
 
 async def test_without_tokens_the_device_is_out_whatever_its_name(doors: Doors) -> None:

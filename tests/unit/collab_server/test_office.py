@@ -87,6 +87,27 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     await made.committer.close()
 
 
+async def test_a_token_is_looked_at_before_its_bearer_comes_in(desk: Desk) -> None:
+    made = await desk.do("invite", room="notes", role="read", name="bo")
+    asked = {"token": made["token"], "device": hello("bo").device.hex()}
+    assert await desk.do("admit", room="notes", **asked) == {"name": "bo", "role": "read", "expires": None}
+    (listed,) = (await desk.do("invites"))["invites"]
+    assert listed["state"] == "used", "nobody else can use it before they come in"
+    await desk.do("admit", room="notes", **asked)
+    with pytest.raises(CollabError):
+        await desk.do("admit", room="notes", token=made["token"], device="00" * 32)
+    with pytest.raises(CollabError):
+        await desk.do("admit", room="other", **asked)
+    with pytest.raises(CollabError):
+        await desk.do("admit", room="notes", token="ci1.a.b.c", device=asked["device"])
+    await desk.do("revoke", id=made["id"])
+    with pytest.raises(CollabError, match="taken back"):
+        await desk.do("admit", room="notes", **asked)
+    desk.access.keys = None
+    with pytest.raises(CollabError, match="--auth"):
+        await desk.do("admit", room="notes", **asked)
+
+
 async def test_an_invite_is_a_link_whose_token_lets_in_and_is_listed_until_it_is_taken_back(
     desk: Desk,
 ) -> None:

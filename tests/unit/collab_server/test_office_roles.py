@@ -83,6 +83,7 @@ TABLE: Final[dict[str, tuple[dict[str, Any], set[str]]]] = {
     "delete": ({"room": HERE}, _OPERATORS),
     "forget": ({"room": HERE}, _OPERATORS),
     "rotate-keys": ({}, _OPERATORS),
+    "admit": ({"room": HERE}, _OWNER),
     "token": ({}, _OWNER),
     "what nobody has thought of": ({"room": HERE}, _OWNER),
 }

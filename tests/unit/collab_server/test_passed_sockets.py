@@ -223,6 +223,21 @@ def test_a_unix_socket_that_others_may_open_is_refused(folder: Path, passing: Pa
         with_passed(config(folder), PassedSockets(unix))
 
 
+def test_a_unix_socket_of_a_group_is_taken_where_that_group_was_said(folder: Path, passing: Passing) -> None:
+    group = os.getegid()
+    unix = PassedSockets(passing.unix(0o660))
+    assert with_passed(config(folder, unix_group=group), unix).unix_path == passing.path
+    for other in (config(folder, unix_group=group + 1), config(folder)):
+        with pytest.raises(NotAllowed, match="SocketMode=0"):
+            with_passed(other, unix)
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o666, 0o662])
+def test_a_unix_socket_that_is_not_its_groups_is_refused(folder: Path, passing: Passing, mode: int) -> None:
+    with pytest.raises(NotAllowed, match="SocketMode=0660, and SocketGroup= that group"):
+        with_passed(config(folder, unix_group=os.getegid()), PassedSockets(passing.unix(mode)))
+
+
 def test_a_unix_socket_that_is_nowhere_is_refused(folder: Path, passing: Passing) -> None:
     abstract = PassedSockets(passing.unix(name=f"\0{folder.name}"))
     with pytest.raises(NotAllowed, match="without a path"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from textual.drivers.headless_driver import HeadlessDriver
 
@@ -276,6 +276,7 @@ class Stage:
         has_osc9: bool = False,
         is_announced_here: bool = False,
         is_by_invite: bool = False,
+        ask: Callable[[], Awaitable[str]] | None = None,
     ) -> None:
         self.clipboard = PlayedClipboard()
         self.world = World(text, clock=clock)
@@ -299,6 +300,7 @@ class Stage:
                 announce=self.announced.append,
                 is_announced_here=is_announced_here,
                 is_by_invite=is_by_invite,
+                ask=ask,
                 clipboard=self.clipboard,
                 clock=clock,
             )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
 from textual import events
@@ -15,6 +17,7 @@ from collab_protocol.errors import LinkError
 from collab_protocol.presence import Person, Role
 from collab_tui import leaving
 from collab_tui.actions import ACTIONS, FOR_ADMINS
+from collab_tui.app import CollabApp
 from collab_tui.options import Options
 from collab_tui.palette import Theme, palette_of
 from collab_tui.widgets.editor import Editor
@@ -56,6 +59,38 @@ async def test_the_status_is_what_the_session_says() -> None:
         await begun(stage)
         stage.session.say(say.offline(3, 7))
         assert "! offline – 3 changes only in this window · retry in 7 s" in bar(stage)
+
+
+async def test_what_ssh_asks_is_asked_on_the_terminal_when_the_person_wants(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    happened: list[str] = []
+
+    @contextlib.contextmanager
+    def suspend(_: CollabApp) -> Iterator[None]:
+        happened.append("given away")
+        yield
+        happened.append("taken again")
+
+    async def ask() -> str:
+        happened.append(f"asked, tried {stage.session.retries} times")
+        return "" if len(happened) > 4 else "pair does not let you in"
+
+    monkeypatch.setattr(CollabApp, "suspend", suspend)
+    stage = Stage(ask=ask)
+    async with stage.app.run_test(size=(80, 10)) as pilot:
+        await begun(stage)
+        await pilot.press("f5")
+        assert (happened, stage.session.retries) == ([], 1), "nothing was asked"
+        stage.session.say(say.offline(2, None, 2, asks_person=True))
+        assert "! offline – 2 changes kept on this machine · ssh asks: F5" in bar(stage)
+        await pilot.press("f5")
+        await until(lambda: stage.session.retries == 2)
+        assert happened == ["given away", "asked, tried 1 times", "taken again"]
+        assert "pair does not let you in" in bar(stage)
+        await pilot.press("f5")
+        await until(lambda: stage.session.retries == 3)
+        assert "pair does not let you in" not in bar(stage)
 
 
 async def test_the_position_follows_the_caret() -> None:

@@ -77,6 +77,23 @@ async def test_f8_tells_who_is_here() -> None:
         assert stage.session.pulses == 1
 
 
+async def test_f8_tells_whose_account_a_name_hides() -> None:
+    stage = Stage(TEXT)
+    async with stage.app.run_test(size=SIZE) as pilot:
+        await begun(stage)
+        stage.session.people.own = Person(1, "unix:dee", "dee", Role.ADMIN, 3)
+        stage.world.place("ana", (2, 0), session=8, principal="unix:bo/ana")
+        stage.world.place("cy", (2, 0), session=9, principal="unix:cy")
+        press(stage, "f8")
+        await pilot.pause()
+        drawn = [" ".join(row.rstrip(" ◆").split()) for row in stage.rows()]
+        assert drawn[1:4] == [
+            "D dee line 1 you admin",
+            "A ana (account bo) line 3 here writer",
+            "C cy line 3 here writer",
+        ]
+
+
 async def test_the_list_follows_what_happens() -> None:
     stage = Stage(TEXT)
     async with stage.app.run_test(size=SIZE) as pilot:

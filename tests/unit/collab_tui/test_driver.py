@@ -108,10 +108,12 @@ def test_keys_have_the_names_that_the_keymap_uses(typed: str, key: str) -> None:
 
 @pytest.mark.parametrize("end", ["\x07", "\x1b\\"])
 def test_late_answers_of_the_terminal_are_no_keys(end: str) -> None:
-    answer = f"\x1b]11;rgb:1e1e/1e1e/2e2e{end}\x1b[?62;22;52c"
+    answer = f"\x1b]11;rgb:1e1e/1e1e/2e2e{end}\x1bP1$r0;48:2::1:2:3m{end}\x1b[?62;22;52c"
+    begun = answer.index("P")
     assert parsed(f"a{answer}b") == ["a", "b"]
     assert parsed(f"a{answer}{BEGIN}x{END}") == ["a", "«x»"]
-    for cut in set(range(1, len(answer))) - {2}:  # ESC ] is a key, that long after the start
+    # ESC ] and ESC P are keys, that long after the start.
+    for cut in set(range(1, len(answer))) - {2, begun + 1}:
         assert parsed("a" + answer[:cut], answer[cut:] + "b") == ["a", "b"], cut
 
 
@@ -315,6 +317,11 @@ class Screen:
     def take_keys(self) -> None:
         self.got.append("taken")
 
+    is_gone = False
+
+    def lose(self) -> None:
+        self.got.append("gone")
+
     def fileno(self) -> int:
         raise OSError  # no terminal to write to directly
 
@@ -345,6 +352,44 @@ async def test_what_was_typed_before_is_typed_once(driver: DirectDriver) -> None
     assert len(driver._app.got) == len("before")  # type: ignore[attr-defined]
     assert driver._under_way == 1  # what is still on Textual's way is not forgotten
     driver._loop.remove_reader(driver.fileno)
+
+
+async def test_keys_come_in_the_encoding_that_is_drawn_in(driver: DirectDriver) -> None:
+    driver._loop = asyncio.get_running_loop()
+    driver._file.encoding = "iso-8859-1"  # type: ignore[misc,union-attr]
+    driver._begin_input()
+    driver._feed(b"\xe9")
+    assert driver._app.got[-1] == "direct é"  # type: ignore[attr-defined]
+    driver._loop.remove_reader(driver.fileno)
+
+
+async def test_the_end_of_input_is_a_hangup_and_is_heard_once(driver: DirectDriver) -> None:
+    driver._loop = asyncio.get_running_loop()
+    driver._begin_input()
+    driver._loop.remove_reader(driver.fileno)
+    driver.fileno, ours = os.pipe()
+    os.close(ours)
+    driver._loop.add_reader(driver.fileno, driver._read)
+    got: list[str] = driver._app.got  # type: ignore[attr-defined]
+    async with asyncio.timeout(10):
+        while "gone" not in got:
+            await asyncio.sleep(0)
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert got.count("gone") == 1
+    assert not driver._loop.remove_reader(driver.fileno)
+    os.close(driver.fileno)
+
+
+async def test_who_is_woken_up_by_a_hangup_does_not_take_the_terminal_again(driver: DirectDriver) -> None:
+    driver._loop = asyncio.get_running_loop()
+    driver.start_application_mode()
+    driver.suspend_application_mode()
+    got: list[str] = driver._app.got  # type: ignore[attr-defined]
+    before = list(got)
+    driver._file.is_gone = True  # type: ignore[union-attr]
+    driver._go_on()
+    assert got == before
 
 
 async def test_keys_run_where_textual_knows_the_app_after_a_signal_too(driver: DirectDriver) -> None:

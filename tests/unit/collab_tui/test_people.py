@@ -5,7 +5,7 @@ from __future__ import annotations
 from collab_client.people import People
 from collab_protocol.presence import Activity, Person, Role
 from collab_tui.initials import initials
-from collab_tui.people import PeopleShown, signs_of
+from collab_tui.people import PeopleShown, accounts_of, signs_of
 from collab_tui.widgets.status_line import PersonShown
 from tests.unit.collab_tui.stage import Clock, World
 
@@ -60,3 +60,23 @@ def test_what_is_shown_is_made_anew_only_when_it_is_another() -> None:
     assert shown.of(people.everybody()) == [PersonShown("ana", "A", 5, Activity.IDLE, 1)]
     world.place("ana", (0, 1), session=4, colour=5)
     assert [person.sign for person in shown.of(people.everybody())] == ["A", "N"]
+
+
+def test_whose_account_it_is_stands_behind_a_name_that_is_not_the_accounts() -> None:
+    world, people = room()
+    world.place("ana", (0, 0), session=2, principal="unix:ana")
+    world.place("Ana", (0, 0), session=3, principal="unix:bo/Ana")
+    world.place("cy", (0, 0), session=4, principal="unix:cy")
+    world.place("dee", (0, 0), session=5, principal="device:12/dee")
+    world.place("a/b", (0, 0), session=6, principal="unix:eve/a/b")
+    world.place("key", (0, 0), session=7, principal="key:0123")
+    people.entered(Person(1, "unix:fay/cy", "cy", Role.WRITE, 0))
+    assert accounts_of(people.everybody(), people.own) == {
+        "unix:ana": "ana",  # two are called so
+        "unix:bo/Ana": "bo",
+        "unix:cy": "cy",
+        "device:12/dee": "",
+        "unix:eve/a/b": "eve",
+        "key:0123": "",
+        "unix:fay/cy": "fay",
+    }

@@ -278,3 +278,25 @@ async def test_hints_for_admins_give_way_from_the_left(width: int, hint: str) ->
         played.open(may_send_away=True)
         await pilot.pause()
         assert rows(played.panel)[0].removeprefix(" Who is here").strip() == hint
+
+
+async def test_an_account_stands_whatever_the_name_and_the_width() -> None:
+    played = Played()
+    people = [
+        person("ana")._replace(account="bo"),
+        person("evil", "ana (account ana)" + " " * 9 + "x")._replace(account="eve"),
+    ]
+    for columns in (100, 60, 41):
+        async with played.app.run_test(size=(columns, 24)) as pilot:
+            played.open(people)
+            await pilot.pause()
+            first, second = rows(played.panel)[1:3]
+            assert "ana (account bo)" in first
+            assert "(account eve)" in second
+        played = Played()
+    async with played.app.run_test(size=(100, 24)) as pilot:
+        for chosen_key in ("ana", "evil"):
+            played.open(people, chosen=chosen_key)
+            await pilot.pause()
+            inks = {part.text.strip(): part.style for part in played.panel.render_line(2)}
+            assert inks["(account eve)"] != inks["ana (account ana)         x"]

@@ -92,15 +92,22 @@ def _invite(
     url: Annotated[
         str | None, typer.Option(metavar="URL", help="How people reach this server: wss://HOST[:PORT].")
     ] = None,
+    ssh_key: Annotated[
+        str | None,
+        typer.Option(metavar="KEY|FILE", help="Print a line for authorized_keys instead, for this key."),
+    ] = None,
     data_dir: DataDir = None,
     server: Server = None,
     token_file: TokenFile = None,
     insecure: Insecure = False,
     as_json: Json = False,
 ) -> int:
-    """Print a link that lets somebody into a room."""
+    """Print a link that lets somebody into a room.
+
+    With --ssh-key, a line for authorized_keys that does.
+    """
     place = OperatorFlags(data_dir, server, token_file, insecure)
-    flags = InviteFlags(room, role, expires, reusable, name, url, place, as_json)
+    flags = InviteFlags(room, role, expires, reusable, name, url, place, as_json, ssh_key)
 
     def invite() -> int:
         from collab_cli.commands import invite

@@ -26,7 +26,9 @@ _DOING: Final = {Role.READ: "read", Role.WRITE: "write", Role.ADMIN: "write and 
 
 
 def invite(flags: InviteFlags) -> int:
-    """Print a link that lets somebody into a room, alone on stdout; returns the exit code.
+    """Print a link that lets somebody into a room, alone on stdout, or a line for their SSH key.
+
+    Returns the exit code.
 
     What it is good for is said on stderr. Where nobody knows the server's address, the token is printed.
 
@@ -40,6 +42,10 @@ def invite(flags: InviteFlags) -> int:
     if flags.name is not None and not flags.name.strip():
         raise UsageError("--name: that is no name that others can read")
     name = None if flags.name is None else clean_person_name(flags.name)
+    if flags.ssh_key is not None:
+        from collab_cli.commands import invite_key
+
+        return invite_key.run(flags, room, role, name)
     expires_s = None if flags.expires is None else parse_duration_s(flags.expires, "--expires")
     # What is set here is of the server here.
     is_here = flags.place.server is None

@@ -13,9 +13,10 @@ from collab_cli.logs import log_to_file
 from collab_cli.recent import recent_rooms
 from collab_cli.settings.flags import JoinFlags
 from collab_cli.settings.joining import JoinSettings, join_settings
+from collab_cli.ssh.asking import dialled
 from collab_cli.targets import Target, parse_target
 from collab_cli.terminal import can_draw_unicode, check_terminal, take_screen
-from collab_cli.terminal_traits import TerminalQuery
+from collab_cli.terminal_traits import TerminalQuery, tell_textual
 from collab_cli.token_sources import take_token, with_token
 from collab_protocol.errors import LinkError, StoreError
 
@@ -36,7 +37,7 @@ def run(flags: JoinFlags) -> int:
         CommandError: it cannot be done; the text says what to do.
     """
     variable = take_token(os.environ)
-    settings = join_settings(flags, os.environ, can_draw_unicode=can_draw_unicode())
+    settings = join_settings(flags, os.environ)
     for complaint in settings.complaints:
         say(complaint)
     target = _target(flags, settings)
@@ -53,14 +54,15 @@ def run(flags: JoinFlags) -> int:
     device = load_device(settings.folders.device_file)
     os.environ.setdefault("TEXTUAL_FPS", _FRAMES_PER_S)  # read when textual is imported
     os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
-    with take_screen(log_file) as screen:
+    with dialled(target, settings) as dialler, take_screen(log_file) as screen:
         with TerminalQuery(settings.theme, os.environ, can_draw_unicode=can_draw_unicode()) as query:
             from collab_cli.window import Window  # loads while the terminal answers
 
             traits = query.traits()
-        # It has been heeded; Textual would have a filter of its own, and take an empty one for set.
-        os.environ.pop("NO_COLOR", None)
-        window = Window(target, settings, traits, device, screen, announcements)
+        tell_textual(traits, os.environ)
+        if traits.is_utf8:
+            screen.speak_utf8()
+        window = Window(target, settings, traits, device, screen, announcements, dialler)
         window.show()
     if announcements is not None:
         announcements.close()
@@ -91,7 +93,7 @@ def _target(flags: JoinFlags, settings: JoinSettings) -> Target | None:
 
 def own_token_file(target: Target, settings: JoinSettings) -> str | None:
     """Return where the settings have the token for this room: it is for the server that they name alone."""
-    is_theirs = target.server is not None and target.server.url is not None
+    is_theirs = target.server is not None and target.server.takes_token
     return settings.token_file if is_theirs and target.server == settings.server else None
 
 
@@ -135,7 +137,8 @@ def _failure(window: Window, target: Target) -> tuple[int, str]:
         case LinkError(is_final=True) as error:
             return ExitCode.REFUSED, str(error)
         case LinkError() as error:
-            hint = "" if target.server is None else "; check the address, or run a server there"
+            is_plain = target.server is None or target.server.ssh is not None
+            hint = "" if is_plain else "; check the address, or run a server there"
             return ExitCode.UNREACHABLE, f"{error}{hint}"
         case None if not window.has_crashed:
             return ExitCode.OK, ""

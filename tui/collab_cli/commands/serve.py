@@ -10,8 +10,10 @@ import logging
 import os
 import shlex
 import sys
-from collections.abc import Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
 from collab_cli import __version__
 from collab_cli.exits import SIGNAL, CommandError, ExitCode, say
@@ -20,6 +22,7 @@ from collab_cli.paths import make_folder
 from collab_cli.server_signals import ServerSignals
 from collab_cli.settings.flags import ServeFlags
 from collab_cli.settings.serving import ServeSettings, WrongConfig, serve_settings
+from collab_cli.socket_group import closed_folder
 from collab_protocol.errors import CollabError
 
 if TYPE_CHECKING:
@@ -87,15 +90,48 @@ async def _serve(settings: ServeSettings) -> int:
     if not settings.is_private:  # else they were meant for the `join` that started us
         manager, passed = ServiceManager.of(os.environ), take_passed_sockets(os.environ)
     with contextlib.closing(passed):
-        await serve(
-            config,
-            ready=ready,
-            stop=signals.stop,
-            reload=signals.reload,
-            passed=passed,
-            manager=manager,
-        )
+        async with _ssh_door(settings, signals.stop) as (stop, open_door):
+            await serve(
+                config,
+                ready=_both(ready, open_door),
+                stop=stop,
+                reload=signals.reload,
+                passed=passed,
+                manager=manager,
+            )
     return ExitCode.OK if signals.stopped_by is None else SIGNAL + signals.stopped_by
+
+
+Ready = Callable[["Endpoints"], None]
+
+
+def _both(first: Ready | None, then: Ready | None) -> Ready | None:
+    if first is None or then is None:
+        return first or then
+
+    def ready(endpoints: Endpoints) -> None:
+        first(endpoints)
+        then(endpoints)
+
+    return ready
+
+
+@contextlib.asynccontextmanager
+async def _ssh_door(
+    settings: ServeSettings, stop: asyncio.Event
+) -> AsyncIterator[tuple[asyncio.Event, Ready | None]]:
+    """Keep the door for guests over SSH, if there is one; gives what stops the rooms, and what opens it.
+
+    Raises:
+        CommandError: it cannot be opened.
+    """
+    if settings.ssh is None:
+        yield stop, None
+        return
+    from collab_cli.ssh_server.opening import ssh_door
+
+    async with ssh_door(settings, settings.ssh, stop) as (rooms_close, open_door):
+        yield rooms_close, lambda _: open_door()
 
 
 def _config(settings: ServeSettings) -> ServerConfig:
@@ -106,6 +142,7 @@ def _config(settings: ServeSettings) -> ServerConfig:
     return ServerConfig(
         data_dir=settings.data_dir,
         unix_path=settings.unix_path,
+        unix_group=None if settings.unix_group is None else settings.unix_group.number,
         host=doors.host,
         port=doors.port,
         insecure=doors.is_insecure,
@@ -141,6 +178,8 @@ def _announce(settings: ServeSettings, config: ServerConfig, endpoints: Endpoint
     lines += [f"  {line}" for line in _ways_in(settings, config, endpoints)]
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()
+    if (group := settings.unix_group) and (closed := closed_folder(Path(endpoints.unix), group)):
+        say(f"accounts of the group {group} cannot enter {closed}: have the socket where they can")
     if config.auth and endpoints.tcp is None:
         say("--auth is for TCP, which --port PORT adds: who comes by the socket is known by their account")
 
@@ -150,7 +189,11 @@ def _ways_in(settings: ServeSettings, config: ServerConfig, endpoints: Endpoints
     from collab_server.ways_in import reached_by
 
     is_found_by_name = settings.data_dir == settings.folders.data
-    yield "collab join ROOM" if is_found_by_name else f"collab join 'unix://{endpoints.unix}?room=ROOM'"
+    path = quote(str(endpoints.unix))
+    yield "collab join ROOM" if is_found_by_name else f"collab join 'unix://{path}?room=ROOM'"
+    if settings.unix_group is not None:
+        yield f"in the group {settings.unix_group}: collab join 'unix://{path}?room=ROOM'"
+        yield f"in the group {settings.unix_group}, from elsewhere: collab join 'ssh://HOST/ROOM?unix={path}'"
     if endpoints.tcp is None:
         return
     address = reached_by(config, *endpoints.tcp)

@@ -26,7 +26,7 @@ from collab_cli.settings.flags import Theme
 from collab_cli.settings.layers import Layers
 from collab_cli.tables import print_table, write
 from collab_cli.terminal import Screen, can_draw_unicode, check_terminal, take_screen
-from collab_cli.terminal_traits import TerminalQuery
+from collab_cli.terminal_traits import TerminalQuery, tell_textual
 
 if TYPE_CHECKING:
     from collab_tui.top.app import TopApp
@@ -141,8 +141,9 @@ def _show(flags: TopFlags, link: OfficeLink) -> int:
             from collab_tui.top.app import TopApp, TopConfig
 
             traits = query.traits()
-        # It has been heeded; Textual would have a filter of its own, and take an empty one for set.
-        os.environ.pop("NO_COLOR", None)
+        tell_textual(traits, os.environ)
+        if traits.is_utf8:
+            screen.speak_utf8()
         app = TopApp(
             TopConfig(
                 ask=link.ask,
@@ -173,8 +174,6 @@ class _Run:
 
     def until_it_ends(self) -> int:
         """Return the exit code."""
-        self._screen.on_gone = lambda: os.kill(os.getpid(), signal.SIGHUP)
-        self._screen.watch()
         kept: dict[int, Callable[[int, FrameType | None], Any] | int | None] = {
             number: signal.signal(number, self._stop_by) for number in _SIGNALS
         }
@@ -183,7 +182,6 @@ class _Run:
         except KeyboardInterrupt:
             pass
         finally:
-            self._screen.on_gone = None
             for number, handler in kept.items():
                 signal.signal(number, handler)
         if self._ended_by:
@@ -194,6 +192,7 @@ class _Run:
         if self._ended_by:
             return
         self._ended_by = number
+        self._screen.end_by_force(number)
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError as error:  # the app is only starting, or has ended

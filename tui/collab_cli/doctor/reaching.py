@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from collab_cli.doctor.case import Case
 from collab_cli.doctor.certificate import DAY_S, SOON_DAYS, remedy
 from collab_cli.doctor.findings import Findings, fine, warning, wrong
+from collab_cli.doctor.over_ssh import look_over_ssh
 from collab_cli.doctor.x509 import first_der
 from collab_cli.exits import UsageError
 from collab_cli.humane import counted
@@ -66,6 +67,8 @@ def look_at_servers(case: Case) -> Findings:
             continue
         if server.unix_path is not None:
             yield from _unix(server.unix_path)
+        elif server.ssh is not None:
+            yield from look_over_ssh(case, server.ssh, _ALL_S / len(typed))
         elif server.url is not None:
             yield from _reach(case, server.url, _ALL_S / len(typed))
 

@@ -14,7 +14,7 @@ from collab_cli.doctor.findings import Findings, fine, warning, wrong
 from collab_cli.exits import UsageError
 from collab_cli.settings.flags import Theme
 from collab_cli.terminal import can_draw_unicode, check_terminal
-from collab_cli.terminal_traits import TerminalQuery, Traits, has_many_colours
+from collab_cli.terminal_traits import TerminalQuery, Traits, has_all_colours, has_many_colours
 
 _TMUX_S: Final = 1.0
 _SLOW_ESCAPE_MS: Final = 100
@@ -59,7 +59,7 @@ def describe(traits: Traits, environ: Mapping[str, str]) -> Findings:
 
 
 def _colours(environ: Mapping[str, str]) -> str:
-    if environ.get("COLORTERM") in ("truecolor", "24bit"):
+    if has_all_colours(environ):
         return "all colours"
     return "256 colours" if has_many_colours(environ) else "16 colours"
 

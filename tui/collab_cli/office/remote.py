@@ -68,6 +68,8 @@ def find_door(folders: Folders, named: str, flags: OperatorFlags, room: str | No
     """
     server = parse_server(named, is_insecure=flags.insecure)
     variable = take_token(os.environ)
+    if server.ssh is not None:
+        raise UsageError(f"ask it on its own machine: ssh {server.ssh.destination} collab …")
     if server.unix_path is not None:
         return Door(unix_path=server.unix_path)
     url = server.url or ""

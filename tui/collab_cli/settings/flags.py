@@ -21,6 +21,11 @@ DEFAULT_BYTES_PER_SECOND: Final = 4 * 1024 * 1024
 """As in `collab_server.config.Caps`, which takes long to load."""
 
 DEFAULT_MONITOR_HOST: Final = "127.0.0.1"
+DEFAULT_SSH_GUESTS: Final = 32
+"""Each of them is a process of some 20 MB."""
+
+DEFAULT_SSH_IDLE_S: Final = 8 * 3600
+DEFAULT_SSH_SESSION_S: Final = 24 * 3600
 
 COLOURS: Final = 12
 """Colours that a room hands out (collab_server.room) and a screen draws (collab_tui.palette)."""
@@ -79,6 +84,11 @@ class ServeFlags:
     host: str | None = None
     port: int | None = None
     unix: Path | None = None
+    group: str | None = None
+    ssh: str | None = None
+    ssh_guests: int | None = None
+    ssh_idle: str | None = None
+    ssh_session: str | None = None
     insecure: bool | None = None
     auth: bool | None = None
     tls_cert: Path | None = None
@@ -129,3 +139,4 @@ class InviteFlags:
     url: str | None = None
     place: OperatorFlags = OperatorFlags()
     json: bool = False
+    ssh_key: str | None = None

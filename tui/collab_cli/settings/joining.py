@@ -16,6 +16,7 @@ COLLAB_IDLE_EXIT_S is how long a private server stays alone.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -53,9 +54,11 @@ class JoinSettings:
     token_file: str | None
     """Where the token for rooms at `server` is; None for a server that was typed, which may be another's."""
     complaints: tuple[str, ...]
+    ssh: tuple[str, ...] = ("ssh",)
+    """What runs ssh, with arguments that it always gets."""
 
 
-def join_settings(flags: JoinFlags, environ: Mapping[str, str], *, can_draw_unicode: bool) -> JoinSettings:
+def join_settings(flags: JoinFlags, environ: Mapping[str, str]) -> JoinSettings:
     """Return how to join. Raises: UsageError: a value that counts is wrong; the text says where."""
     folders = find_folders(environ)
     layers = Layers(environ, read_settings(folders))
@@ -71,13 +74,14 @@ def join_settings(flags: JoinFlags, environ: Mapping[str, str], *, can_draw_unic
         options=_options(layers),
         keys=layers.file.keys,
         is_read_only=bool(layers.find(table.READ_ONLY, flags.read_only).value),
-        is_ascii=layers.find(table.ASCII, flags.ascii).value or not can_draw_unicode,
+        is_ascii=bool(layers.find(table.ASCII, flags.ascii).value),
         is_insecure=flags.insecure,
         is_offline=bool(layers.find(table.OFFLINE, flags.offline).value),
         follow=layers.find(table.FOLLOW, flags.follow or None).value or "",
         announce=layers.find(table.ANNOUNCE, flags.announce or None).value or "",
         token_file=layers.find(table.TOKEN_FILE).value if flags.server is None else None,
         complaints=layers.file.complaints,
+        ssh=tuple(shlex.split(layers.find(table.SSH).value or "ssh")),
     )
 
 

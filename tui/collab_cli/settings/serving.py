@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,10 +13,20 @@ from collab_cli.exits import UsageError
 from collab_cli.paths import Folders, find_folders, full_path
 from collab_cli.settings import table
 from collab_cli.settings.file import ConfigFile, read_settings, with_config
-from collab_cli.settings.flags import DEFAULT_HOST, DEFAULT_PORT, LogFormat, LogLevel, ServeFlags
+from collab_cli.settings.flags import (
+    DEFAULT_HOST,
+    DEFAULT_PORT,
+    DEFAULT_SSH_GUESTS,
+    DEFAULT_SSH_IDLE_S,
+    DEFAULT_SSH_SESSION_S,
+    LogFormat,
+    LogLevel,
+    ServeFlags,
+)
 from collab_cli.settings.layers import Layers
 from collab_cli.settings.table import Setting
 from collab_cli.settings.values import Address, short_repr
+from collab_cli.socket_group import Group, group_called
 from collab_cli.targets import is_loopback
 
 DEFAULT_IDLE_EXIT_S: Final = 600.0
@@ -76,13 +87,26 @@ class Upkeep:
 
 
 @dataclass(frozen=True, slots=True)
+class SshDoor:
+    """Where guests come by ssh, how many, and for how long; a host of "" is every address."""
+
+    address: Address
+    guests: int
+    idle_s: int
+    session_s: int
+
+
+@dataclass(frozen=True, slots=True)
 class ServeSettings:
     """How to serve. `idle_exit_s`: end when alone for so long."""
 
     folders: Folders
     data_dir: Path
     unix_path: Path
+    unix_group: Group | None
+    """Whose accounts may open it, beside our own."""
     doors: Doors
+    ssh: SshDoor | None
     capacity: Capacity
     upkeep: Upkeep
     is_memory: bool
@@ -104,7 +128,7 @@ def serve_settings(flags: ServeFlags, environ: Mapping[str, str]) -> ServeSettin
     if not flags.private and layers.file.serving_complaints:
         raise WrongConfig(layers.file.serving_complaints)
     if flags.private:  # the private one takes nothing from the file, and must run for the editor to start
-        doors, unix_path = Doors(), None
+        doors, unix_path, unix_group = Doors(), None, None
         variable = table.IDLE_EXIT_S.variable
         own = {variable: environ[variable]} if variable in environ else {}
         layers = Layers(own, ConfigFile(folders.config_file))
@@ -112,6 +136,7 @@ def serve_settings(flags: ServeFlags, environ: Mapping[str, str]) -> ServeSettin
     if not flags.private:
         doors = find_doors(flags, layers)
         unix_path = layers.find(table.UNIX, flags.unix).value
+        unix_group = _unix_group(layers, flags, unix_path)
     idle_exit_s = flags.idle_exit_s
     if idle_exit_s is None and flags.private:
         idle_exit_s = layers.find(table.IDLE_EXIT_S).value or DEFAULT_IDLE_EXIT_S
@@ -119,7 +144,9 @@ def serve_settings(flags: ServeFlags, environ: Mapping[str, str]) -> ServeSettin
         folders=folders,
         data_dir=data_dir,
         unix_path=unix_path or folders.socket(data_dir, is_private=flags.private),
+        unix_group=unix_group,
         doors=doors,
+        ssh=None if flags.private else _ssh_door(flags, layers),
         capacity=_capacity(flags, layers),
         upkeep=_upkeep(flags, layers),
         is_memory=bool(layers.find(table.MEMORY, flags.memory).value),
@@ -144,6 +171,57 @@ def _data_dir(layers: Layers, typed: Path | None, folders: Folders) -> Path:
         return found or full_path(folders.data)
     except ValueError as error:
         raise UsageError(f"the folder for data: {short_repr(folders.data)} is not {error}") from error
+
+
+def _unix_group(layers: Layers, flags: ServeFlags, unix_path: Path | None) -> Group | None:
+    """Return whose accounts may open the socket at `unix_path`. Raises: UsageError: they cannot be."""
+    found = layers.find(table.GROUP, flags.group)
+    if found.value is None:
+        return None
+    try:
+        group = group_called(found.value)
+    except ValueError as error:
+        raise UsageError(f"{found.source}: {short_repr(found.value)} is not {error}") from error
+    if unix_path is None:
+        raise UsageError(
+            f"{found.source} is for a socket where that group finds it: "
+            "add --unix PATH, in a folder that its accounts can enter"
+        )
+    if not group.is_ours_to_give:
+        raise UsageError(
+            f"{found.source}: only an account that is in the group {group} can let it in: "
+            "have yours added, and log in again"
+        )
+    return group
+
+
+def _ssh_door(flags: ServeFlags, layers: Layers) -> SshDoor | None:
+    """Return where guests come by ssh, if they do.
+
+    Raises:
+        UsageError: a value is wrong, or what speaks SSH is not installed.
+    """
+    found = layers.find(table.SERVE_SSH, flags.ssh)
+    guests = layers.find(table.SSH_GUESTS, flags.ssh_guests)
+    idle = layers.find(table.SSH_IDLE, flags.ssh_idle)
+    session = layers.find(table.SSH_SESSION, flags.ssh_session)
+    if found.value is None:
+        for setting, typed in (
+            (table.SSH_GUESTS, flags.ssh_guests),
+            (table.SSH_IDLE, flags.ssh_idle),
+            (table.SSH_SESSION, flags.ssh_session),
+        ):
+            if typed is not None:
+                raise UsageError(f"{setting.flag} is for guests over SSH: add --ssh [HOST]:PORT")
+        return None
+    if importlib.util.find_spec("asyncssh") is None:
+        raise UsageError(f"{found.source} needs what is not installed: pip install 'collab-editor[ssh]'")
+    return SshDoor(
+        found.value,
+        guests.value or DEFAULT_SSH_GUESTS,
+        idle.value or DEFAULT_SSH_IDLE_S,
+        session.value or DEFAULT_SSH_SESSION_S,
+    )
 
 
 def find_url(typed: str | None, environ: Mapping[str, str], folders: Folders) -> str | None:

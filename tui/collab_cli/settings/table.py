@@ -23,6 +23,9 @@ from collab_cli.settings.flags import (
     DEFAULT_PORT,
     DEFAULT_ROOMS,
     DEFAULT_ROOMS_PER_DAY,
+    DEFAULT_SSH_GUESTS,
+    DEFAULT_SSH_IDLE_S,
+    DEFAULT_SSH_SESSION_S,
     LogFormat,
     LogLevel,
     Theme,
@@ -110,6 +113,13 @@ SERVER: Final = Setting(
     '"wss://example.org"',
     "Where `collab join ROOM` looks, instead of this machine.",
     is_needed_right=True,
+)
+SSH: Final = Setting(
+    "ssh",
+    values.command,
+    "ssh",
+    '"ssh -F /home/ana/.ssh/pair"',
+    "What runs ssh for rooms at ssh://HOST, with arguments that it always gets.",
 )
 THEME: Final = Setting(
     "theme",
@@ -199,6 +209,43 @@ PORT: Final = Setting(
 )
 UNIX: Final = Setting(
     "serve.unix", values.path, None, '"/run/collab.sock"', "Where the Unix socket is.", is_needed_right=True
+)
+GROUP: Final = Setting(
+    "serve.group",
+    values.group,
+    None,
+    '"pair"',
+    "Accounts of this group may open that socket, too; without it only your own.",
+    is_needed_right=True,
+)
+
+SERVE_SSH: Final = Setting(
+    "serve.ssh",
+    values.ssh,
+    None,
+    '":2222"',
+    "Let in guests who have an ssh client and nothing else, on this address; needs collab-editor[ssh].",
+    is_needed_right=True,
+    has_variable=False,  # COLLAB_SSH is the command that `collab join ssh://…` runs
+)
+SSH_GUESTS: Final = _cap("ssh_guests", DEFAULT_SSH_GUESTS, "How many of them at a time.")
+SSH_IDLE: Final = Setting(
+    "serve.ssh_idle",
+    values.duration_s,
+    None,
+    '"1h"',
+    f"How long a guest over SSH may type nothing; without it {values.shown_duration(DEFAULT_SSH_IDLE_S)}.",
+    is_needed_right=True,
+    shown=values.shown_duration,
+)
+SSH_SESSION: Final = Setting(
+    "serve.ssh_session",
+    values.duration_s,
+    None,
+    '"12h"',
+    f"How long a guest over SSH may stay; without it {values.shown_duration(DEFAULT_SSH_SESSION_S)}.",
+    is_needed_right=True,
+    shown=values.shown_duration,
 )
 
 AUTH: Final = Setting(
@@ -342,6 +389,7 @@ JOIN_SETTINGS: Final[tuple[Setting[Any], ...]] = (
     NAME,
     COLOUR,
     SERVER,
+    SSH,
     THEME,
     ASCII,
     WRAP,
@@ -365,6 +413,11 @@ SERVE_SETTINGS: Final[tuple[Setting[Any], ...]] = (
     HOST,
     PORT,
     UNIX,
+    GROUP,
+    SERVE_SSH,
+    SSH_GUESTS,
+    SSH_IDLE,
+    SSH_SESSION,
     AUTH,
     INSECURE,
     TLS_CERT,

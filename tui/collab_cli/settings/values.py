@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import reprlib
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -34,6 +35,7 @@ _SIZE: Final = re.compile(r"([0-9]{1,16})\s*([kmgt]?)(?:i?b)?", re.ASCII | re.IG
 _SIZE_UNITS: Final = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
 _MOST_SIZE: Final = 1024**5
 _MONITOR: Final = "[HOST:]PORT, as in 9100, 127.0.0.1:9100 or [::1]:9100"
+_SSH: Final = "[HOST]:PORT, as in :2222 for every address of this machine, 127.0.0.1:2222 or [::1]:2222"
 _TRUE: Final = ("1", "true", "yes", "on")
 _FALSE: Final = ("", "0", "false", "no", "off")
 
@@ -78,6 +80,12 @@ def number(value: object) -> int:
     if isinstance(value, str) and re.fullmatch(r"\s*[0-9]{1,9}\s*", value, re.ASCII):
         return int(value)
     raise ValueError("a whole number")
+
+
+def group(value: object) -> str:
+    """Return the name or number of a group, which need not be one of this machine."""
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    return str(value) if is_number else text(value).strip()
 
 
 def within(least: int, most: int) -> Callable[[object], int]:
@@ -159,6 +167,22 @@ def monitor(value: object) -> Address:
     return Address(host or DEFAULT_MONITOR_HOST, found)
 
 
+def ssh(value: object) -> Address:
+    """Return the address of `[HOST]:PORT`; without a host, of every address of this machine."""
+    written = value.strip() if isinstance(value, str) else ""
+    if written.startswith(":"):
+        try:
+            return Address("", within(0, MOST_PORT)(written[1:]))
+        except ValueError as error:
+            raise ValueError(_SSH) from error
+    if ":" not in written:  # a port alone could mean either, and one of the two lets in the world
+        raise ValueError(_SSH)
+    try:
+        return monitor(written)
+    except ValueError as error:
+        raise ValueError(_SSH) from error
+
+
 def log_level(value: object) -> LogLevel:
     try:
         return LogLevel(text(value).lower())
@@ -203,6 +227,18 @@ def server(value: object) -> str:
             full_path(parsed.unix_path)
     except (UsageError, ValueError) as error:
         raise ValueError(f"a server: {error}") from error
+    return typed
+
+
+def command(value: object) -> str:
+    """Return a program with its arguments, as a shell splits them."""
+    typed = text(value)
+    try:
+        is_command = bool(shlex.split(typed))
+    except ValueError as error:
+        raise ValueError(f"a command: {error}") from error
+    if not is_command:
+        raise ValueError("a command")
     return typed
 
 

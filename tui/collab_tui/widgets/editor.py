@@ -166,6 +166,11 @@ class Editor(RowsWidget, can_focus=True):
         return self._inbox.is_open
 
     @property
+    def holds_typed(self) -> bool:
+        """Whether something typed waits to be done."""
+        return self._inbox.holds_any
+
+    @property
     def view(self) -> View | None:
         """Which part of the text is shown; None before `attach`."""
         return self._view

@@ -52,6 +52,11 @@ class Inbox:
         """Whether what comes is delivered at once."""
         return self._is_opened and not self._waits
 
+    @property
+    def holds_any(self) -> bool:
+        """Whether something is kept for later."""
+        return bool(self._held)
+
     def put(self, event: Typed) -> None:
         """Take what was typed."""
         if self.is_open:

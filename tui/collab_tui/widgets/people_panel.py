@@ -42,6 +42,9 @@ _LEAST_FOR_ADMINS_CELLS: Final = 73
 _NOTE_CELLS: Final = 74
 """A sentence of the note may make the list so wide: there is a command in it, better not broken."""
 
+_ACCOUNT: Final = Ink(italic=True)
+"""No name is in italics."""
+
 _STEPS: Final = {"up": -1, "down": 1}
 _PAGES: Final = {"page_up": -1, "page_down": 1}
 _ENDS: Final = {"line_start": 0, "document_start": 0, "line_end": -1, "document_end": -1}
@@ -50,7 +53,11 @@ _ELSEWHERE: Final = (Group.ROOM, Group.PEOPLE, Group.VIEW, Group.FIND)
 
 
 class PersonRow(NamedTuple):
-    """One person as the list shows them; `columns` are words, the less important behind."""
+    """One person as the list shows them; `columns` are words, the less important behind.
+
+    `account` is whose account they come by, where the name leaves that open. It stands behind the name in an
+    ink of its own, and never gives way to it: nobody writes it into theirs.
+    """
 
     principal: str
     sign: str
@@ -58,6 +65,11 @@ class PersonRow(NamedTuple):
     is_faint: bool
     name: str
     columns: tuple[str, ...]
+    account: str = ""
+
+    @property
+    def account_note(self) -> str:
+        return f" (account {self.account})" if self.account else ""
 
 
 class PeoplePanel(RowsWidget):
@@ -126,7 +138,11 @@ class PeoplePanel(RowsWidget):
         self._may_send_away = may_send_away
         at = self._at
         self._people = [
-            person._replace(name=self._safe(person.name), columns=tuple(map(self._safe, person.columns)))
+            person._replace(
+                name=self._safe(person.name),
+                columns=tuple(map(self._safe, person.columns)),
+                account=self._safe(person.account),
+            )
             for person in people
         ]
         self._note = self._safe(note)
@@ -202,7 +218,7 @@ class PeoplePanel(RowsWidget):
 
     def _measure(self) -> None:
         """Ask for as much room as everything takes; while it is open, columns only become wider."""
-        names = [cell_len(person.name) for person in self._people]
+        names = [cell_len(person.name + person.account_note) for person in self._people]
         widths = [max(names, default=0), *self._least_cells]
         for person in self._people:
             for at, word in enumerate(person.columns, 1):
@@ -316,10 +332,13 @@ class PeoplePanel(RowsWidget):
         muted = base if is_chosen else palette.panel_muted.over(palette.panel)
         ink = muted if person.is_faint else base
         name_cells, columns = self._fitting(room)
-        name = cropped(person.name, name_cells, is_ascii=self._is_ascii)
+        account = person.account_note
+        name = cropped(person.name, name_cells - cell_len(account), is_ascii=self._is_ascii)
         parts = [
             (f" {person.sign} ", palette.person(person.colour, is_faint=person.is_faint)),
-            (" " + name + " " * (name_cells - cell_len(name)), ink),
+            (" " + name, ink),
+            *([(account, _ACCOUNT.over(muted))] if account else []),
+            (" " * (name_cells - cell_len(name + account)), ink),
         ]
         for cells, word in zip(columns, person.columns, strict=False):
             if cells:
@@ -329,8 +348,10 @@ class PeoplePanel(RowsWidget):
     def _fitting(self, room: int) -> tuple[int, list[int]]:
         """Return how wide names are, and each of the columns that there is room for."""
         name, *columns = self._widths
-        least = _SIGN_CELLS + min(name, _NAME_LEAST)
+        accounts = max([cell_len(person.account_note) for person in self._people], default=0)
+        least_name = min(name, _NAME_LEAST + accounts)
+        least = _SIGN_CELLS + least_name
         while len(columns) > 1 and room < least + sum(cells + _GAP for cells in columns if cells):
             columns.pop()
         left = room - _SIGN_CELLS - sum(cells + _GAP for cells in columns if cells)
-        return min(name, max(left, _NAME_LEAST)), columns
+        return min(name, max(left, least_name)), columns

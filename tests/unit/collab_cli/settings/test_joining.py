@@ -34,10 +34,8 @@ def configure(tmp_path: Path) -> Configure:
 
 @pytest.fixture
 def join(tmp_path: Path) -> Callable[..., JoinSettings]:
-    def settings(flags: JoinFlags | None = None, *, unicode: bool = True, **environ: str) -> JoinSettings:
-        return join_settings(
-            flags or JoinFlags(), {"COLLAB_HOME": str(tmp_path), **environ}, can_draw_unicode=unicode
-        )
+    def settings(flags: JoinFlags | None = None, **environ: str) -> JoinSettings:
+        return join_settings(flags or JoinFlags(), {"COLLAB_HOME": str(tmp_path), **environ})
 
     return settings
 
@@ -90,8 +88,13 @@ def test_each_layer_covers_the_one_below(join: Callable[..., JoinSettings], conf
     assert typed.server == Server(url="ws://localhost:1")
 
 
-def test_a_terminal_without_unicode_gets_ascii(join: Callable[..., JoinSettings]) -> None:
-    assert join(unicode=False).is_ascii
+def test_what_runs_ssh_is_split_as_a_shell_does(
+    join: Callable[..., JoinSettings], configure: Configure
+) -> None:
+    assert join().ssh == ("ssh",)
+    configure('ssh = "ssh -F /home/ana/.ssh/pair"\n')
+    assert join().ssh == ("ssh", "-F", "/home/ana/.ssh/pair")
+    assert join(COLLAB_SSH="'/my own/ssh' -4").ssh == ("/my own/ssh", "-4")
 
 
 def test_names_are_cleaned(join: Callable[..., JoinSettings]) -> None:
@@ -112,6 +115,7 @@ def test_names_are_cleaned(join: Callable[..., JoinSettings]) -> None:
         ({"COLLAB_INDENT": "17"}, 'COLLAB_INDENT: \'17\' is not "auto", "tabs" or 1 to 16'),
         ({"COLLAB_WRAP": "2"}, "COLLAB_WRAP: '2' is not true or false"),
         ({"COLLAB_NAME": " "}, "COLLAB_NAME: ' ' is not a text"),
+        ({"COLLAB_SSH": "ssh -F 'a"}, 'COLLAB_SSH: "ssh -F \'a" is not a command: No closing quotation'),
     ],
 )
 def test_a_wrong_variable_says_which(

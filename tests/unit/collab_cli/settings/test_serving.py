@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from collab_cli.settings.serving import (
     serve_settings,
 )
 from collab_cli.settings.values import Address
+from collab_cli.socket_group import Group, group_called
 from collab_protocol.limits import RoomLimits
 from collab_server.config import Caps
 
@@ -116,6 +118,28 @@ def test_a_private_server_serves_only_its_socket(serve: Serve, configure: Config
     assert serve(ServeFlags(private=True, idle_exit_s=2), COLLAB_IDLE_EXIT_S="1.5").idle_exit_s == 2
     with pytest.raises(UsageError, match="COLLAB_IDLE_EXIT_S"):
         serve(ServeFlags(private=True), COLLAB_IDLE_EXIT_S="never")
+
+
+def test_the_group_of_the_socket(serve: Serve, configure: Configure, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = group_called(str(os.getegid()))
+    at = Path("/run/x.sock")
+    assert serve().unix_group is None
+    assert serve(ServeFlags(unix=at, group=own.name)).unix_group == own
+    assert serve(ServeFlags(unix=at), COLLAB_GROUP=str(own.number)).unix_group == own
+    configure(f'[serve]\nunix = "/run/y.sock"\ngroup = {own.number}\n')
+    assert serve().unix_group == own
+    assert serve(ServeFlags(private=True), COLLAB_GROUP=own.name).unix_group is None
+    configure('[serve]\nunix = "/run/y.sock"\ngroup = "no such group"\n')
+    with pytest.raises(UsageError, match=r"config\.toml:3: 'no such group' is not a group of this machine"):
+        serve()
+    configure("")
+    with pytest.raises(UsageError, match=r"^--group is for a socket .*: add --unix PATH, in a folder that"):
+        serve(ServeFlags(group=own.name))
+    with pytest.raises(UsageError, match=r"^COLLAB_GROUP is for a socket"):
+        serve(COLLAB_GROUP=own.name)
+    monkeypatch.setattr(Group, "is_ours_to_give", False)
+    with pytest.raises(UsageError, match=f"^--group: only an account that is in the group {own.name} can"):
+        serve(ServeFlags(unix=at, group=own.name))
 
 
 @pytest.mark.parametrize("written", ["~no-such-account/x", "/a\0b"])

@@ -1,0 +1,68 @@
+"""The door for guests as `collab serve` was told to have one: its port, its plan, and what people type."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shlex
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable
+
+from collab_cli.settings.serving import ServeSettings, SshDoor
+from collab_cli.settings.values import Address
+from collab_cli.ssh_server.keeper import DoorKeeper, bind
+from collab_cli.ssh_server.plan import DoorPlan, keys_file
+from collab_server.log_fields import current_key
+
+_SSH_PORT = 22
+
+
+@contextlib.asynccontextmanager
+async def ssh_door(
+    settings: ServeSettings, door: SshDoor, stop: asyncio.Event
+) -> AsyncIterator[tuple[asyncio.Event, Callable[[], None]]]:
+    """Keep a door until `stop` is set; gives what is set when the guests have left, and what opens the door.
+
+    Raises:
+        CommandError: it cannot be opened.
+    """
+    sockets = bind(door.address)
+    typed = command(Address(door.address.host, sockets[0].getsockname()[1]))
+
+    def plan(listeners: tuple[int, ...]) -> DoorPlan:
+        return DoorPlan(
+            listeners=listeners,
+            data_dir=str(settings.data_dir),
+            unix_path=str(settings.unix_path),
+            come_again=typed,
+            has_auth=settings.doors.has_auth,
+            guests=door.guests,
+            idle_s=door.idle_s,
+            session_s=door.session_s,
+            log_level=settings.upkeep.log_level,
+            log_format=settings.upkeep.log_format,
+            log_key=current_key().hex(),
+        )
+
+    keeper = DoorKeeper(sockets, plan)
+
+    def announce(fingerprint: str) -> None:
+        sys.stdout.write(f"  {typed}    host key {fingerprint}\n  {_whom(settings)}\n")
+        sys.stdout.flush()
+
+    async with keeper.running(stop) as rooms_close:
+        yield rooms_close, lambda: keeper.open(announce)
+
+
+def command(address: Address) -> str:
+    """Return what guests type to come to ROOM."""
+    port = "" if address.port == _SSH_PORT else f"-p {address.port} "
+    return f"ssh {port}ROOM@{address.host or socket.gethostname()}"
+
+
+def _whom(settings: ServeSettings) -> str:
+    """Say whom the door lets in, and how to let in more."""
+    file = shlex.quote(str(keys_file(settings.data_dir)))
+    by_key = f"by a key in {file}: collab invite ROOM --ssh-key FILE.pub >> {file}"
+    return f"{by_key}, or by an invite" if settings.doors.has_auth else by_key

@@ -237,12 +237,11 @@ def _answers(port: int) -> bool:
 
 
 def descendants(pid: int) -> list[int]:
-    """Return the children of a process, theirs, and so on (Linux: proc_pid_task_children(5))."""
-    try:
-        said = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-    except OSError:
-        return []
-    children = [int(each) for each in said.split()]
+    """Return the children of a process, of all its threads, theirs, and so on (proc_pid_task_children(5))."""
+    children: list[int] = []
+    for file in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            children += map(int, file.read_text().split())
     return [*children, *(below for child in children for below in descendants(child))]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from collab_protocol import limits
 
@@ -38,10 +39,13 @@ class Activity(StrEnum):
         return self in (Activity.LOST, Activity.GONE)
 
 
+UNIX: Final = "unix:"
+"""What the principal of an account begins with: unix:ACCOUNT, or unix:ACCOUNT/NAME under another name."""
+
+
 def account_of(principal: str) -> str:
-    """Return the account that the server's kernel vouches for (unix:ACCOUNT, unix:ACCOUNT/NAME), or ""."""
-    kind, _, who = principal.partition(":")
-    return who.partition("/")[0] if kind == "unix" else ""
+    """Return the account that the server's kernel vouches for; "" for who has come another way."""
+    return principal.removeprefix(UNIX).partition("/")[0] if principal.startswith(UNIX) else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ what the client sends comes behind it, and can take nothing back.
 from __future__ import annotations
 
 import json
-import math
 import re
 from dataclasses import dataclass
 from typing import Any, Final, Self
@@ -23,6 +22,9 @@ LINE_BYTES: Final = 1024
 """How long the line may be, with its end."""
 
 _KEY_ID: Final = re.compile(r"[0-9a-f]{16}")
+
+_LAST_S: Final = 253_402_300_799.0
+"""The end of the year 9999 (UTC seconds), which is the last that `datetime` has."""
 
 _BEGINNING: Final = RELAY.encode() + b" "
 
@@ -84,7 +86,7 @@ class Restriction:
             name=_name(fields.get("name", "")),
             key=_key(fields.get("key", "")),
             until=_until(fields.get("until")),
-            wants_token=fields.get("token", False) is True,
+            wants_token=_wants_token(fields.get("token", False)),
         )
 
 
@@ -117,6 +119,13 @@ def _name(found: Any) -> str:
 def _until(found: Any) -> float | None:
     if found is None:
         return None
-    if isinstance(found, bool) or not isinstance(found, (int, float)) or not math.isfinite(found):
-        raise FrameError("an end is a number of seconds")
+    # No NaN passes it, and no integer that is too large to be a float.
+    if isinstance(found, bool) or not isinstance(found, (int, float)) or not 0 <= found <= _LAST_S:
+        raise FrameError("an end is a number of seconds from 1970 to 9999")
     return float(found)
+
+
+def _wants_token(found: Any) -> bool:
+    if isinstance(found, bool):
+        return found
+    raise FrameError("whether a token is wanted is true or false")

@@ -212,6 +212,11 @@ class Access:
         invite = self._invites.get(invite_id)
         return None if invite is None else invite.room
 
+    def is_reusable(self, invite_id: str) -> bool:
+        """Return whether several people may come by an invite; False when it is not kept."""
+        invite = self._invites.get(invite_id)
+        return invite is not None and invite.is_reusable
+
     def uses(self, invite_id: str) -> int:
         """Return how many devices used an invite; of a reusable one 200 are counted at most."""
         return self._invites.uses(invite_id)

@@ -9,7 +9,7 @@ from typing import Final
 
 from collab_protocol.errors import CollabError, FaultCode
 from collab_protocol.messages import Hello
-from collab_protocol.presence import Role
+from collab_protocol.presence import UNIX, Role, account_of
 from collab_protocol.restriction import Restriction
 
 TAKEN_BACK: Final = "access was taken back"
@@ -17,7 +17,6 @@ TAKEN_BACK: Final = "access was taken back"
 EVERY_ROOM: Final = "*"
 """In place of a room's name, where somebody may do something in all of them; no room can be called so."""
 
-_UNIX: Final = "unix:"
 _KEY: Final = "key:"
 
 
@@ -58,7 +57,8 @@ class Grant:
     @property
     def account(self) -> str | None:
         """The principal of the account behind a Unix socket, whatever name they gave; None over TCP."""
-        return self.principal.partition("/")[0] if self.principal.startswith(_UNIX) else None
+        name = account_of(self.principal)
+        return f"{UNIX}{name}" if name else None
 
     @property
     def ssh_key(self) -> str | None:
@@ -118,7 +118,7 @@ def principal_of(account: Account | None, hello: Hello) -> str:
         if restriction and restriction.key:
             return f"{_KEY}{restriction.key}"
         return f"device:{hash_device(hello.device).hex()[:12]}/{name[:64]}"
-    who = f"{_UNIX}{account.name}"
+    who = f"{UNIX}{account.name}"
     return who if name == account.name else f"{who}/{name[:64]}"
 
 

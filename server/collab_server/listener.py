@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import secrets
 import socket
 import sys
@@ -17,7 +16,7 @@ from websockets.asyncio.server import Server, ServerConnection, unix_serve
 from websockets.typing import Subprotocol
 
 from collab_protocol import limits
-from collab_protocol.errors import CloseCode, StoreError
+from collab_protocol.errors import CloseCode
 from collab_protocol.messages import Credential, Hello
 from collab_protocol.versions import SUBPROTOCOL
 from collab_server.access import Access, Account, Grant
@@ -36,13 +35,16 @@ from collab_server.registry import Registry
 from collab_server.room_socket import RoomSocket
 from collab_server.tls import Certificates
 from collab_server.unix_room_socket import UnixRoomSocket
-from collab_server.unix_socket import PortTaken, clear_the_way, give_to_group, look_at, remove
+from collab_server.unix_socket import PortTaken, bind, clear_the_way, look_at, remove
 
 _log = logging.getLogger(__name__)
 
 _STAYS: Final[dict[str, Any]] = {"cleanup_socket": False} if sys.version_info >= (3, 13) else {}
 """From 3.13 on the loop would unlink a Unix socket that it closes."""
 
+
+_BACKLOG: Final = 1024
+"""Of the Unix socket: when it is full, whoever comes is sent away at once, and does not wait (connect(2))."""
 
 _SSH: Final = "SSH"
 """In place of an address: which one that is, sshd knows."""
@@ -126,10 +128,16 @@ class Listener:
             PortTaken: somebody listens there.
             StoreError: the socket cannot be made there.
         """
-        if passed is not None:
+        made = None
+        if passed is None:
+            clear_the_way(path)
+            passed = bind(path, group)
+            made = look_at(path)
+        try:
             server = await unix_serve(
                 self._serve_unix,
                 sock=passed,
+                backlog=_BACKLOG,
                 **_options(),
                 **_STAYS,
                 process_request=self._handshakes.check_unix,
@@ -139,26 +147,9 @@ class Listener:
                 yield server
             finally:
                 server.close(close_connections=False)
-            return
-        clear_the_way(path)
-        before = os.umask(0o177)
-        try:
-            server = await unix_serve(
-                self._serve_unix, str(path), **_options(), process_request=self._handshakes.check_unix
-            )
-        except OSError as error:
-            raise StoreError(f"cannot listen on {path}: {error.strerror or error}") from error
         finally:
-            os.umask(before)
-        self._servers.append(server)
-        made = look_at(path)
-        try:
-            if group is not None:
-                _give(path, group)
-            yield server
-        finally:
-            server.close(close_connections=False)
-            remove(path, made)
+            if made is not None:
+                remove(path, made)
 
     @contextlib.asynccontextmanager
     async def on_tcp(self, host: str, port: int, passed: Sequence[socket.socket] = ()) -> AsyncIterator[int]:
@@ -276,13 +267,6 @@ class Listener:
             self.open[way] -= 1
             if not self.connections:
                 self.nobody_here.set()
-
-
-def _give(path: Path, group: int) -> None:
-    try:
-        give_to_group(path, group)
-    except OSError as error:
-        raise StoreError(f"cannot give {path} to its group: {error.strerror or error}") from error
 
 
 def _options() -> dict[str, Any]:

@@ -21,10 +21,39 @@ class PortTaken(CollabError):
     """Somebody else listens on the port or socket."""
 
 
-def give_to_group(path: Path, group: int) -> None:
-    """Let the accounts of `group` (a gid) open the socket, which nobody else can yet. Raises: OSError."""
-    os.chown(path, -1, group, follow_symlinks=False)
-    path.chmod(0o660)
+def bind(path: Path, group: int | None) -> socket.socket:
+    """Return a new socket at `path`, for its owner and the accounts of `group` (a gid).
+
+    Until it listens nobody can connect. Its mode is never changed: in a folder where others may write, that
+    could be the mode of what they have put in its place.
+
+    Raises:
+        StoreError: it cannot be there, or may not be given to that group.
+    """
+    sock = socket.socket(socket.AF_UNIX)
+    try:
+        before = os.umask(0o177 if group is None else 0o117)
+        try:
+            sock.bind(str(path))
+        except OSError as error:
+            raise StoreError(f"cannot listen on {path}: {error.strerror or error}") from error
+        finally:
+            os.umask(before)
+        if group is not None:
+            _give(path, group)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _give(path: Path, group: int) -> None:
+    try:
+        os.chown(path, -1, group, follow_symlinks=False)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            path.unlink()
+        raise StoreError(f"cannot give {path} to its group: {error.strerror or error}") from error
 
 
 def look_at(path: Path) -> os.stat_result:

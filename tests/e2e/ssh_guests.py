@@ -16,12 +16,11 @@ from typing import Final, Self
 
 import pytest
 
-from tests.e2e.home import Home, collab_command
+from tests.e2e.home import Home
+from tests.e2e.server import READY_DEADLINE_S, ServeProcess
 from tests.e2e.sshd import descendants
 from tests.e2e.terminal import Terminal
 
-_READY_S: Final = 20.0
-_STOP_S: Final = 15.0
 _READY: Final = re.compile(r"ssh -p (\d+) ROOM@127\.0\.0\.1 +host key (SHA256:\S+)\n")
 
 ALTERNATE: Final = b"\x1b[?1049h"
@@ -34,34 +33,22 @@ needs_ssh: Final = pytest.mark.skipif(
 )
 
 
-class GuestServer:
+class GuestServer(ServeProcess):
     """A server that lets guests in over SSH, on the data folder of `home`."""
 
     def __init__(self, home: Home, *flags: str) -> None:
-        self.home = home
+        super().__init__(home)
         self.folder = home.data / "ssh"
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.authorized_keys = self.folder / "authorized_keys"
         self.known_hosts = home.path / "known_hosts"
-        self.log = home.path / "serve.log"
-        self.said = ""
         self.port = 0
         self.fingerprint = ""
         self._flags = flags
-        self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
         self.start()
         return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    @property
-    def pid(self) -> int:
-        """The process that serves the rooms."""
-        assert self._process is not None
-        return self._process.pid
 
     @property
     def door(self) -> int:
@@ -79,27 +66,7 @@ class GuestServer:
 
     def start(self) -> None:
         """Start, and return when guests can come."""
-        address = f"127.0.0.1:{self.port}"
-        arguments = ("serve", str(self.home.data), "--ssh", address, *self._flags)
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [*collab_command(), *arguments],
-                env=self.home.env,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=log,
-            )
-        assert self._process.stdout is not None
-        self.said = ""
-        ends_at = time.monotonic() + _READY_S
-        while (found := _READY.search(self.said)) is None:
-            left_s = max(0.0, ends_at - time.monotonic())
-            readable, _, _ = select.select([self._process.stdout], [], [], left_s)
-            piece = os.read(self._process.stdout.fileno(), 4096) if readable else b""
-            if not piece:
-                self.stop()
-                raise AssertionError(f"not ready: it said {self.said!r}\n{self.log.read_text()}")
-            self.said += piece.decode()
+        found = self._start("--ssh", f"127.0.0.1:{self.port}", *self._flags, ready=_READY)
         self.port, self.fingerprint = int(found[1]), found[2]
         self.known_hosts.write_text(f"[127.0.0.1]:{self.port} {self._host_key()}\n")
 
@@ -107,19 +74,9 @@ class GuestServer:
         os.kill(self.pid, number)
 
     def stop(self) -> int | None:
-        """End it as an administrator would; returns the exit code. Nothing of it may be left."""
-        process, self._process = self._process, None
-        if process is None:
-            return None
-        below = descendants(process.pid)
-        with process:
-            with contextlib.suppress(ProcessLookupError):
-                process.send_signal(signal.SIGTERM)
-            try:
-                code = process.wait(_STOP_S)
-            finally:
-                with contextlib.suppress(ProcessLookupError):
-                    process.kill()
+        """As for any; nothing that it has started may be left."""
+        below = [] if self._process is None else descendants(self.pid)
+        code = super().stop()
         left = [pid for pid in below if Path(f"/proc/{pid}").exists()]
         for pid in left:
             with contextlib.suppress(ProcessLookupError):
@@ -134,7 +91,7 @@ class GuestServer:
         file = self.home.path / key
         if not file.exists():
             command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", f"{key}@away", "-f", str(file)]
-            subprocess.run(command, check=True, stdin=subprocess.DEVNULL, timeout=_READY_S)
+            subprocess.run(command, check=True, stdin=subprocess.DEVNULL, timeout=READY_DEADLINE_S)
         printed = self.home.run("invite", room, "--ssh-key", f"{file}.pub", *flags)
         assert printed.returncode == 0, printed.stderr
         with self.authorized_keys.open("a") as stream:
@@ -168,7 +125,7 @@ class GuestServer:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=_READY_S,
+            timeout=READY_DEADLINE_S,
             check=False,
         )
 

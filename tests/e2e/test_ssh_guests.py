@@ -70,7 +70,7 @@ def all_gone(processes: list[int]) -> None:
 def test_two_guests_type_and_see_each_other(here: GuestServer) -> None:
     ana = came(here, "ana", "two")
     ana.send(_WHO)
-    ana.wait_for(f"Others come in with: ssh -p {here.port} two@127.0.0.1")
+    ana.wait_for(f"They come in with: ssh -p {here.port} two@127.0.0.1")
     ana.send("\x1b")
     bo = came(here, "bo", "two")
     ana.send(f"from ana {_TEXT}\r")
@@ -110,8 +110,11 @@ def test_a_guest_sees_nothing_of_the_account_and_of_the_door(here: GuestServer) 
     }
     sockets = {re.sub(r"\D", "", each) for each in open_files if each.startswith("socket:")}
     assert not sockets & listening, "it has a TCP socket of the door"
+    of_the_door = {str(each.readlink()) for each in Path(f"/proc/{here.door}/fd").iterdir()}
+    shared = {each for each in of_the_door.intersection(open_files) if each.startswith(("socket:", "pipe:"))}
+    assert not shared, "it has what the door has"
     left(ana)
-    folders = list((here.folder / "guests").iterdir())
+    folders = list((here.folder / "guests").glob("*/*"))  # of one guest in one room
     assert folders
     for each in folders:
         assert stat.S_IMODE(each.stat().st_mode) == 0o700
@@ -349,7 +352,7 @@ def test_an_invite_lets_its_bearer_in_and_names_them(home: Home) -> None:
         assert link.rpartition("#")[2] not in zoe.text
         zoe.send("by invite")
         zoe.wait_for(SAVED)
-        unnamed = invited(home, "--role", "read")
+        unnamed = invited(home, "--role", "read", "--reusable")
         guest = server.come(None, "notes")
         guest.wait_for("Invite link or token:")
         guest.send(f"{unnamed}\r")

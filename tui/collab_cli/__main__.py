@@ -86,9 +86,10 @@ def be_relay(arguments: list[str]) -> int:
         os.write(1, f"{RELAY} {__version__}\n".encode())
     except OSError:
         return 0  # nobody is there any more
+    from collab_cli.exits import run_command
     from collab_cli.ssh import relay
 
-    return relay.run(arguments)
+    return run_command(lambda: relay.run(arguments))
 
 
 if __name__ == "__main__":

@@ -29,7 +29,9 @@ from collab_cli.roff import (
     subsection,
     title,
 )
-from collab_cli.settings.table import JOIN_SETTINGS, SERVE_SETTINGS, Setting
+from collab_cli.settings.join_table import JOIN_SETTINGS
+from collab_cli.settings.serve_table import SERVE_SETTINGS
+from collab_cli.settings.setting import Setting
 
 _COLLAB: Final = "collab"
 _COMMANDS: Final = 1

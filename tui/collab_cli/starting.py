@@ -71,22 +71,11 @@ async def start_session(
     """
     await asyncio.to_thread(_load)
     from collab_client.document import Document
-    from collab_client.journal_steps import JournalDamaged
     from collab_client.session import Session
     from collab_protocol.sync import Identity
 
     last_here = await asyncio.to_thread(_last_here, target, settings)
-    journal, contents, told = await asyncio.to_thread(_open_journal, target, settings, device)
-    try:
-        replayed = await _replayed(contents)
-    except JournalDamaged as error:
-        _log.error("%s", error)
-        if journal is not None:
-            journal.abandon()
-        journal, contents, told = await asyncio.to_thread(
-            _open_journal, target, settings, device, is_no_text=True
-        )
-        replayed = await _replayed(contents)
+    journal, contents, told, replayed = await _replayed_journal(target, settings, device)
     document = Document(
         replayed,
         contents,
@@ -153,7 +142,9 @@ def _open_journal(
 
 def has_journal(target: Target, settings: JoinSettings) -> bool:
     """Tell whether something of `target` is kept on this machine already."""
-    return _place(target, settings)[1].exists()
+    from collab_client.journal_file import may_hold_text
+
+    return may_hold_text(_place(target, settings)[1])
 
 
 def _place(target: Target, settings: JoinSettings) -> tuple[str, Path]:
@@ -175,6 +166,25 @@ def _last_here(target: Target, settings: JoinSettings) -> float | None:
 
 def _in_a_thread(call: Callable[[], None]) -> None:
     asyncio.get_running_loop().run_in_executor(None, call)
+
+
+async def _replayed_journal(
+    target: Target, settings: JoinSettings, device: bytes
+) -> tuple[Journal | None, Contents, str, Replayed]:
+    """Return the journal, what is in it, what is to be told of it, and the text that it makes."""
+    from collab_client.journal_steps import JournalDamaged
+
+    journal, contents, told = await asyncio.to_thread(_open_journal, target, settings, device)
+    try:
+        return journal, contents, told, await _replayed(contents)
+    except JournalDamaged as error:
+        _log.error("%s", error)
+        if journal is not None:
+            journal.abandon()
+    journal, contents, told = await asyncio.to_thread(
+        _open_journal, target, settings, device, is_no_text=True
+    )
+    return journal, contents, told, await _replayed(contents)
 
 
 async def _replayed(contents: Contents) -> Replayed:
@@ -249,6 +259,11 @@ class Connector:
         if self._local is not None:
             return await self._local.reach(lambda path: open_link(Address(room, unix_path=path)))
         if self._dialler is not None:
+            try:
+                return await self._open_by_ssh(self._dialler)
+            except LinkError as error:
+                if not (isinstance(error.__cause__, TimeoutError) and self._dialler.led_nowhere()):
+                    raise
             return await self._open_by_ssh(self._dialler)
         if server is not None and server.url is not None:
             return await open_link(Address(room, url=server.url), caller=self._caller)

@@ -6,6 +6,7 @@ An address of a network server may end in #TOKEN, which lets its bearer in: it i
 from __future__ import annotations
 
 import ipaddress
+import shlex
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -20,6 +21,10 @@ _FORMS: Final = (
     "ROOM, ws://HOST[:PORT]/ROOM, wss://HOST[:PORT]/ROOM, ssh://HOST/ROOM or unix:///PATH.sock?room=ROOM"
 )
 _SERVER_FORMS: Final = "ws://HOST[:PORT], wss://HOST[:PORT], ssh://HOST or unix:///PATH.sock"
+_ELSEWHERE: Final = frozenset("@:/")
+"""What addresses have, as people type them for ssh and scp, and names of rooms have not."""
+
+_ELSEWHERE_FORMS: Final = "ssh://[USER@]HOST/ROOM or wss://HOST/ROOM"
 _WITHOUT: Final = "leave it and the '#' out"
 
 
@@ -55,7 +60,7 @@ class Target:
     token: str | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
-        """Return what to type to come here again; the token is never part of it."""
+        """Return the address to come here again; the token is never part of it."""
         if self.server is None:
             return self.room
         if self.server.ssh is not None:
@@ -63,6 +68,11 @@ class Target:
         if self.server.unix_path is not None:
             return f"unix://{self.server.unix_path}?room={self.room}"
         return f"{self.server.url}/{self.room}"
+
+    @property
+    def typed(self) -> str:
+        """The same for a shell, some of which take a '?' for a pattern."""
+        return shlex.quote(str(self))
 
 
 def parse_target(typed: str, server: Server | None = None, *, is_insecure: bool = False) -> Target:
@@ -91,7 +101,12 @@ def parse_target(typed: str, server: Server | None = None, *, is_insecure: bool 
 
 def _parse_target(typed: str, server: Server | None, is_insecure: bool) -> Target:
     if "://" not in typed:
-        return Target(room_name(typed), server)
+        try:
+            return Target(room_name(typed), server)
+        except UsageError as error:
+            if not _ELSEWHERE & {*typed}:
+                raise
+            raise UsageError(f"{error}; for a room elsewhere write {_ELSEWHERE_FORMS}") from error
     parts = _split(typed)
     if parts.scheme == "unix":
         room = dict(parse_qsl(parts.query)).get("room")
@@ -99,10 +114,15 @@ def _parse_target(typed: str, server: Server | None, is_insecure: bool) -> Targe
             raise UsageError(f"{typed} names no room: write unix:///PATH.sock?room=ROOM")
         return Target(room_name(room), Server(unix_path=_socket_path(parts, typed)))
     if parts.scheme == "ssh":
-        return Target(room_name(unquote(parts.path).strip("/")), Server(ssh=ssh_server(parts)))
-    if parts.query:
+        server = Server(ssh=ssh_server(parts))
+    elif parts.query:
         raise UsageError(f"{typed} has a '?': write {parts.scheme}://HOST[:PORT]/ROOM")
-    return Target(room_name(unquote(parts.path).strip("/")), _network_server(parts, typed, is_insecure))
+    else:
+        server = _network_server(parts, typed, is_insecure)
+    room = unquote(parts.path).strip("/")
+    if not room:
+        raise UsageError(f"{typed} names no room: add one, as in {parts._replace(path='/notes').geturl()}")
+    return Target(room_name(room), server)
 
 
 def parse_server(typed: str, *, is_insecure: bool = False) -> Server:
@@ -154,13 +174,16 @@ def room_name(typed: str) -> str:
 def _split(typed: str, forms: str = _FORMS) -> SplitResult:
     try:
         parts = urlsplit(typed)
-        _ = parts.port
     except ValueError as error:
         raise UsageError(f"{typed!r} is no address: {error}") from error
     if parts.scheme not in ("ws", "wss", "unix", "ssh"):
         raise UsageError(f"{typed!r} is no address of a collab server: write {forms}")
     if parts.scheme != "ssh" and (parts.username is not None or parts.password is not None):
         raise UsageError(f"{parts.scheme}://… may hold no user or password: write {forms}")
+    try:
+        _ = parts.port if parts.scheme != "ssh" else None  # which is looked at with the rest of it
+    except ValueError as error:
+        raise UsageError(f"{typed!r} is no address: a port is a number from 0 to 65535") from error
     return parts
 
 

@@ -73,29 +73,32 @@ class Window:
         self._has_text = asyncio.Event()
         if announcements is not None:
             announcements.on_trouble = self._tell
-        self._app = CollabApp(
-            AppConfig(
-                room=target.room,
-                start=self._start,
-                theme=Theme(traits.theme),
-                options=settings.options,
-                is_ascii=settings.is_ascii or traits.is_ascii,
-                is_read_only=settings.is_read_only,
-                keys=settings.keys,
-                follow=settings.follow,
-                announce=announcements,
-                is_announced_here=settings.announce == REGION,
-                server=_called(target, is_guest=bool(invitation)),
-                address="" if target.server is None else str(target),
-                is_by_invite=target.token is not None,
-                invitation=invitation,
-                has_osc9=traits.has_osc9,
-                greeting="; ".join(settings.complaints) or ("" if dialler is None else dialler.trouble),
-                ask=None if dialler is None else ask_in_place(dialler),
-                clipboard=Clipboard(traits, os.environ, write=self._write, on_notice=self._tell),
-                is_remote=traits.is_remote,
-                typed=traits.typed,
-            )
+        self._app = CollabApp(self._app_config(traits, announcements, invitation))
+
+    def _app_config(self, traits: Traits, announcements: Announcements | None, invitation: str) -> AppConfig:
+        target, settings, dialler = self._target, self._settings, self._dialler
+        troubles = [dialler.trouble] if dialler is not None and dialler.trouble else []
+        return AppConfig(
+            room=target.room,
+            start=self._start,
+            theme=Theme(traits.theme),
+            options=settings.options,
+            is_ascii=settings.is_ascii or traits.is_ascii,
+            is_read_only=settings.is_read_only,
+            keys=settings.keys,
+            follow=settings.follow,
+            announce=announcements,
+            is_announced_here=settings.announce == REGION,
+            server=_called(target, is_guest=bool(invitation)),
+            address="" if target.server is None else target.typed,
+            is_by_invite=target.token is not None,
+            invitation=invitation,
+            has_osc9=traits.has_osc9,
+            greeting="; ".join([*settings.complaints, *troubles]),
+            ask=None if dialler is None else ask_in_place(dialler),
+            clipboard=Clipboard(traits, os.environ, write=self._write, on_notice=self._tell),
+            is_remote=traits.is_remote,
+            typed=traits.typed,
         )
 
     @property

@@ -320,6 +320,20 @@ def read_unsent(path: Path) -> Unsent | None:
         raise JournalDamaged(f"{path}: {error}") from error
 
 
+def may_hold_text(path: Path) -> bool:
+    """Tell whether a journal has what could be text; also True for one that cannot be read so simply."""
+    if not path.exists():
+        return False
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
+            found = db.execute(
+                "SELECT EXISTS (SELECT 1 FROM base) OR EXISTS (SELECT 1 FROM entry)"
+            ).fetchone()
+            return bool(found[0])
+    except sqlite3.Error:
+        return True
+
+
 def _unsent(db: sqlite3.Connection, name: str) -> Unsent | None:
     version = db.execute("PRAGMA user_version").fetchone()[0]
     if version == 0:

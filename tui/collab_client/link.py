@@ -170,12 +170,7 @@ async def open_websocket(
         "additional_headers": {CALLER_HEADER: caller} if caller else None,
     }
     try:
-        if pipe is not None:
-            return await StraightConnect(url, sock=pipe, proxy=None, **options)
-        if unix_path is not None:
-            return await StraightConnect(url, unix=True, path=str(unix_path), proxy=None, **options)
-        # A proxy has a loopback of its own, and would read what is not encrypted because it stays here.
-        return await StraightConnect(url, proxy=None if _is_loopback(url) else True, **options)
+        return await StraightConnect(url, **_way(url, unix_path, pipe), **options)
     except InvalidStatus as error:
         raise _refused(address, error) from error
     except (InvalidMessage, EOFError, ConnectionResetError, ssl.SSLEOFError) as error:
@@ -190,7 +185,23 @@ async def open_websocket(
     except TimeoutError as error:
         raise LinkError(f"{address} does not answer") from error
     except OSError as error:
+        if isinstance(error, PermissionError) and unix_path is not None:
+            # Not final: a server that starts gives its socket to a group a moment later.
+            raise LinkError(
+                f"this account may not open {unix_path}: ask whoever runs the server; "
+                "a group that you are new in counts from your next login"
+            ) from error
         raise LinkError(f"nothing answers at {address}: {error.strerror or error}") from error
+
+
+def _way(url: str, unix_path: Path | None, pipe: socket.socket | None) -> dict[str, Any]:
+    """Return what tells the library how to get there."""
+    if pipe is not None:
+        return {"sock": pipe, "proxy": None}
+    if unix_path is not None:
+        return {"unix": True, "path": str(unix_path), "proxy": None}
+    # A proxy has a loopback of its own, and would read what is not encrypted because it stays here.
+    return {"proxy": None if _is_loopback(url) else True}
 
 
 def _is_loopback(url: str) -> bool:

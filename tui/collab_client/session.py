@@ -69,7 +69,8 @@ _log = logging.getLogger(__name__)
 _DISPLACED_MOST: Final = 3
 """So often in a row the text may have to begin again before something is taken to be wrong for good."""
 
-_CLOSE_JOURNAL_S: Final = 2.0
+CLOSE_JOURNAL_S: Final = 5.0
+"""How long a slow disk is waited for at the end: nobody else has what is not on it."""
 
 
 class JoinRefused(CollabError):
@@ -294,8 +295,8 @@ class Session(Listeners):
 
     async def _close_journal(self) -> None:
         self._document.give_up_unplaced()
-        if self._journal is not None and not await self._journal.close(_CLOSE_JOURNAL_S):
-            _log.error("the journal could not be closed within %.0f s", _CLOSE_JOURNAL_S)
+        if self._journal is not None and not await self._journal.close(CLOSE_JOURNAL_S):
+            _log.error("the journal could not be closed within %.0f s", CLOSE_JOURNAL_S)
         try:
             self._document.rescue()
         except StoreError as error:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -19,9 +20,12 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import IO, Final, cast
 
-GREETING: Final = b"collab-relay/1 "
+from collab_protocol.versions import RELAY
+
+GREETING: Final = f"{RELAY} ".encode()
 READY: Final = "ready"
 
 _NOISE_BYTES: Final = 64 * 1024
@@ -42,7 +46,7 @@ class Ending:
     """How a pipe ended before it was ready. `code` is ssh's exit code; None when it was made to end.
 
     `word` and `text` are the relay's, if `has_greeted`; `said` are the last lines on stderr, `noise` is the
-    last that came before the relay's greeting.
+    last that came before the relay's greeting, and `is_noise_endless` tells that it was too much.
     """
 
     code: int | None
@@ -51,6 +55,7 @@ class Ending:
     text: str = ""
     said: tuple[str, ...] = ()
     noise: str = ""
+    is_noise_endless: bool = False
 
 
 class PipeFailed(Exception):
@@ -59,6 +64,10 @@ class PipeFailed(Exception):
     def __init__(self, ending: Ending) -> None:
         super().__init__(ending)
         self.ending = ending
+
+
+class _NoiseEndless(EOFError):
+    """More came than any shell says at its start."""
 
 
 class SshPipe:
@@ -79,6 +88,8 @@ class SshPipe:
         `on_said` takes what is written to stderr, in a thread.
         """
         self.on_said = on_said
+        self.has_greeted = False
+        """Whether the relay has spoken."""
         self._argv = list(argv)
         self._environ = dict(environ)
         self._is_apart = is_apart
@@ -89,6 +100,8 @@ class SshPipe:
         self._is_given_up = False
         self._said = bytearray()
         self._listener: threading.Thread | None = None
+        self._ends: socket.socket | None = None
+        """Closed when ssh has ended: what it started may keep its stderr open."""
         self._noise = b""
         self._taken_bytes = 0
 
@@ -99,7 +112,7 @@ class SshPipe:
                 self.socket.close()
                 raise PipeFailed(Ending(None))
             try:
-                process = subprocess.Popen(  # noqa: S603  # what the settings have for it
+                process = self._process = subprocess.Popen(  # noqa: S603  # what the settings have for it
                     self._argv,
                     stdin=self._theirs.fileno(),
                     stdout=self._theirs.fileno(),
@@ -110,9 +123,12 @@ class SshPipe:
             except BaseException:
                 self.socket.close()
                 raise
-            listener = threading.Thread(target=self._listen, args=(process,), name="ssh-stderr", daemon=True)
-            self._process, self._listener = process, listener
+            self._ends, ends = socket.socketpair()
+            listener = threading.Thread(
+                target=self._listen, args=(process, ends), name="ssh-stderr", daemon=True
+            )
             listener.start()
+            self._listener = listener
 
     def wait_ready(self, *, greeting_s: float | None, ready_s: float) -> None:
         """Wait until bytes go to the server and back: `greeting_s` for the relay, `ready_s` for the server.
@@ -121,12 +137,12 @@ class SshPipe:
         """
         if not self._is_greeted:
             return
-        word, text, has_greeted = "", "", False
+        word, text = "", ""
         try:
             ends_at = None if greeting_s is None else time.monotonic() + greeting_s
             while GREETING not in (line := self._line(ends_at)):
                 self._noise = line.strip() or self._noise
-            has_greeted = True
+            self.has_greeted = True
             ends_at = time.monotonic() + ready_s
             while not word:
                 word, _, text = self._line(ends_at).decode("utf-8", "replace").strip().partition(" ")
@@ -134,10 +150,9 @@ class SshPipe:
                 raise EOFError
             self.socket.settimeout(None)
         except (EOFError, OSError) as error:
-            code = self.end(is_waited_for=not isinstance(error, TimeoutError))
-            raise PipeFailed(
-                replace(self.ending(code), has_greeted=has_greeted, word=word, text=text)
-            ) from error
+            code = self.end(is_waited_for=not isinstance(error, TimeoutError | _NoiseEndless))
+            ending = replace(self.ending(code), has_greeted=self.has_greeted, word=word, text=text)
+            raise PipeFailed(replace(ending, is_noise_endless=isinstance(error, _NoiseEndless))) from error
 
     def ending(self, code: int | None) -> Ending:
         """Return how it ended: with the exit code that `end` returned, and what was said until now."""
@@ -174,17 +189,21 @@ class SshPipe:
                     self._signal(process, number)
                     if _wait(process, _GRACE_S if number == signal.SIGTERM else _LAST_WAIT_S) is not None:
                         break
+            if self._ends is not None:
+                self._ends.close()
         if self._listener is not None:
             self._listener.join(_LAST_WORDS_S)
         return code
 
     def _signal(self, process: subprocess.Popen[bytes], number: int) -> None:
-        """Send a signal, also to what ssh started where that is all that is in its session."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            if self._is_apart:
+        """Send a signal, also to what ssh started, or what was run in its place."""
+        if self._is_apart:  # that is all that is in its session
+            with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, number)
-            else:
-                process.send_signal(number)
+            return
+        for pid in _descent(process.pid):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, number)
 
     def _line(self, ends_at: float | None) -> bytes:
         """Take the next line off the socket, without its end, and nothing of what follows.
@@ -199,7 +218,7 @@ class SshPipe:
             line += taken
             self._taken_bytes += len(taken)
             if self._taken_bytes > _NOISE_BYTES:
-                raise EOFError
+                raise _NoiseEndless
             if line.endswith(b"\n"):
                 return bytes(line[:-1])
 
@@ -222,12 +241,53 @@ class SshPipe:
                 raise EOFError
             return piece
 
-    def _listen(self, process: subprocess.Popen[bytes]) -> None:
-        with cast(IO[bytes], process.stderr) as stream:
-            while data := os.read(stream.fileno(), _PEEK_BYTES):
+    def _listen(self, process: subprocess.Popen[bytes], ends: socket.socket) -> None:
+        """Take what is said until nobody can say more, or ssh has ended and there is nothing, or too much."""
+        with cast(IO[bytes], process.stderr) as stream, ends:
+            looking = select.poll()
+            looking.register(stream, select.POLLIN)
+            looking.register(ends, select.POLLIN)
+            left_bytes = _NOISE_BYTES
+            while left_bytes > 0:
+                ready = {descriptor for descriptor, _ in looking.poll()}
+                data = os.read(stream.fileno(), _PEEK_BYTES) if stream.fileno() in ready else b""
+                if not data:
+                    return
+                if ends.fileno() in ready:
+                    left_bytes -= len(data)
                 self._said += data
                 del self._said[:-_SAID_BYTES]
                 self.on_said(data)
+
+
+def ask(argv: Sequence[str], environ: Mapping[str, str], within_s: float) -> str | None:
+    """Return what ssh says where it does not connect; None when it says no, too much, or nothing in time."""
+    pipe = SshPipe(argv, environ=environ, is_apart=True, is_greeted=False)
+    said = bytearray()
+    ends_at = time.monotonic() + within_s
+    try:
+        pipe.start()
+        pipe.socket.shutdown(socket.SHUT_WR)
+        while len(said) <= _NOISE_BYTES:
+            pipe.socket.settimeout(max(0.001, ends_at - time.monotonic()))
+            if not (data := pipe.socket.recv(_PEEK_BYTES)):
+                break
+            said += data
+    except (OSError, PipeFailed):
+        pipe.end(is_waited_for=False)
+        return None
+    is_too_much = len(said) > _NOISE_BYTES
+    is_yes = pipe.end(is_waited_for=not is_too_much) == 0 and not is_too_much
+    return said.decode("utf-8", "replace") if is_yes else None
+
+
+def _descent(pid: int) -> list[int]:
+    """Return a process and all below it (Linux: proc_pid_task_children(5)); elsewhere it alone."""
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return [pid]
+    return [pid, *(below for child in children for below in _descent(int(child)))]
 
 
 def _wait(process: subprocess.Popen[bytes], for_s: float) -> int | None:

@@ -7,7 +7,7 @@ slow to load. What is typed meanwhile waits in the editor.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -15,31 +15,30 @@ from typing import TYPE_CHECKING, Final
 from textual import events
 from textual.app import App, ComposeResult
 from textual.screen import Screen
-from textual.timer import Timer
 from textual.widget import Widget
 
-from collab_client.status import Status, StatusKind, where_saved
+from collab_client.status import Status, StatusKind
 from collab_protocol.errors import CollabError
 from collab_tui.actions import Keymap
 from collab_tui.app_config import AppConfig, Outcome, Session
+from collab_tui.asking import Asking
 from collab_tui.bars import Bars
 from collab_tui.driver import DirectDriver
 from collab_tui.leaving import Leaving
-from collab_tui.marks import has_place
 from collab_tui.palette import Theme, next_theme, palette_of
 from collab_tui.safe_text import safe_name, safe_text
 from collab_tui.toasts import Toasts
+from collab_tui.whereabouts import Whereabouts
 from collab_tui.widgets.announce_line import AnnounceLine
 from collab_tui.widgets.chat_bar import ChatBar
 from collab_tui.widgets.command_list import CommandList
 from collab_tui.widgets.editor import Editor
 from collab_tui.widgets.find_bar import FindBar
 from collab_tui.widgets.hint_bar import HintBar
-from collab_tui.widgets.others import PACE_S
 from collab_tui.widgets.people_panel import PeoplePanel
 from collab_tui.widgets.prompt import Prompt
 from collab_tui.widgets.rows import RowsWidget
-from collab_tui.widgets.scrollbar import MarkKind, ScrollBar, ScrollMark
+from collab_tui.widgets.scrollbar import ScrollBar
 from collab_tui.widgets.status_line import Bar, CaretPosition, StatusLine
 
 if TYPE_CHECKING:
@@ -49,11 +48,9 @@ if TYPE_CHECKING:
     from collab_tui.company import Company
     from collab_tui.finding import Finding
     from collab_tui.room_life import RoomLife
+    from collab_tui.surroundings import Surroundings
 
 _log = logging.getLogger(__name__)
-
-_SURROUNDINGS_DELAY_S: Final = 0.05
-"""Where the caret is, is said when a burst of keys pauses: a key then repaints its row and no more."""
 
 _OTHERS_FRAME_S: Final = 1 / 60
 _OTHERS_FRAME_REMOTE_S: Final = 1 / 20
@@ -64,15 +61,9 @@ _RULER: Final = 80
 _HINTS_LEAST_ROWS: Final = 14
 """Below, each row is text."""
 
-_SETTLE_S: Final = 1.0
-"""How long Ctrl-S waits for the receipt of what was just typed, before it says how things stand."""
-
 _NARROW_CELLS: Final = 40
 _NARROW_REFUSED_CELLS: Final = 60
 """Below, where the caret is gives way: always, and when it has to be said why the server refuses."""
-
-_LANGUAGE_LEAST_CELLS: Final = 90
-"""Below, the status line needs the room."""
 
 
 class RoomScreen(Screen[None], inherit_bindings=False):
@@ -111,15 +102,15 @@ class CollabApp(App[Outcome], inherit_bindings=False):
         self._coding: Coding | None = None
         self._company: Company | None = None
         self._room_life: RoomLife | None = None
+        self._surroundings: Surroundings | None = None
         self._is_offline = False
         self._is_refused = False  # what is typed here, or the person
         self._refusal = ""  # the server's last word on that, also when it is gone
         self._toasts = Toasts(
             show=lambda text: self._line.show(notice=text), later=self.set_timer, clock=config.clock
         )
-        self._came_of_asking = "" if config.ask is None else config.greeting
-        self._said_saved: tuple[str, tuple[object, ...]] | None = None  # what Ctrl-S told, and of what
-        self._surroundings_timer: Timer | None = None
+        self._asking = Asking(self, self._toasts, config.ask, config.greeting)
+        self._whereabouts = Whereabouts(self._toasts, config.server)
         self.title = safe_name(config.room)
 
     @property
@@ -283,14 +274,13 @@ class CollabApp(App[Outcome], inherit_bindings=False):
         self._buffer, self._session = buffer, session
         session.on_status = self._status_changed
         session.on_notice = self.tell
-        self._meet(buffer, session)
+        company = self._meet(buffer, session)
         self._line.show(status=session.status)
 
-        from collab_tui.coding import Coding  # loads what the buffer has loaded, not before
-        from collab_tui.finding import Finding
-        from collab_tui.room_language import RoomLanguage
+        from collab_tui.finding import Finding  # loads what the buffer has loaded, not before
+        from collab_tui.surroundings import Surroundings
 
-        self._finding = self._bars.finding = Finding(
+        finding = self._finding = self._bars.finding = Finding(
             self._editor,
             self._find_bar,
             buffer,
@@ -298,6 +288,31 @@ class CollabApp(App[Outcome], inherit_bindings=False):
             later=lambda call: self.set_timer(_COUNT_PAUSE_S, call),
             clock=self._config.clock,
         )
+        coding = self._coding = self._code_in(buffer, session)
+        room_life = self._room_life = self._live_in(buffer, session)
+        company.on_leader = room_life.leader_changed
+        self._surroundings = Surroundings(
+            self._editor,
+            self._scrollbar,
+            self._position,
+            buffer,
+            company,
+            room_life,
+            finding,
+            coding,
+            palette=lambda: palette_of(self._theme),
+            width=lambda: self.size.width,
+            later=self.set_timer,
+        )
+        self._editor.attach(buffer)
+        self._surroundings.show()
+        self.call_after_refresh(coding.begin)
+
+    def _code_in(self, buffer: Buffer, session: Session) -> Coding:
+        """Return what knows of code; it begins when the text is shown."""
+        from collab_tui.coding import Coding
+        from collab_tui.room_language import RoomLanguage
+
         language = RoomLanguage(
             self._config.room,
             buffer.lines,
@@ -305,7 +320,7 @@ class CollabApp(App[Outcome], inherit_bindings=False):
             indent=self._options.indent,
             closes=lambda: self._options.auto_close,
         )
-        self._coding = Coding(
+        return Coding(
             self._editor,
             self._bars,
             buffer,
@@ -317,16 +332,12 @@ class CollabApp(App[Outcome], inherit_bindings=False):
             changed=self._show_surroundings_soon,
             clock=self._config.clock,
         )
-        self._live_in(buffer, session)
-        self._editor.attach(buffer)
-        self._show_surroundings()
-        self.call_after_refresh(self._coding.begin)
 
-    def _meet(self, buffer: Buffer, session: Session) -> None:
+    def _meet(self, buffer: Buffer, session: Session) -> Company:
         """Show who else is here."""
         from collab_tui.company import Company
 
-        self._company = Company(
+        company = self._company = Company(
             self._editor,
             self._bars,
             self._panel,
@@ -345,19 +356,20 @@ class CollabApp(App[Outcome], inherit_bindings=False):
         )
         session.on_people = self._people_changed
         session.on_news = self._news_came
-        session.on_look = self._company.asked_to_look
+        session.on_look = company.asked_to_look
         self._editor.on_view = session.show_view
         if self._config.follow:
-            self._company.wait_for(self._config.follow)
+            company.wait_for(self._config.follow)
+        return company
 
-    def _live_in(self, buffer: Buffer, session: Session) -> None:
+    def _live_in(self, buffer: Buffer, session: Session) -> RoomLife:
         """Show what goes on beside the text, behind what listens to the session already."""
         from collab_tui.room_life import RoomLife
 
         outlets = [] if self._config.announce is None else [self._config.announce]
         if self._config.is_announced_here:
             outlets.append(self._announced.show)
-        self._room_life = RoomLife(
+        return RoomLife(
             self._editor,
             self._bars,
             self._chat_bar,
@@ -373,8 +385,6 @@ class CollabApp(App[Outcome], inherit_bindings=False):
             clock=self._config.clock,
             is_ascii=self._config.is_ascii,
         )
-        if self._company is not None:
-            self._company.on_leader = self._room_life.leader_changed
 
     def _status_changed(self, status: Status) -> None:
         read_only = self._config.is_read_only or (self._buffer is not None and self._buffer.read_only)
@@ -393,12 +403,10 @@ class CollabApp(App[Outcome], inherit_bindings=False):
             self._hints.show(self._bars.hints)
             if status.is_over and not status.asks_person:
                 self._toasts.clear_all()  # nothing may stand before why it is over
-        if self._said_saved is not None and self._said_saved[1] != self._whereabouts(status):
-            self._toasts.clear(self._said_saved[0])
-            self._said_saved = None
         if self._room_life is not None:
             self._room_life.status_changed(status)
         if self._session is not None:
+            self._whereabouts.status_changed(status, self._session.kept)
             self._leaving.status_changed(self._session)
 
     def tell(self, text: str, stands_s: float | None = None) -> None:
@@ -418,7 +426,8 @@ class CollabApp(App[Outcome], inherit_bindings=False):
     def _invitation(self) -> str:
         address = self._config.address
         if self._config.invitation:
-            return f"Others come in with: {self._config.invitation}"
+            own = "Others need a key or an invite of their own."
+            return f"{own} They come in with: {self._config.invitation}"
         if self._config.is_by_invite:
             return f"Others need a link of: collab invite {self.title}, where the server runs."
         if address:
@@ -465,53 +474,19 @@ class CollabApp(App[Outcome], inherit_bindings=False):
         self._act("retry")
 
     def _show_surroundings_soon(self) -> None:
-        if self._surroundings_timer is None:
-            people = 0 if self._buffer is None else len(self._buffer.peers)
-            wait_s = max(_SURROUNDINGS_DELAY_S, PACE_S * people)
-            self._surroundings_timer = self.set_timer(wait_s, self._show_surroundings)
-
-    def _show_surroundings(self) -> None:
-        """Show where the caret and the window are in the text."""
-        self._surroundings_timer = None
-        buffer, view = self._buffer, self._editor.view
-        if buffer is None or view is None:
-            return
-        self._position.show(buffer.head, self._note(buffer))
-        if self._company is not None:
-            self._company.refresh()
-        rows = self._scrollbar.size.height
-        total = view.wrap.total
-        marks: dict[int, ScrollMark] = {}
-        palette = palette_of(self._theme)
-        if self._room_life is not None:
-            mark = ScrollMark(MarkKind.CHANGE, palette.scroll_change)
-            marks.update(dict.fromkeys(self._room_life.scroll_marks(rows), mark))
-        if self._finding is not None:
-            mark = ScrollMark(MarkKind.MATCH, palette.scroll_match)
-            marks.update(dict.fromkeys(self._finding.marks(rows), mark))
-        for peer in filter(has_place, buffer.peers.values()):
-            if peer.head is not None:
-                y = view.wrap.visual_row(peer.head.row) * rows // max(total, rows)
-                marks[min(y, rows - 1)] = ScrollMark(MarkKind.PERSON, palette.person(peer.person.colour))
-        self._scrollbar.show(total, view.wrap.visual_row(view.top[0]) + view.top[1], marks)
-
-    def _note(self, buffer: Buffer) -> str:
-        """Return what stands before the position: how many carets there are, or the language."""
-        if len(buffer.spans) > 1:
-            return f"{len(buffer.spans)} carets"
-        if self._coding is None or self.size.width < _LANGUAGE_LEAST_CELLS:
-            return ""
-        return self._coding.title
+        if self._surroundings is not None:
+            self._surroundings.show_soon()
 
     # -- actions
 
     def _act(self, action: str) -> None:
         """Do what is not the editor's to do."""
         match action:
-            case "save":
-                self.run_worker(self._say_where_saved(), name="save", exclusive=True, group="save")
+            case "save" if self._session is not None:
+                telling = self._whereabouts.tell(self._session)
+                self.run_worker(telling, name="save", exclusive=True, group="save")
             case "retry" if self._session is not None:
-                self._retry(self._session)
+                self._asking.retry(self._session)
             case "commands":
                 self._bars.list_commands()
             case "help":
@@ -542,21 +517,6 @@ class CollabApp(App[Outcome], inherit_bindings=False):
                 self._coding.act(action)
             case _:
                 pass
-
-    def _retry(self, session: Session) -> None:
-        if session.status.asks_person and self._config.ask is not None:
-            self.run_worker(self._ask(self._config.ask, session), name="ask", exclusive=True, group="ask")
-        else:
-            session.retry_now()
-
-    async def _ask(self, ask: Callable[[], Awaitable[str]], session: Session) -> None:
-        """Give the terminal away until what is asked on the way to the server is answered, and try again."""
-        self._toasts.clear(self._came_of_asking)
-        with self.suspend():
-            self._came_of_asking = await ask()
-        if self._came_of_asking:
-            self.tell(self._came_of_asking)
-        session.retry_now()
 
     def _set_options(self, **changes: bool | int) -> None:
         self._options = replace(self._options, **changes)  # type: ignore[arg-type]  # each by its own name
@@ -595,23 +555,6 @@ class CollabApp(App[Outcome], inherit_bindings=False):
             widget.is_covered = self._bars.is_list_open and widget not in (self._commands, self._panel)
         self._hints.show(self._bars.hints)
         self._show_surroundings_soon()
-
-    async def _say_where_saved(self) -> None:
-        """Tell where the text is, once what was just typed has had time to get there."""
-        session = self._session
-        if session is None:
-            return
-        if session.unsaved:
-            await session.settle(_SETTLE_S)
-        status = session.status
-        text = where_saved(status, session.kept, self._config.server)
-        self._said_saved = text, self._whereabouts(status)
-        self.tell(text)
-
-    def _whereabouts(self, status: Status) -> tuple[object, ...]:
-        """Return what decides on where the text is, and not when it is tried again."""
-        kept = 0 if self._session is None else self._session.kept
-        return status.kind, status.unsaved, kept, status.reason
 
     # -- leaving
 

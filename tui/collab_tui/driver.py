@@ -152,6 +152,12 @@ class KeyParser(XTermParser):
         self._held_at = time.monotonic()
         return data[: len(data) - len(self._held)]
 
+    @property
+    def _is_answer_under_way(self) -> bool:
+        """Whether what is held is no key: the rest of it may be a packet behind."""
+        is_answer = len(self._held) >= _KEY_MOST and _LATE_ANSWER_BEGUN.fullmatch(self._held) is not None
+        return is_answer and time.monotonic() < self._answers_until
+
     def _late_answer(self, data: str) -> str:
         """Return what at the end of `data` may begin an answer; ESC ] may as well be a key."""
         begun = _LATE_ANSWER_BEGUN.search(data)
@@ -159,7 +165,7 @@ class KeyParser(XTermParser):
         return "" if begun is None or (may_be_key and time.monotonic() > self._answers_until) else begun[0]
 
     def tick(self) -> Iterable[Message]:
-        if self._held and self._pasted is None:
+        if self._held and self._pasted is None and not self._is_answer_under_way:
             held, self._held = self._held, ""
             yield from super().feed(held)
             if len(held) < _KEY_MOST and self._timeout_time is not None:
@@ -248,6 +254,8 @@ class DirectDriver(LinuxDriver):
         if getattr(self._file, "is_gone", False):  # who is stopped is sent SIGCONT together with SIGHUP
             return
         if self._is_suspended:
+            if not self._auto_restart:  # the app has given it away, and takes it again itself
+                return
             self.resume_application_mode()
         elif self._modes is not None:  # the shell may have set its own
             with contextlib.suppress(termios.error):

@@ -59,7 +59,7 @@ class InviteDesk:
     async def admit(self, asked: Asked) -> dict[str, Any]:
         """Say whether a token lets a device into a room; an invite for one is that device's from then on."""
         grant = await self._access.admit_guest(asked.room(), asked.text("token"), asked.secret("device"))
-        return {"name": grant.name, "role": grant.role, "expires": grant.expires}
+        return {"name": grant.name, "is_reusable": self._access.is_reusable(grant.invite_id or "")}
 
     async def token(self, asked: Asked) -> dict[str, Any]:
         """Make a token for the first device that uses it, whose owner is then an operator."""

@@ -253,10 +253,10 @@ def test_no_two_settings_share_a_variable() -> None:
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.key)
 def test_defaults_are_right_themselves(setting: object) -> None:
-    from collab_cli.settings.table import Setting
+    from collab_cli.settings.setting import Setting
 
     assert isinstance(setting, Setting)
-    assert setting.default is None or setting.parse(setting.default) == setting.default
+    assert setting.default is None or setting.parse(setting.shown(setting.default)) == setting.default
 
 
 def test_show_draws_nothing_that_a_terminal_would_obey(

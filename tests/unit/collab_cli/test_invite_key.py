@@ -13,6 +13,7 @@ import pytest
 from collab_cli.commands import invite_key
 from collab_cli.identity import account_name
 from collab_cli.main import run
+from collab_cli.paths import find_folders
 from collab_cli.ssh.authorized_keys import parse_line
 from collab_protocol.presence import Role
 from collab_protocol.restriction import Restriction
@@ -45,7 +46,7 @@ def test_the_line_is_alone_on_stdout_and_needs_no_server(home: Path, capsys: Out
         f'--key {ED25519_ID} --data-dir {home}/data" {ED25519} bob\n'
     )
     assert shown.err == (
-        "collab: lets whoever has this key read in notes, as bob; taken out of the file again, it does not\n"
+        "collab: whoever has this key may read in notes, as bob, as long as the line stands in the file\n"
         "collab: add it to ~/.ssh/authorized_keys; they type: "
         f"collab join ssh://{account_name()}@HOST/notes\n"
         f"collab: or, for a server with --ssh, to {home}/data/ssh/authorized_keys; "
@@ -58,7 +59,7 @@ def test_the_line_is_alone_on_stdout_and_needs_no_server(home: Path, capsys: Out
 def test_keys_come_from_a_file_or_stdin(
     home: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch, typed: str
 ) -> None:
-    keys = f"# bob's\n{ED25519} laptop\n{rsa(2048)} desk\n"
+    keys = f"# bob's\n{ED25519} laptop\n{rsa(2048)} desk\n{ED25519} once more\n"
     (home / "bob's keys.pub").write_text(keys)
     monkeypatch.setattr(sys, "stdin", io.StringIO(keys))
     assert run(["invite", "notes", "--ssh-key", typed.format(home / "bob's keys.pub")]) == 0
@@ -88,6 +89,11 @@ def test_the_servers_folder_stands_in_it_where_sshd_would_not_find_it(
     assert "--data-dir" not in capsys.readouterr().out
     assert run(["invite", "notes", "--ssh-key", ED25519, "--data-dir", "/srv/my rooms"]) == 0
     assert "--data-dir '/srv/my rooms'" in capsys.readouterr().out
+    with monkeypatch.context() as here:
+        here.setenv("XDG_DATA_HOME", "/srv")  # which the shell of sshd need not have
+        assert run(["invite", "notes", "--ssh-key", ED25519]) == 0
+        folder = find_folders({}).data
+    assert f"--data-dir {folder}" in capsys.readouterr().out
     monkeypatch.setenv("COLLAB_DATA_DIR", "/srv/rooms")
     assert run(["invite", "notes", "--ssh-key", ED25519]) == 0
     assert "--data-dir /srv/rooms" in capsys.readouterr().out
@@ -100,7 +106,10 @@ def test_the_servers_folder_stands_in_it_where_sshd_would_not_find_it(
         (["--ssh-key", f"restrict {ED25519}"], "--ssh-key: there are options before the key"),
         (["--ssh-key", "/no/such/key.pub"], "'/no/such/key.pub' cannot be read: No such file"),
         (["--ssh-key", "~no-such-account/key.pub"], "cannot be read: it is no text"),
-        (["--ssh-key", ""], "--ssh-key: "),
+        (["--ssh-key", f"no-pty {ED25519}{'A' * 300}"], "--ssh-key: there are options before the key"),
+        (["--ssh-key", ED25519.split()[1]], "--ssh-key: the key's type is missing"),
+        (["--ssh-key", "ssh-ed25519"], "--ssh-key: that ssh-ed25519 key is broken"),
+        (["--ssh-key", ""], "--ssh-key: there is no key"),
         (["--ssh-key", "/"], "cannot be read: Is a directory"),
         (["--ssh-key", "a\x00b"], "cannot be read"),
         (["--ssh-key", ED25519, "--role", "boss"], "--role: 'boss' is not one of"),

@@ -245,3 +245,17 @@ def test_what_is_kept_for_a_server_names_it() -> None:
     _, line = _ending(window(Outcome(2, 2)), target, settings())
     assert line is not None
     assert line.endswith("collab join ws://host:1/notes")
+
+
+def test_what_a_shell_would_take_for_a_pattern_is_quoted() -> None:
+    target = Target("notes", Server(unix_path=Path("/srv/x.sock")))
+    for outcome in (Outcome(2, 2), Outcome(2, 2, refusal="no")):
+        _, line = _ending(window(outcome), target, settings())
+        assert "collab join 'unix:///srv/x.sock?room=notes'" in str(line)
+
+
+def test_a_socket_that_one_may_not_open_is_no_server_that_is_away() -> None:
+    error = LinkError("this account may not open /srv/x.sock")
+    error.__cause__ = PermissionError()
+    target = Target("notes", Server(unix_path=Path("/srv/x.sock")))
+    assert _ending(window(Outcome(error=error)), target, settings()) == (ExitCode.REFUSED, str(error))

@@ -113,6 +113,15 @@ def test_tokens_without_tcp_are_told_to_be_for_nobody(tmp_path: Path) -> None:
         assert "collab: --auth is for TCP, which --port PORT adds" in errors
 
 
+def test_guests_over_ssh_have_use_for_tokens_without_tcp(tmp_path: Path) -> None:
+    pytest.importorskip("asyncssh")
+    with serving(tmp_path, "--auth", "--ssh", "127.0.0.1:0", lines=5) as (program, lines):
+        assert lines[4] == "    by an invite, which they paste: collab invite ROOM\n"
+        program.terminate()
+        _, errors = program.communicate(timeout=DEADLINE_S)
+        assert "--auth is for TCP" not in errors
+
+
 def test_a_certificate_that_cannot_be_used_is_said(tmp_path: Path) -> None:
     missing = tmp_path / "cert.pem"
     assert str(missing) in refused(tmp_path, "--port", "0", "--auth", "--tls-cert", str(missing))

@@ -15,13 +15,17 @@ import pytest
 from collab_cli.credentials import Credentials
 from collab_cli.settings.flags import JoinFlags
 from collab_cli.settings.joining import JoinSettings, join_settings
-from collab_cli.starting import _last_here, start_session
+from collab_cli.ssh.dialling import SshDialler
+from collab_cli.starting import Connector, _last_here, has_journal, start_session
 from collab_cli.targets import parse_target
+from collab_client import link
 from collab_client.buffer import Buffer
 from collab_client.journal_steps import JournalNewer
 from collab_client.session import Session
+from collab_protocol.errors import LinkError
 from collab_protocol.messages import Credential, Said
 from collab_protocol.presence import Author
+from tests.unit.collab_cli.ssh.test_dialling import DENIED, SILENT, FakeSsh
 
 DEVICE = b"d" * 32
 DEADLINE_S = 20.0
@@ -178,3 +182,36 @@ async def test_a_server_on_this_machine_gives_nothing_to_keep(tmp_path: Path) ->
     async with offline(tmp_path) as (_, session):
         session.on_granted(Credential("cc1.k1.Yg.c2lnbmF0dXJl", None))
     assert not settings_in(tmp_path).folders.credentials_file.exists()
+
+
+async def test_a_port_behind_a_dead_master_is_tried_without_it_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The master takes whoever comes, and nothing comes back; without it, ssh says what there is to say."""
+    monkeypatch.setattr(link, "_OPEN_TIMEOUT_S", 0.1)
+    ssh = FakeSsh(tmp_path)
+    ssh.config.write_text("controlpath /master\n")
+    ssh.master.touch()
+    ssh.does(f'case "$*" in *ControlPath=none*) {DENIED};; esac; {SILENT}')
+    target = parse_target("ssh://pair/notes?via=tcp")
+    assert target.server is not None
+    assert target.server.ssh is not None
+    dialler = SshDialler(target.server.ssh, ssh.program, os.environ)
+    with pytest.raises(LinkError) as end:
+        await Connector(target, settings_in(tmp_path), dialler).connect()
+    assert end.value.asks_person
+    assert ["ControlPath=none" in call for call in ssh.calls] == [False, True]
+
+
+async def test_a_journal_without_text_is_nothing_to_come_back_for(tmp_path: Path) -> None:
+    target, settings = parse_target("notes"), settings_in(tmp_path)
+    assert not has_journal(target, settings)
+    async with offline(tmp_path):
+        pass
+    assert journal(tmp_path).exists()
+    assert not has_journal(target, settings)
+    await type_and_keep(tmp_path, "kept")
+    assert has_journal(target, settings)
+    for each in journal(tmp_path).parent.iterdir():
+        each.write_bytes(b"damaged")
+    assert has_journal(target, settings), "there may be something"

@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from signal import SIGHUP
+from typing import cast
 
 import pytest
 
+from collab_cli import terminal, window
+from collab_cli.settings.flags import JoinFlags, Theme
+from collab_cli.settings.joining import join_settings
+from collab_cli.ssh.dialling import SshDialler
+from collab_cli.targets import parse_target
+from collab_cli.terminal import Screen
+from collab_cli.terminal_traits import TerminalQuery
+from collab_cli.window import Window
+from collab_client.session import CLOSE_JOURNAL_S
 from tests.e2e.home import Home
 from tests.e2e.terminal import Terminal
 
@@ -21,7 +32,7 @@ import collab_cli.window as window
 original = window.start_session
 
 async def start(*arguments, **more):
-    os.write(1, b"here")
+    os.write(1, b"<here>")
     {body}
     return await original(*arguments, **more)
 
@@ -41,7 +52,7 @@ def home() -> Iterator[Home]:
 def opened(home: Home, body: str) -> Terminal:
     """Return a terminal in which `start` has come to `body`."""
     terminal = home.spawn([sys.executable, "-P", "-c", PROGRAM.format(body=body)])
-    terminal.wait_for(lambda t: "here" in t.text)
+    terminal.wait_for(lambda t: b"<here>" in t.raw)  # on the screen the app may draw over it
     return terminal
 
 
@@ -73,3 +84,25 @@ def test_nobody_who_typed_nothing_waits_for_a_text(home: Home) -> None:
     ana = opened(home, f"await asyncio.sleep({_FOR_EVER})")
     ana.hang_up()
     assert ana.wait_exit() == 128 + SIGHUP
+
+
+def test_what_is_wrong_with_the_settings_hides_not_why_ssh_failed(tmp_path: Path) -> None:
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "config.toml").write_text("wrp = true\n")
+    settings = join_settings(JoinFlags(), {"COLLAB_HOME": str(tmp_path)})
+    target = parse_target("ssh://pair/notes")
+    assert target.server is not None
+    assert target.server.ssh is not None
+    dialler = SshDialler(target.server.ssh, ("ssh",), {})
+    dialler.trouble = "pair does not let you in"
+    traits = TerminalQuery(Theme.DARK, {}, can_draw_unicode=True).traits()
+    window = Window(target, settings, traits, b"", cast(Screen, None), None, dialler)
+    (complaint,) = settings.complaints
+    assert window._app._config.greeting == f"{complaint}; pair does not let you in"
+
+
+def test_a_slow_disk_is_waited_for_as_long_in_good_order_as_by_force() -> None:
+    """Whichever of the two ends the process: the shorter one would lose what the other waits for."""
+    in_order_s = window._SETTLE_HANGUP_S + window._GOODBYE_HANGUP_S + CLOSE_JOURNAL_S
+    assert terminal._KEEP_S <= CLOSE_JOURNAL_S
+    assert in_order_s <= terminal.HANGUP_S + terminal._KEEP_S

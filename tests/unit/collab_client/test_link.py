@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import http
+import os
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
@@ -15,6 +17,7 @@ import trustme
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
 
+from collab_client import link
 from collab_client.link import CALLER_HEADER, Address, WebSocketLink, open_link
 from collab_protocol.errors import CloseCode, LinkError
 from collab_protocol.versions import SUBPROTOCOL
@@ -192,6 +195,19 @@ async def test_why_a_link_was_closed_is_told(code: CloseCode, is_final: bool) ->
             await link.receive()
     assert error.value.is_final == is_final
     await link.close()
+
+
+async def test_a_socket_that_is_not_for_this_account_is_told_as_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def connect(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(link, "StraightConnect", connect)
+    with pytest.raises(LinkError) as refusal:
+        await open_link(Address("notes", unix_path=Path("/srv/pair/x.sock")))
+    assert str(refusal.value).startswith("this account may not open /srv/pair/x.sock: ask whoever runs")
+    assert not refusal.value.is_final, "while a server starts, its socket is nobody else's yet"
+    with pytest.raises(LinkError, match=f"nothing answers at ws://x.*: {os.strerror(errno.EACCES)}"):
+        await open_link(Address("notes", url="ws://x"))
 
 
 async def test_a_pipe_leads_where_it_leads_and_its_owner_is_told_of_the_end() -> None:

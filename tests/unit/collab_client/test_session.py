@@ -552,6 +552,20 @@ async def test_what_only_a_person_can_answer_is_tried_again_when_one_says_so() -
         assert not task.done()
 
 
+async def test_what_was_asked_for_while_it_was_tried_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calling, "_ATTEMPT_LEAST_S", 0.0)
+    stage = Stage(contents=Contents(ORIGIN, HERE, EPOCH, 1, None, unsent("left")), has_journal=True, dice=0.0)
+    async with running(stage):
+        while not stage.tries:
+            await asyncio.sleep(0)
+        stage.session.retry_now()
+        stage.links.put_nowait(LinkError("who are you?", asks_person=True))
+        await stage.until_said("! offline – 1 change kept on this machine · ssh asks: F5")
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert stage.tries == 1
+
+
 async def test_a_link_that_asks_at_the_first_try_ends_when_there_is_nothing_to_lose() -> None:
     stage = Stage()
     stage.links.put_nowait(LinkError("who are you?", asks_person=True))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from collab_client.ssh_pipe import Ending, PipeFailed, SshPipe
+from collab_client.ssh_pipe import Ending, PipeFailed, SshPipe, ask
 
 SOON_S = 5.0
 
@@ -93,11 +93,12 @@ def test_one_that_never_speaks_is_given_up_and_gone(tmp_path: Path) -> None:
     wait_gone(int(pid.read_text()))
 
 
-def test_one_that_does_not_take_a_hint_is_killed_with_what_it_started(tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_apart", [True, False])
+def test_one_that_does_not_take_a_hint_is_killed_with_what_it_started(tmp_path: Path, is_apart: bool) -> None:
     pid, child = tmp_path / "pid", tmp_path / "child"
     stays = f"trap : TERM; echo $$ > {child}; while :; do sleep 0.1; done"
     script = f"trap '' TERM; echo $$ > {pid}; sh -c '{stays}'"
-    with piped(script):
+    with piped(script, is_apart=is_apart):
         ends_at = time.monotonic() + SOON_S
         while not (child.exists() and child.read_text()):
             assert time.monotonic() < ends_at
@@ -106,9 +107,29 @@ def test_one_that_does_not_take_a_hint_is_killed_with_what_it_started(tmp_path: 
     wait_gone(int(child.read_text()))
 
 
-def test_noise_without_an_end_is_no_relay() -> None:
-    assert not failed("exec yes").has_greeted
-    assert not failed("exec tr '\\0' x < /dev/zero").has_greeted
+@pytest.mark.parametrize("script", ["exec yes", "exec tr '\\0' x < /dev/zero", "exec cat /dev/urandom"])
+def test_noise_without_an_end_is_no_relay(script: str) -> None:
+    ending = failed(script)
+    assert (ending.has_greeted, ending.is_noise_endless) == (False, True)
+
+
+@pytest.mark.parametrize("stays", ["sleep 8", "yes"])
+def test_nobody_listens_to_what_ssh_left_behind(stays: str) -> None:
+    with piped(f"{stays} >&2 & exit 255") as pipe:
+        assert pipe._listener is not None
+        assert pipe._process is not None
+        pipe._process.wait(SOON_S)
+        pipe.end()
+        pipe._listener.join(SOON_S)
+        assert not pipe._listener.is_alive()
+
+
+def test_what_ssh_would_do_is_asked_within_bounds() -> None:
+    assert ask(["sh", "-c", "cat; echo yes"], os.environ, SOON_S) == "yes\n", "there is nothing to read"
+    assert ask(["sh", "-c", "echo no; exit 1"], os.environ, SOON_S) is None
+    assert ask(["head", "-c", "200000", "/dev/zero"], os.environ, SOON_S) is None
+    assert ask(["sleep", "60"], os.environ, 0.1) is None
+    assert ask(["/no/such/ssh"], os.environ, SOON_S) is None
 
 
 def test_whoever_chats_on_stderr_blocks_nobody() -> None:

@@ -23,7 +23,7 @@ def line(**fields: object) -> bytes:
     st.sampled_from(Role),
     st.one_of(st.just(""), st.text(max_size=60).map(clean_person_name)),
     st.sampled_from(["", KEY]),
-    st.none() | st.floats(0, 1e12),
+    st.none() | st.floats(0, 253_402_300_799.0),
     st.booleans(),
 )
 def test_what_is_said_is_read_again(
@@ -71,6 +71,12 @@ def test_the_line_as_the_protocol_has_it() -> None:
         line(until=True),
         line(until=float("nan")),
         line(until=float("inf")),
+        line(until=10**400),
+        line(until=1e18),
+        line(until=-1),
+        line(token=1),
+        line(token="true"),
+        line(token=None),
         line(rooms=["a"]),
         line(name="x" * 1024),
     ],

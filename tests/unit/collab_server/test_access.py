@@ -583,6 +583,12 @@ async def test_a_restart_keeps_all_of_it(doors: Doors) -> None:
     assert stored != StoredAccess()
 
 
+def test_the_owner_speaks_for_nobody_else_as_an_operator() -> None:
+    assert OWNER.is_operator
+    assert not restricted(OWNER, Role.ADMIN).is_operator
+    assert not ANA.is_operator
+
+
 def test_who_may_not_come_in_is_told_in_a_line() -> None:
     assert re.fullmatch(r"[ -~]+", str(Denied(NOT_VALID)))
     assert Denied("x").code is FaultCode.DENIED

@@ -90,7 +90,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
 async def test_a_token_is_looked_at_before_its_bearer_comes_in(desk: Desk) -> None:
     made = await desk.do("invite", room="notes", role="read", name="bo")
     asked = {"token": made["token"], "device": hello("bo").device.hex()}
-    assert await desk.do("admit", room="notes", **asked) == {"name": "bo", "role": "read", "expires": None}
+    assert await desk.do("admit", room="notes", **asked) == {"name": "bo", "is_reusable": False}
     (listed,) = (await desk.do("invites"))["invites"]
     assert listed["state"] == "used", "nobody else can use it before they come in"
     await desk.do("admit", room="notes", **asked)
@@ -106,6 +106,12 @@ async def test_a_token_is_looked_at_before_its_bearer_comes_in(desk: Desk) -> No
     desk.access.keys = None
     with pytest.raises(CollabError, match="--auth"):
         await desk.do("admit", room="notes", **asked)
+
+
+async def test_a_token_of_many_is_told_from_that_of_one(desk: Desk) -> None:
+    made = await desk.do("invite", room="notes", reusable=True)
+    answer = await desk.do("admit", room="notes", token=made["token"], device=hello("bo").device.hex())
+    assert answer == {"name": "", "is_reusable": True}
 
 
 async def test_an_invite_is_a_link_whose_token_lets_in_and_is_listed_until_it_is_taken_back(

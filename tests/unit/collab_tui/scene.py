@@ -70,7 +70,7 @@ class Scene:
             await until(lambda: stage.app.query_one(Editor).view is not None)
             await self.play(stage, pilot)
             await pilot.pause()
-            stage.app._show_surroundings()  # what a timer would bring in a moment
+            stage.show_surroundings()
             return drawing(stage.app.screen._compositor.render_strips())
 
 

@@ -276,6 +276,7 @@ class Stage:
         has_osc9: bool = False,
         is_announced_here: bool = False,
         is_by_invite: bool = False,
+        invitation: str = "",
         ask: Callable[[], Awaitable[str]] | None = None,
     ) -> None:
         self.clipboard = PlayedClipboard()
@@ -300,6 +301,7 @@ class Stage:
                 announce=self.announced.append,
                 is_announced_here=is_announced_here,
                 is_by_invite=is_by_invite,
+                invitation=invitation,
                 ask=ask,
                 clipboard=self.clipboard,
                 clock=clock,
@@ -309,6 +311,11 @@ class Stage:
     async def _start(self) -> tuple[Buffer, PlayedSession]:
         await self.gate.wait()
         return self.world.buffer, self.session
+
+    def show_surroundings(self) -> None:
+        """Show at once what a timer would in a moment."""
+        if self.app._surroundings is not None:
+            self.app._surroundings.show()
 
     def rows(self) -> list[str]:
         """Return what is on the screen, row by row."""

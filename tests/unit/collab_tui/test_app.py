@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import pytest
 from textual import events
@@ -17,7 +15,6 @@ from collab_protocol.errors import LinkError
 from collab_protocol.presence import Person, Role
 from collab_tui import leaving
 from collab_tui.actions import ACTIONS, FOR_ADMINS
-from collab_tui.app import CollabApp
 from collab_tui.options import Options
 from collab_tui.palette import Theme, palette_of
 from collab_tui.widgets.editor import Editor
@@ -59,38 +56,6 @@ async def test_the_status_is_what_the_session_says() -> None:
         await begun(stage)
         stage.session.say(say.offline(3, 7))
         assert "! offline – 3 changes only in this window · retry in 7 s" in bar(stage)
-
-
-async def test_what_ssh_asks_is_asked_on_the_terminal_when_the_person_wants(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    happened: list[str] = []
-
-    @contextlib.contextmanager
-    def suspend(_: CollabApp) -> Iterator[None]:
-        happened.append("given away")
-        yield
-        happened.append("taken again")
-
-    async def ask() -> str:
-        happened.append(f"asked, tried {stage.session.retries} times")
-        return "" if len(happened) > 4 else "pair does not let you in"
-
-    monkeypatch.setattr(CollabApp, "suspend", suspend)
-    stage = Stage(ask=ask)
-    async with stage.app.run_test(size=(80, 10)) as pilot:
-        await begun(stage)
-        await pilot.press("f5")
-        assert (happened, stage.session.retries) == ([], 1), "nothing was asked"
-        stage.session.say(say.offline(2, None, 2, asks_person=True))
-        assert "! offline – 2 changes kept on this machine · ssh asks: F5" in bar(stage)
-        await pilot.press("f5")
-        await until(lambda: stage.session.retries == 2)
-        assert happened == ["given away", "asked, tried 1 times", "taken again"]
-        assert "pair does not let you in" in bar(stage)
-        await pilot.press("f5")
-        await until(lambda: stage.session.retries == 3)
-        assert "pair does not let you in" not in bar(stage)
 
 
 async def test_the_position_follows_the_caret() -> None:
@@ -201,43 +166,6 @@ async def test_going_to_a_line() -> None:
         assert stage.world.head == (6, 2)
 
 
-@pytest.mark.parametrize(
-    ("status", "kept", "told"),
-    [
-        (say.saved(is_durable=True), 0, "all of it is on disk, at the server"),
-        (say.saved(is_durable=False), 0, "everybody here has it, but the server keeps nothing on disk"),
-        (say.offline(3, 7), 3, "3 changes kept on this machine's disk, not on the server yet"),
-        (say.offline(3, 7), 1, "2 of 3 changes on no disk, 1 only on this machine's"),
-        (say.offline(0, 7), 0, "nothing of yours is unsaved; not connected to the server"),
-        (say.refused(0, "no", is_over=True), 0, "nothing of yours is unsaved; no"),
-        (say.offline(1, 7), 0, "1 change on no disk, nor on the server yet"),
-    ],
-)
-async def test_ctrl_s_says_what_is_saved_where(status: say.Status, kept: int, told: str) -> None:
-    stage = Stage("text")
-    async with stage.app.run_test(size=(80, 10)) as pilot:
-        await begun(stage)
-        stage.session.say(status, kept=kept)
-        await pilot.press("ctrl+s")
-        await until(lambda: told in bar(stage))
-
-
-async def test_what_ctrl_s_said_goes_when_it_is_true_no_more() -> None:
-    stage = Stage("text")
-    async with stage.app.run_test(size=(100, 10)) as pilot:
-        await begun(stage)
-        stage.session.say(say.offline(3, 7), kept=3)
-        await pilot.press("ctrl+s")
-        await until(lambda: "kept on this machine's disk" in bar(stage))
-        stage.session.say(say.offline(3, 6), kept=3)
-        assert "not on the server yet" in bar(stage)
-        stage.session.say(say.saved(is_durable=True))
-        await until(lambda: "not on the server yet" not in bar(stage))
-        stage.app.tell("copied")
-        stage.session.say(say.offline(0, 7))
-        await until(lambda: "copied" in bar(stage))
-
-
 async def test_that_the_link_is_gone_is_not_hidden_by_who_came() -> None:
     stage = Stage("text")
     async with stage.app.run_test(size=(80, 10)) as pilot:
@@ -282,18 +210,6 @@ async def test_why_the_server_took_nothing_is_known_at_the_end(last: say.Status 
         if last is not None:
             stage.session.say(last)
         assert stage.app.outcome.refusal == refusal
-
-
-async def test_ctrl_s_waits_a_moment_for_what_was_just_typed() -> None:
-    stage = Stage("text")
-    async with stage.app.run_test(size=(140, 10)) as pilot:
-        await begun(stage)
-        stage.session.say(say.saving(1))
-        await pilot.press("ctrl+s")
-        await until(lambda: stage.session.is_settling)
-        assert "all of it" not in bar(stage)
-        stage.session.say(say.saved(is_durable=True))
-        await until(lambda: "all of it is on disk" in bar(stage))
 
 
 async def test_what_is_wrong_with_the_settings_is_told() -> None:

@@ -81,14 +81,16 @@ async def test_f8_tells_whose_account_a_name_hides() -> None:
     stage = Stage(TEXT)
     async with stage.app.run_test(size=SIZE) as pilot:
         await begun(stage)
-        stage.session.people.own = Person(1, "unix:dee", "dee", Role.ADMIN, 3)
         stage.world.place("ana", (2, 0), session=8, principal="unix:bo/ana")
         stage.world.place("cy", (2, 0), session=9, principal="unix:cy")
+        stage.world.place("zoe", (2, 0), session=10, principal="unix:dee/zoe")
+        stage.session.people.own = Person(1, "unix:dee/zoe", "zoe", Role.ADMIN, 3)
         press(stage, "f8")
         await pilot.pause()
         drawn = [" ".join(row.rstrip(" ◆").split()) for row in stage.rows()]
-        assert drawn[1:4] == [
-            "D dee line 1 you admin",
+        assert drawn[1:5] == [
+            "Z zoe (account dee) line 1 you admin",
+            "Z you, other window line 3 here writer",
             "A ana (account bo) line 3 here writer",
             "C cy line 3 here writer",
         ]
@@ -130,6 +132,17 @@ async def test_where_a_token_is_needed_the_address_alone_would_not_do() -> None:
         shown = " ".join(" ".join(stage.rows()).split())
         assert "Others need a link of: collab invite notes, where the server runs." in shown
         assert "collab join" not in shown
+
+
+async def test_a_guest_is_told_that_others_need_a_key_of_their_own() -> None:
+    stage = Stage(TEXT, invitation="ssh -p 2222 notes@example.org")
+    async with stage.app.run_test(size=SIZE) as pilot:
+        await begun(stage)
+        press(stage, "f8")
+        await pilot.pause()
+        shown = " ".join(" ".join(stage.rows()).split())
+        assert "Others need a key or an invite of their own." in shown
+        assert "They come in with: ssh -p 2222 notes@example.org" in shown
 
 
 async def test_without_a_link_nobody_can_tell() -> None:
@@ -709,7 +722,7 @@ async def test_who_is_away_has_no_caret_but_a_name() -> None:
         await begun(stage)
         stage.world.place("ana", (1, 1), activity=Activity.AWAY)
         await pilot.pause()
-        stage.app._show_surroundings()
+        stage.show_surroundings()
         await pilot.pause()
         rows = stage.rows()
         assert "ana (away)" in rows[-1]

@@ -117,6 +117,24 @@ def test_late_answers_of_the_terminal_are_no_keys(end: str) -> None:
         assert parsed("a" + answer[:cut], answer[cut:] + "b") == ["a", "b"], cut
 
 
+@pytest.mark.parametrize(
+    "answer", ["\x1b]11;rgb:1e1e/1e1e/2e2e\x1b\\", "\x1bP1$r48:2::1:2:3m\x1b\\", "\x1b[?62;22c"]
+)
+def test_the_rest_of_a_late_answer_may_be_a_packet_behind(answer: str) -> None:
+    for cut in range(3, len(answer)):
+        parser = KeyParser()
+        found = [*parser.feed(answer[:cut]), *parser.tick(), *parser.feed(answer[cut:] + "b"), *parser.tick()]
+        assert [event.key for event in found if isinstance(event, events.Key)] == ["b"], cut
+
+
+def test_an_answer_that_breaks_off_is_given_up() -> None:
+    parser = KeyParser()
+    assert [*parser.feed("\x1bP1$r48"), *parser.tick()] == []
+    parser._answers_until = 0.0
+    list(parser.tick())
+    assert not parser._held
+
+
 def test_what_looks_like_a_paste_and_is_none_comes_out_after_a_while() -> None:
     parser = KeyParser()
     assert list(parser.feed("\x1b[20")) == []
@@ -339,6 +357,7 @@ def driver(monkeypatch: pytest.MonkeyPatch) -> Iterator[DirectDriver]:
         driver.fileno = its
         driver._writer_thread = driver._key_thread = None
         driver._in_band_window_resize = False
+        driver._auto_restart = True
         driver.exit_event = threading.Event()
         yield driver
 
@@ -438,3 +457,15 @@ async def test_going_on_takes_the_terminal_only_when_it_was_given_away(driver: D
     driver._sigcont_application()
     await asyncio.sleep(0)
     assert got == ["stop", "given", "taken", "start", "drawn anew"]
+
+
+async def test_going_on_takes_nothing_from_whoever_the_app_gave_the_terminal_to(driver: DirectDriver) -> None:
+    got: list[str] = driver._app.got  # type: ignore[attr-defined]
+    driver._loop = asyncio.get_running_loop()
+    driver.start_application_mode()
+    driver.suspend_application_mode()
+    got.clear()
+    with driver.no_automatic_restart():
+        driver._sigcont_application()
+        await asyncio.sleep(0)
+    assert got == []

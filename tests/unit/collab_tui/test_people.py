@@ -70,6 +70,7 @@ def test_whose_account_it_is_stands_behind_a_name_that_is_not_the_accounts() -> 
     world.place("dee", (0, 0), session=5, principal="device:12/dee")
     world.place("a/b", (0, 0), session=6, principal="unix:eve/a/b")
     world.place("key", (0, 0), session=7, principal="key:0123")
+    world.place("gus", (0, 0), session=8, principal="unix:g\x1b[7mus/gus")
     people.entered(Person(1, "unix:fay/cy", "cy", Role.WRITE, 0))
     assert accounts_of(people.everybody(), people.own) == {
         "unix:ana": "ana",  # two are called so
@@ -78,5 +79,6 @@ def test_whose_account_it_is_stands_behind_a_name_that_is_not_the_accounts() -> 
         "device:12/dee": "",
         "unix:eve/a/b": "eve",
         "key:0123": "",
+        "unix:g\x1b[7mus/gus": "g␛[7mus",
         "unix:fay/cy": "fay",
     }

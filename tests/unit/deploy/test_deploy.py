@@ -88,6 +88,20 @@ def test_the_socket_units_are_those_of_the_service() -> None:
     assert directives("collab-monitor.socket")["Socket.Service"] == ["collab.service"]
 
 
+def test_guests_over_ssh_have_the_port_that_they_are_told() -> None:
+    lines = (DEPLOY / "ssh.conf").read_text(encoding="utf-8")
+    (port,) = re.findall(r"^SocketBindAllow=tcp:(\d+)$", lines, re.MULTILINE)
+    assert f'`ssh = ":{port}"`' in lines
+    families = directives("collab.service")["Service.RestrictAddressFamilies"][0]
+    assert f"RestrictAddressFamilies={families} AF_INET AF_INET6\n" in lines
+    project = tomllib.loads((_ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    (needed,) = project["optional-dependencies"]["ssh"]
+    assert f"'{needed}'" in lines
+    for off in ("PrivateNetwork", "IPAddressDeny"):
+        assert f"Service.{off}" in directives("collab.service")
+        assert f"\n{off}=" in lines
+
+
 def test_a_server_has_the_time_that_it_needs_to_end() -> None:
     (stop_s,) = directives("collab.service")["Service.TimeoutStopSec"]
     assert float(stop_s) > 2 * app._DRAIN_S

@@ -18,9 +18,12 @@ from collab_cli.identity import account_name
 from collab_cli.paths import CONFIG_VARIABLE, Folders, find_folders, full_path, make_folder
 from collab_cli.settings.file import KEYS_TABLE, ConfigFile, read_config, read_settings, with_config
 from collab_cli.settings.flags import ServeFlags
+from collab_cli.settings.join_table import NAME
 from collab_cli.settings.layers import Found, Layers
+from collab_cli.settings.serve_table import SERVE_SETTINGS
 from collab_cli.settings.serving import find_doors
-from collab_cli.settings.table import NAME, SERVE_SETTINGS, SETTINGS, Setting
+from collab_cli.settings.setting import Setting
+from collab_cli.settings.table import SETTINGS
 from collab_cli.settings.values import Address, short_repr
 from collab_cli.token_sources import take_token
 from collab_tui.actions import ACTIONS

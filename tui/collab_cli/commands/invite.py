@@ -76,7 +76,8 @@ def invite(flags: InviteFlags) -> int:
     if link is None:
         say(
             "this is the token alone, as this server does not know its address: "
-            "say it with --url wss://HOST, or as url in [serve], and there is a link"
+            "say it with --url wss://HOST, or as url in [serve], and there is a link; "
+            f"for guests of --ssh it will do: ssh -p 2222 {room}@HOST asks for it"
         )
     return ExitCode.OK
 

@@ -20,7 +20,8 @@ from collab_cli.settings.flags import InviteFlags
 from collab_cli.settings.serving import find_data_dir
 from collab_cli.settings.values import short_repr
 from collab_cli.ssh.authorized_keys import authorized_line
-from collab_cli.ssh.public_key import KeyRefused, is_type, parse_public_keys
+from collab_cli.ssh.public_key import BEGINNING, KeyRefused, PublicKey, is_type, parse_public_keys
+from collab_cli.ssh_server.plan import keys_file
 from collab_cli.tables import print_json, write
 from collab_protocol.presence import Role
 from collab_protocol.restriction import Restriction
@@ -40,7 +41,7 @@ def run(flags: InviteFlags, room: str, role: Role, name: str | None) -> int:
     data_dir = find_data_dir(flags.place.data_dir, find_folders(os.environ))
     program = _program()
     try:
-        keys = parse_public_keys(_read(flags.ssh_key or ""))
+        keys = _each_once(parse_public_keys(_read(flags.ssh_key or "")))
         lines = [
             authorized_line(
                 key, restriction, program=program, data_dir=None if _is_found(data_dir) else data_dir
@@ -85,7 +86,10 @@ def _check(flags: InviteFlags) -> None:
 def _read(typed: str) -> str:
     """Return the text with the keys: what was typed, or what the file of that name holds; "-" is stdin."""
     words = typed.split(maxsplit=1)
-    if len(words) > 1 and (is_type(words[0]) or not Path(typed).exists()):
+    if not words:
+        raise UsageError("--ssh-key: there is no key: give it in quotes, or a file such as id_ed25519.pub")
+    is_key = len(words) > 1 or is_type(words[0]) or words[0].startswith(BEGINNING)
+    if is_key and not os.path.exists(typed):  # noqa: PTH110  # Path's raises for what is too long for a name
         return typed
     try:
         if typed == "-":
@@ -98,6 +102,13 @@ def _read(typed: str) -> str:
             f"--ssh-key: {short_repr(typed)} cannot be read: {why}; "
             "give a file such as id_ed25519.pub, or the key itself, in quotes"
         ) from error
+
+
+def _each_once(keys: list[PublicKey]) -> list[PublicKey]:
+    found: dict[bytes, PublicKey] = {}
+    for key in keys:
+        found.setdefault(key.blob, key)
+    return list(found.values())
 
 
 def _program() -> str:
@@ -119,9 +130,9 @@ def _tell(restriction: Restriction, keys: int, data_dir: Path, program: str) -> 
     doing = {Role.READ: "read", Role.WRITE: "write", Role.ADMIN: "write and be an admin"}[restriction.role]
     whom = "whoever has this key" if keys == 1 else f"whoever has one of these {keys} keys"
     it = "it" if keys == 1 else "the lines"
-    say(f"lets {whom} {doing} in {room}{whose}{until}; taken out of the file again, it does not")
+    stands = "line stands" if keys == 1 else "lines stand"
+    say(f"{whom} may {doing} in {room}{whose}{until}, as long as the {stands} in the file")
     say(f"add {it} to ~/.ssh/authorized_keys; they type: collab join ssh://{account_name()}@HOST/{room}")
-    file = data_dir / "ssh" / "authorized_keys"
-    say(f"or, for a server with --ssh, to {file}; they type: ssh -p 2222 {room}@HOST")
+    say(f"or, for a server with --ssh, to {keys_file(data_dir)}; they type: ssh -p 2222 {room}@HOST")
     if not program.startswith("/"):
         say(f"write the whole path of {program} into it, if sshd does not find it")

@@ -136,6 +136,8 @@ def _failure(window: Window, target: Target) -> tuple[int, str]:
             return ExitCode.REFUSED, f"{target.room}: {error}"
         case LinkError(is_final=True) as error:
             return ExitCode.REFUSED, str(error)
+        case LinkError(__cause__=PermissionError()) as error:
+            return ExitCode.REFUSED, str(error)
         case LinkError() as error:
             is_plain = target.server is None or target.server.ssh is not None
             hint = "" if is_plain else "; check the address, or run a server there"
@@ -161,11 +163,11 @@ def _left(outcome: Outcome, target: Target, settings: JoinSettings) -> str:
             them = "it" if outcome.kept == 1 else "them"
             words.append(
                 f"{kept}, and not taken by the server: {outcome.refusal}; to see {them}: "
-                f"collab join {target} --offline"
+                f"collab join {target.typed} --offline"
             )
         else:
             goes = f"{they} {'goes' if outcome.kept == 1 else 'go'}"
-            words.append(f"{kept}: {goes} up with the next: collab join {target}")
+            words.append(f"{kept}: {goes} up with the next: collab join {target.typed}")
     if gone:
         words.append(f"{_changes(gone)} in {target.room} had reached neither a server nor the disk")
     return "; ".join(words)

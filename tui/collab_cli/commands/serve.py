@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import gc
 import logging
 import os
 import shlex
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
@@ -83,7 +82,6 @@ async def _serve(settings: ServeSettings) -> int:
 
     signals = ServerSignals(asyncio.get_running_loop(), may_reload=not settings.is_private)
     config = _config(settings)
-    ready = None if settings.is_private else functools.partial(_announce, settings, config)
     gc.freeze()  # all that was loaded stays
     gc.enable()
     manager, passed = NOBODY, NONE_PASSED
@@ -91,9 +89,15 @@ async def _serve(settings: ServeSettings) -> int:
         manager, passed = ServiceManager.of(os.environ), take_passed_sockets(os.environ)
     with contextlib.closing(passed):
         async with _ssh_door(settings, signals.stop) as (stop, open_door):
+
+            def ready(endpoints: Endpoints) -> None:
+                if not settings.is_private:
+                    _announce(settings, config, endpoints)
+                open_door()
+
             await serve(
                 config,
-                ready=_both(ready, open_door),
+                ready=ready,
                 stop=stop,
                 reload=signals.reload,
                 passed=passed,
@@ -102,36 +106,19 @@ async def _serve(settings: ServeSettings) -> int:
     return ExitCode.OK if signals.stopped_by is None else SIGNAL + signals.stopped_by
 
 
-Ready = Callable[["Endpoints"], None]
-
-
-def _both(first: Ready | None, then: Ready | None) -> Ready | None:
-    if first is None or then is None:
-        return first or then
-
-    def ready(endpoints: Endpoints) -> None:
-        first(endpoints)
-        then(endpoints)
-
-    return ready
-
-
-@contextlib.asynccontextmanager
-async def _ssh_door(
+def _ssh_door(
     settings: ServeSettings, stop: asyncio.Event
-) -> AsyncIterator[tuple[asyncio.Event, Ready | None]]:
+) -> contextlib.AbstractAsyncContextManager[tuple[asyncio.Event, Callable[[], None]]]:
     """Keep the door for guests over SSH, if there is one; gives what stops the rooms, and what opens it.
 
     Raises:
         CommandError: it cannot be opened.
     """
     if settings.ssh is None:
-        yield stop, None
-        return
+        return contextlib.nullcontext((stop, lambda: None))
     from collab_cli.ssh_server.opening import ssh_door
 
-    async with ssh_door(settings, settings.ssh, stop) as (rooms_close, open_door):
-        yield rooms_close, lambda _: open_door()
+    return ssh_door(settings, settings.ssh, stop)
 
 
 def _config(settings: ServeSettings) -> ServerConfig:
@@ -180,7 +167,7 @@ def _announce(settings: ServeSettings, config: ServerConfig, endpoints: Endpoint
     sys.stdout.flush()
     if (group := settings.unix_group) and (closed := closed_folder(Path(endpoints.unix), group)):
         say(f"accounts of the group {group} cannot enter {closed}: have the socket where they can")
-    if config.auth and endpoints.tcp is None:
+    if config.auth and endpoints.tcp is None and settings.ssh is None:
         say("--auth is for TCP, which --port PORT adds: who comes by the socket is known by their account")
 
 

@@ -20,7 +20,7 @@ from collab_cli.logs import log_to_file
 from collab_cli.office.link import OfficeLink
 from collab_cli.office.office import link_maker
 from collab_cli.paths import find_folders
-from collab_cli.settings import table
+from collab_cli.settings import join_table
 from collab_cli.settings.file import read_settings
 from collab_cli.settings.flags import Theme
 from collab_cli.settings.layers import Layers
@@ -129,8 +129,8 @@ def _show(flags: TopFlags, link: OfficeLink) -> int:
     """Show it until the person leaves; returns the exit code."""
     folders = find_folders(os.environ)
     layers = Layers(os.environ, read_settings(folders))
-    theme = layers.find(table.THEME, flags.theme).value or Theme.AUTO
-    is_ascii = bool(layers.find(table.ASCII, flags.ascii).value)
+    theme = layers.find(join_table.THEME, flags.theme).value or Theme.AUTO
+    is_ascii = bool(layers.find(join_table.ASCII, flags.ascii).value)
     os.umask(0o077)
     log_file = folders.logs / _LOG
     log_to_file(log_file)

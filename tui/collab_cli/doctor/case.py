@@ -11,11 +11,11 @@ from typing import Final, TypeVar
 
 from collab_cli.exits import UsageError
 from collab_cli.paths import Folders, find_folders, full_path
-from collab_cli.settings import table
+from collab_cli.settings import serve_table
 from collab_cli.settings.file import ConfigFile, read_settings, with_config
 from collab_cli.settings.layers import Layers
 from collab_cli.settings.serving import find_data_dir
-from collab_cli.settings.table import Setting
+from collab_cli.settings.setting import Setting
 
 T = TypeVar("T")
 
@@ -66,7 +66,7 @@ class Case:
 
     @property
     def serves_tcp(self) -> bool:
-        return self.value(table.HOST) is not None or self.value(table.PORT) is not None
+        return self.value(serve_table.HOST) is not None or self.value(serve_table.PORT) is not None
 
 
 def open_case(

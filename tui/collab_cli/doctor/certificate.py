@@ -13,7 +13,7 @@ from collab_cli.doctor.findings import Findings, fine, warning, wrong
 from collab_cli.doctor.x509 import Facts, read_chain
 from collab_cli.durations import local_time
 from collab_cli.humane import counted
-from collab_cli.settings import table
+from collab_cli.settings import serve_table
 from collab_protocol.errors import StoreError
 from collab_server.tls import Certificates
 
@@ -32,10 +32,10 @@ _RENEW: Final = "renew it, and have the server read it again: kill -HUP PID, or 
 
 
 def look_at_certificate(case: Case) -> Findings:
-    cert, key = case.value(table.TLS_CERT), case.value(table.TLS_KEY)
+    cert, key = case.value(serve_table.TLS_CERT), case.value(serve_table.TLS_KEY)
     if cert is None:
         return
-    url = case.value(table.URL)
+    url = case.value(serve_table.URL)
     host = None if url is None else urlsplit(url).hostname
     try:
         certificates = Certificates(cert, key)

@@ -18,6 +18,7 @@ from collab_cli.doctor.places import look_at_places
 from collab_cli.doctor.reaching import look_at_servers
 from collab_cli.doctor.running import look_at_server
 from collab_cli.doctor.settings import look_at_settings
+from collab_cli.doctor.ssh_door import look_at_ssh_door
 from collab_cli.doctor.store import look_at_store
 from collab_cli.doctor.terminal import look_at_terminal
 
@@ -38,7 +39,7 @@ GROUPS: Final = (
     Group("settings", (look_at_settings,)),
     Group("folders", (look_at_places,)),
     Group("rooms", (look_at_store,)),
-    Group("server", (look_at_server, look_at_files_limit)),
+    Group("server", (look_at_server, look_at_files_limit, look_at_ssh_door)),
     Group("certificate", (look_at_certificate,)),
     Group("reached from here", (look_at_servers,)),
     Group("clock", (look_at_clock,)),

@@ -13,7 +13,7 @@ from typing import Final
 from collab_cli import __version__
 from collab_cli.doctor.case import Case
 from collab_cli.doctor.findings import Findings, fine, warning, wrong
-from collab_cli.settings import table
+from collab_cli.settings import serve_table
 
 _DISTRIBUTION: Final = "collab-editor"
 _LIBRARIES: Final = ("textual", "websockets", "pycrdt")
@@ -44,7 +44,7 @@ def look_at_files_limit(case: Case) -> Findings:
     """Compare how many files may be open with how many connections may come."""
     if not case.serves_tcp:
         return
-    connections = case.value(table.CONNECTIONS) or 0
+    connections = case.value(serve_table.CONNECTIONS) or 0
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard == resource.RLIM_INFINITY or hard >= connections + _FILES_BESIDE:
         yield fine(f"enough files may be open for {connections} connections")

@@ -14,6 +14,7 @@ from collab_cli.doctor.case import Case
 from collab_cli.doctor.findings import Finding, Findings, fine, warning, wrong
 from collab_cli.humane import size
 from collab_cli.paths import own_program
+from collab_cli.ssh_server.plan import ssh_folder
 from collab_server.store.migrations import list_backups
 
 _OTHERS_WRITE: Final = 0o022
@@ -129,7 +130,8 @@ def _owner_above(folder: Path) -> str:
 def _files_of_server(case: Case) -> list[Path]:
     store = case.store_file
     names = [store, *(store.with_name(f"{store.name}-{end}") for end in ("wal", "shm"))]
-    return [*names, case.keys_file, case.data_dir / "server.lock", *list_backups(store)]
+    names += [case.keys_file, case.data_dir / "server.lock", ssh_folder(case.data_dir) / "host_key"]
+    return [*names, *list_backups(store)]
 
 
 def _own_files(case: Case) -> Findings:

@@ -21,7 +21,7 @@ from collab_cli.doctor.over_ssh import look_over_ssh
 from collab_cli.doctor.x509 import first_der
 from collab_cli.exits import UsageError
 from collab_cli.humane import counted
-from collab_cli.settings import table
+from collab_cli.settings import join_table, serve_table
 from collab_cli.targets import is_loopback, parse_server
 from collab_protocol.names import ROOM_PATH
 from collab_protocol.versions import SUBPROTOCOL
@@ -74,7 +74,7 @@ def look_at_servers(case: Case) -> Findings:
 
 
 def _set(case: Case) -> list[str]:
-    return [each for each in (case.value(table.SERVER), case.value(table.URL)) if each is not None]
+    return [each for each in (case.value(join_table.SERVER), case.value(serve_table.URL)) if each is not None]
 
 
 def _unix(path: Path) -> Findings:
@@ -94,14 +94,14 @@ def _reach(case: Case, url: str, for_s: float) -> Findings:
     parts = urlsplit(url)
     host = parts.hostname or ""
     port = parts.port or _PORTS[parts.scheme]
-    is_own = case.server is None and url == case.value(table.URL)
+    is_own = case.server is None and url == case.value(serve_table.URL)
     place = _Place(
         url,
         host,
         port,
         is_secure=parts.scheme == "wss",
         ends_at=time.monotonic() + for_s,
-        certificate=case.value(table.TLS_CERT) if is_own else None,
+        certificate=case.value(serve_table.TLS_CERT) if is_own else None,
     )
     if proxy := _proxy(host):
         yield fine(f"the way to {host} is through the proxy {proxy}, as the environment has it")

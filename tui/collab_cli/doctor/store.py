@@ -13,7 +13,7 @@ from typing import Final
 from collab_cli.doctor.case import Case
 from collab_cli.doctor.findings import Findings, fine, wrong
 from collab_cli.humane import counted
-from collab_cli.settings import table
+from collab_cli.settings import serve_table
 from collab_protocol.errors import StoreError
 from collab_server.keys import count_keys
 from collab_server.store.schema import VERSION
@@ -104,7 +104,7 @@ def _keys(case: Case) -> Findings:
     try:
         found = file.lstat()
     except FileNotFoundError:
-        if case.value(table.AUTH):
+        if case.value(serve_table.AUTH):
             yield fine("there are no keys of tokens yet: the first start draws one")
         return
     except OSError:

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 from collab_cli.identity import account_name
 from collab_cli.paths import Folders, find_folders
-from collab_cli.settings import table
+from collab_cli.settings import join_table
 from collab_cli.settings.file import read_settings
 from collab_cli.settings.flags import JoinFlags, Theme
 from collab_cli.settings.layers import Layers
@@ -62,38 +62,38 @@ def join_settings(flags: JoinFlags, environ: Mapping[str, str]) -> JoinSettings:
     """Return how to join. Raises: UsageError: a value that counts is wrong; the text says where."""
     folders = find_folders(environ)
     layers = Layers(environ, read_settings(folders))
-    server = layers.find(table.SERVER, flags.server).value
-    name = layers.find(table.NAME, flags.name).value
-    colour = layers.find(table.COLOUR, flags.colour).value
+    server = layers.find(join_table.SERVER, flags.server).value
+    name = layers.find(join_table.NAME, flags.name).value
+    colour = layers.find(join_table.COLOUR, flags.colour).value
     return JoinSettings(
         folders=folders,
         server=None if server is None else parse_server(server, is_insecure=flags.insecure),
         name=clean_person_name(name or account_name()),
         colour=None if colour is None else colour - 1,
-        theme=layers.find(table.THEME, flags.theme).value or Theme.AUTO,
+        theme=layers.find(join_table.THEME, flags.theme).value or Theme.AUTO,
         options=_options(layers),
         keys=layers.file.keys,
-        is_read_only=bool(layers.find(table.READ_ONLY, flags.read_only).value),
-        is_ascii=bool(layers.find(table.ASCII, flags.ascii).value),
+        is_read_only=bool(layers.find(join_table.READ_ONLY, flags.read_only).value),
+        is_ascii=bool(layers.find(join_table.ASCII, flags.ascii).value),
         is_insecure=flags.insecure,
-        is_offline=bool(layers.find(table.OFFLINE, flags.offline).value),
-        follow=layers.find(table.FOLLOW, flags.follow or None).value or "",
-        announce=layers.find(table.ANNOUNCE, flags.announce or None).value or "",
-        token_file=layers.find(table.TOKEN_FILE).value if flags.server is None else None,
+        is_offline=bool(layers.find(join_table.OFFLINE, flags.offline).value),
+        follow=layers.find(join_table.FOLLOW, flags.follow or None).value or "",
+        announce=layers.find(join_table.ANNOUNCE, flags.announce or None).value or "",
+        token_file=layers.find(join_table.TOKEN_FILE).value if flags.server is None else None,
         complaints=layers.file.complaints,
-        ssh=tuple(shlex.split(layers.find(table.SSH).value or "ssh")),
+        ssh=tuple(shlex.split(layers.find(join_table.SSH).value or "ssh")),
     )
 
 
 def _options(layers: Layers) -> Options:
     return Options(
-        wrap=bool(layers.find(table.WRAP).value),
-        ruler=layers.find(table.RULER).value or 0,
-        whitespace=bool(layers.find(table.WHITESPACE).value),
-        line_numbers=bool(layers.find(table.LINE_NUMBERS).value),
-        hints=bool(layers.find(table.HINTS).value),
-        indent=layers.find(table.INDENT).value or "auto",
-        auto_close=bool(layers.find(table.AUTO_CLOSE).value),
-        join_messages=bool(layers.find(table.JOIN_MESSAGES).value),
-        bell=bool(layers.find(table.BELL).value),
+        wrap=bool(layers.find(join_table.WRAP).value),
+        ruler=layers.find(join_table.RULER).value or 0,
+        whitespace=bool(layers.find(join_table.WHITESPACE).value),
+        line_numbers=bool(layers.find(join_table.LINE_NUMBERS).value),
+        hints=bool(layers.find(join_table.HINTS).value),
+        indent=layers.find(join_table.INDENT).value or "auto",
+        auto_close=bool(layers.find(join_table.AUTO_CLOSE).value),
+        join_messages=bool(layers.find(join_table.JOIN_MESSAGES).value),
+        bell=bool(layers.find(join_table.BELL).value),
     )

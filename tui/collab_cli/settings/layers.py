@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 from collab_cli.exits import UsageError
 from collab_cli.settings.file import ConfigFile
-from collab_cli.settings.table import Setting
+from collab_cli.settings.setting import Setting
 from collab_cli.settings.values import short_repr
 
 T = TypeVar("T")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,20 +10,12 @@ from typing import Final
 
 from collab_cli.exits import UsageError
 from collab_cli.paths import Folders, find_folders, full_path
-from collab_cli.settings import table
+from collab_cli.settings import serve_table
 from collab_cli.settings.file import ConfigFile, read_settings, with_config
-from collab_cli.settings.flags import (
-    DEFAULT_HOST,
-    DEFAULT_PORT,
-    DEFAULT_SSH_GUESTS,
-    DEFAULT_SSH_IDLE_S,
-    DEFAULT_SSH_SESSION_S,
-    LogFormat,
-    LogLevel,
-    ServeFlags,
-)
+from collab_cli.settings.flags import DEFAULT_HOST, DEFAULT_PORT, LogFormat, LogLevel, ServeFlags
 from collab_cli.settings.layers import Layers
-from collab_cli.settings.table import Setting
+from collab_cli.settings.setting import Setting
+from collab_cli.settings.ssh_door import SshDoor, find_ssh_door
 from collab_cli.settings.values import Address, short_repr
 from collab_cli.socket_group import Group, group_called
 from collab_cli.targets import is_loopback
@@ -87,16 +78,6 @@ class Upkeep:
 
 
 @dataclass(frozen=True, slots=True)
-class SshDoor:
-    """Where guests come by ssh, how many, and for how long; a host of "" is every address."""
-
-    address: Address
-    guests: int
-    idle_s: int
-    session_s: int
-
-
-@dataclass(frozen=True, slots=True)
 class ServeSettings:
     """How to serve. `idle_exit_s`: end when alone for so long."""
 
@@ -129,27 +110,27 @@ def serve_settings(flags: ServeFlags, environ: Mapping[str, str]) -> ServeSettin
         raise WrongConfig(layers.file.serving_complaints)
     if flags.private:  # the private one takes nothing from the file, and must run for the editor to start
         doors, unix_path, unix_group = Doors(), None, None
-        variable = table.IDLE_EXIT_S.variable
+        variable = serve_table.IDLE_EXIT_S.variable
         own = {variable: environ[variable]} if variable in environ else {}
         layers = Layers(own, ConfigFile(folders.config_file))
     data_dir = _data_dir(layers, flags.data_dir, folders)
     if not flags.private:
         doors = find_doors(flags, layers)
-        unix_path = layers.find(table.UNIX, flags.unix).value
+        unix_path = layers.find(serve_table.UNIX, flags.unix).value
         unix_group = _unix_group(layers, flags, unix_path)
     idle_exit_s = flags.idle_exit_s
     if idle_exit_s is None and flags.private:
-        idle_exit_s = layers.find(table.IDLE_EXIT_S).value or DEFAULT_IDLE_EXIT_S
+        idle_exit_s = layers.find(serve_table.IDLE_EXIT_S).value or DEFAULT_IDLE_EXIT_S
     return ServeSettings(
         folders=folders,
         data_dir=data_dir,
         unix_path=unix_path or folders.socket(data_dir, is_private=flags.private),
         unix_group=unix_group,
         doors=doors,
-        ssh=None if flags.private else _ssh_door(flags, layers),
+        ssh=None if flags.private else find_ssh_door(flags, layers),
         capacity=_capacity(flags, layers),
         upkeep=_upkeep(flags, layers),
-        is_memory=bool(layers.find(table.MEMORY, flags.memory).value),
+        is_memory=bool(layers.find(serve_table.MEMORY, flags.memory).value),
         is_private=flags.private,
         idle_exit_s=idle_exit_s,
         complaints=complaints,
@@ -166,7 +147,7 @@ def find_data_dir(typed: Path | None, folders: Folders, environ: Mapping[str, st
 
 
 def _data_dir(layers: Layers, typed: Path | None, folders: Folders) -> Path:
-    found = layers.find(table.DATA_DIR, typed).value
+    found = layers.find(serve_table.DATA_DIR, typed).value
     try:
         return found or full_path(folders.data)
     except ValueError as error:
@@ -175,7 +156,7 @@ def _data_dir(layers: Layers, typed: Path | None, folders: Folders) -> Path:
 
 def _unix_group(layers: Layers, flags: ServeFlags, unix_path: Path | None) -> Group | None:
     """Return whose accounts may open the socket at `unix_path`. Raises: UsageError: they cannot be."""
-    found = layers.find(table.GROUP, flags.group)
+    found = layers.find(serve_table.GROUP, flags.group)
     if found.value is None:
         return None
     try:
@@ -195,48 +176,19 @@ def _unix_group(layers: Layers, flags: ServeFlags, unix_path: Path | None) -> Gr
     return group
 
 
-def _ssh_door(flags: ServeFlags, layers: Layers) -> SshDoor | None:
-    """Return where guests come by ssh, if they do.
-
-    Raises:
-        UsageError: a value is wrong, or what speaks SSH is not installed.
-    """
-    found = layers.find(table.SERVE_SSH, flags.ssh)
-    guests = layers.find(table.SSH_GUESTS, flags.ssh_guests)
-    idle = layers.find(table.SSH_IDLE, flags.ssh_idle)
-    session = layers.find(table.SSH_SESSION, flags.ssh_session)
-    if found.value is None:
-        for setting, typed in (
-            (table.SSH_GUESTS, flags.ssh_guests),
-            (table.SSH_IDLE, flags.ssh_idle),
-            (table.SSH_SESSION, flags.ssh_session),
-        ):
-            if typed is not None:
-                raise UsageError(f"{setting.flag} is for guests over SSH: add --ssh [HOST]:PORT")
-        return None
-    if importlib.util.find_spec("asyncssh") is None:
-        raise UsageError(f"{found.source} needs what is not installed: pip install 'collab-editor[ssh]'")
-    return SshDoor(
-        found.value,
-        guests.value or DEFAULT_SSH_GUESTS,
-        idle.value or DEFAULT_SSH_IDLE_S,
-        session.value or DEFAULT_SSH_SESSION_S,
-    )
-
-
 def find_url(typed: str | None, environ: Mapping[str, str], folders: Folders) -> str | None:
     """Return what invite links begin with; None when nobody has said it.
 
     Raises:
         UsageError: it is no address.
     """
-    return Layers(environ, read_settings(folders)).find(table.URL, typed).value
+    return Layers(environ, read_settings(folders)).find(serve_table.URL, typed).value
 
 
 def find_history(folders: Folders, environ: Mapping[str, str]) -> tuple[int | None, int | None]:
     """Return what a server would keep of each room's history, in seconds and bytes; None for all of it."""
     layers = Layers(environ, read_settings(folders))
-    return layers.find(table.HISTORY_AGE).value, layers.find(table.HISTORY_SIZE).value
+    return layers.find(serve_table.HISTORY_AGE).value, layers.find(serve_table.HISTORY_SIZE).value
 
 
 def _capacity(flags: ServeFlags, layers: Layers) -> Capacity:
@@ -244,26 +196,26 @@ def _capacity(flags: ServeFlags, layers: Layers) -> Capacity:
         return layers.find(setting, typed).value or 0  # each has a default
 
     return Capacity(
-        connections=number(table.CONNECTIONS, flags.connections),
-        connections_per_address=number(table.CONNECTIONS_PER_ADDRESS, flags.connections_per_address),
-        connections_per_room=number(table.CONNECTIONS_PER_ROOM, flags.connections_per_room),
-        accept_rate=number(table.ACCEPT_RATE, flags.accept_rate),
-        rooms=number(table.ROOMS, flags.rooms),
-        loaded_rooms=number(table.LOADED_ROOMS, flags.loaded_rooms),
-        rooms_per_day=number(table.ROOMS_PER_DAY, flags.rooms_per_day),
-        messages_per_second=number(table.MESSAGES_PER_SECOND, flags.messages_per_second),
-        bytes_per_second=number(table.BYTES_PER_SECOND, flags.bytes_per_second),
-        room_bytes=number(table.ROOM_BYTES, flags.room_bytes),
+        connections=number(serve_table.CONNECTIONS, flags.connections),
+        connections_per_address=number(serve_table.CONNECTIONS_PER_ADDRESS, flags.connections_per_address),
+        connections_per_room=number(serve_table.CONNECTIONS_PER_ROOM, flags.connections_per_room),
+        accept_rate=number(serve_table.ACCEPT_RATE, flags.accept_rate),
+        rooms=number(serve_table.ROOMS, flags.rooms),
+        loaded_rooms=number(serve_table.LOADED_ROOMS, flags.loaded_rooms),
+        rooms_per_day=number(serve_table.ROOMS_PER_DAY, flags.rooms_per_day),
+        messages_per_second=number(serve_table.MESSAGES_PER_SECOND, flags.messages_per_second),
+        bytes_per_second=number(serve_table.BYTES_PER_SECOND, flags.bytes_per_second),
+        room_bytes=number(serve_table.ROOM_BYTES, flags.room_bytes),
     )
 
 
 def _upkeep(flags: ServeFlags, layers: Layers) -> Upkeep:
     return Upkeep(
-        monitor=layers.find(table.MONITOR, flags.monitor).value,
-        log_level=layers.find(table.LOG_LEVEL, flags.log_level).value or LogLevel.INFO,
-        log_format=layers.find(table.LOG_FORMAT, flags.log_format).value or LogFormat.TEXT,
-        history_age_s=layers.find(table.HISTORY_AGE, flags.history_age).value,
-        history_size_bytes=layers.find(table.HISTORY_SIZE, flags.history_size).value,
+        monitor=layers.find(serve_table.MONITOR, flags.monitor).value,
+        log_level=layers.find(serve_table.LOG_LEVEL, flags.log_level).value or LogLevel.INFO,
+        log_format=layers.find(serve_table.LOG_FORMAT, flags.log_format).value or LogFormat.TEXT,
+        history_age_s=layers.find(serve_table.HISTORY_AGE, flags.history_age).value,
+        history_size_bytes=layers.find(serve_table.HISTORY_SIZE, flags.history_size).value,
     )
 
 
@@ -273,21 +225,21 @@ def find_doors(flags: ServeFlags, layers: Layers) -> Doors:
     Raises:
         UsageError: a value is wrong, or it would let strangers in.
     """
-    host = layers.find(table.HOST, flags.host).value
-    port = layers.find(table.PORT, flags.port).value
-    insecure = layers.find(table.INSECURE, flags.insecure)
+    host = layers.find(serve_table.HOST, flags.host).value
+    port = layers.find(serve_table.PORT, flags.port).value
+    insecure = layers.find(serve_table.INSECURE, flags.insecure)
     if host is not None or port is not None:
         host, port = host or DEFAULT_HOST, DEFAULT_PORT if port is None else port
     elif insecure.value:
         raise UsageError(f"{insecure.source} opens nothing by itself: add --port PORT")
-    auth = layers.find(table.AUTH, flags.auth)
+    auth = layers.find(serve_table.AUTH, flags.auth)
     if insecure.value and auth.value:
         raise UsageError(
             f"{insecure.source} lets in whoever comes, and {auth.source} asks for a token: "
             "leave one of them out"
         )
-    tls_cert = layers.find(table.TLS_CERT, flags.tls_cert).value
-    tls_key = layers.find(table.TLS_KEY, flags.tls_key)
+    tls_cert = layers.find(serve_table.TLS_CERT, flags.tls_cert).value
+    tls_key = layers.find(serve_table.TLS_KEY, flags.tls_key)
     if tls_key.value is not None and tls_cert is None:
         raise UsageError(f"{tls_key.source} needs the certificate that it belongs to: add --tls-cert FILE")
     doors = Doors(
@@ -297,9 +249,9 @@ def find_doors(flags: ServeFlags, layers: Layers) -> Doors:
         has_auth=bool(auth.value),
         tls_cert=tls_cert,
         tls_key=tls_key.value,
-        trusted_proxies=layers.find(table.TRUSTED_PROXY, flags.trusted_proxies or None).value or (),
-        origins=layers.find(table.ORIGIN, flags.origins or None).value or (),
-        url=layers.find(table.URL, flags.url).value,
+        trusted_proxies=layers.find(serve_table.TRUSTED_PROXY, flags.trusted_proxies or None).value or (),
+        origins=layers.find(serve_table.ORIGIN, flags.origins or None).value or (),
+        url=layers.find(serve_table.URL, flags.url).value,
     )
     _check(doors)
     return doors

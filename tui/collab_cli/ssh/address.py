@@ -64,7 +64,7 @@ def ssh_server(parts: SplitResult) -> SshServer:
     """
     user, at, place = parts.netloc.rpartition("@")
     # Not `parts.hostname`, which is in small letters: an alias in ~/.ssh/config may have others.
-    match = re.fullmatch(r"\[(.*)\](?::(.*))?|([^:]*)(?::(.*))?", place)
+    match = re.fullmatch(r"\[(.*)\](?::(.*))?|([^:]*)(?::([^:]*))?", place)
     if match is None:
         raise UsageError(f"{place!r} is no host: write {SSH_FORM}, and [ADDRESS] for one of IPv6")
     host, port = (match[1], match[2]) if match[1] is not None else (match[3], match[4])

@@ -8,15 +8,17 @@ import signal
 import termios
 import threading
 from collections.abc import Awaitable, Callable, Iterator
+from types import FrameType
 from typing import TYPE_CHECKING, Final
 
-from collab_cli.exits import CommandError, ExitCode, say
+from collab_cli.exits import SIGNAL, CommandError, ExitCode, say
 from collab_cli.settings.joining import JoinSettings
 from collab_cli.targets import Target
 
 if TYPE_CHECKING:
     from collab_cli.ssh.dialling import SshDialler
 
+_ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _HINT_S: Final = 2.0
 _BEFORE: Final = "\r\nssh asks before it connects; Ctrl-C goes back to the text\r\n"
 
@@ -41,7 +43,8 @@ def dialled(target: Target, settings: JoinSettings) -> Iterator[SshDialler | Non
     try:
         trouble = None
         try:
-            trouble = dialler.dial(_load, _show_on(2))
+            with _given_up_by_signals(dialler):
+                trouble = dialler.dial(_load, _show_on(2))
         except KeyboardInterrupt:
             if not _has_journal(target, settings):
                 raise
@@ -54,6 +57,31 @@ def dialled(target: Target, settings: JoinSettings) -> Iterator[SshDialler | Non
         yield dialler
     finally:
         dialler.close()
+
+
+@contextlib.contextmanager
+def _given_up_by_signals(dialler: SshDialler) -> Iterator[None]:
+    """Have a signal give up dialling, and be raised when ssh has ended, which else stays and asks on.
+
+    Raises: KeyboardInterrupt: Ctrl-C; SystemExit: another signal.
+    """
+    came: list[int] = []
+
+    def give_up(number: int, _: FrameType | None) -> None:  # it raises nothing: ssh may just be starting
+        came.append(number)
+        dialler.give_up()
+
+    kept = {number: signal.getsignal(number) for number in _ENDING}
+    for number, handler in kept.items():
+        if handler is not signal.SIG_IGN:  # as with nohup
+            signal.signal(number, give_up)
+    try:
+        yield
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler)
+    if came:
+        raise KeyboardInterrupt if {*came} == {signal.SIGINT} else SystemExit(SIGNAL + came[-1])
 
 
 def ask_in_place(dialler: SshDialler) -> Callable[[], Awaitable[str]]:
@@ -77,7 +105,7 @@ def _terminal_for_asking() -> Iterator[None]:
         modes = termios.tcgetattr(0)
         without = termios.tcgetattr(0)
         without[6][termios.VSUSP] = bytes([os.fpathconf(0, "PC_VDISABLE")])
-        termios.tcsetattr(0, termios.TCSADRAIN, without)
+        termios.tcsetattr(0, termios.TCSAFLUSH, without)  # what was typed is no answer to ssh
     try:
         yield
     finally:
@@ -97,8 +125,16 @@ def _show_on(descriptor: int) -> Callable[[bytes], None]:
 
 def _hint(target: Target, settings: JoinSettings) -> None:
     """Tell who waits for a machine that does not answer that there is something to edit meanwhile."""
-    if _has_journal(target, settings):
+    if _has_journal(target, settings) and not _asks_secret():
         say(f"still dialling; Ctrl-C opens what is kept of {target.room} on this machine")
+
+
+def _asks_secret() -> bool:
+    """Tell whether a password is asked for on the terminal: a line of ours would come behind the prompt."""
+    try:
+        return not termios.tcgetattr(0)[3] & termios.ECHO
+    except termios.error:
+        return False
 
 
 def _load() -> None:

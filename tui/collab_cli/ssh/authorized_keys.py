@@ -12,7 +12,7 @@ import math
 import re
 import shlex
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -36,17 +36,18 @@ _ALWAYS_SO: Final = frozenset(
 """Options that say nothing to guests of ours, who have a terminal, and nothing else of all that."""
 
 _OPTION: Final = re.compile(r'([A-Za-z0-9-]+)(?:="((?:\\"|\\(?!")|[^"\\])*)")?(,|(?=[ \t]))')
+_PLAIN: Final = re.compile(r"[\w./-]+", re.ASCII)
+_NOT_QUOTED: Final = re.compile(r"[\\!']")
 _EXPIRY: Final = re.compile(r"(\d{8})(\d{4}(?:\d\d)?)?(Z?)", re.IGNORECASE | re.ASCII)
 _LOCAL_ZONE: Final = Path("/etc/localtime")
 
 
 @dataclass(frozen=True, slots=True)
 class GuestKey:
-    """A key that lets somebody into one room; `openssh_key` is "ssh-ed25519 AAAA…"."""
+    """A key that lets somebody into one room."""
 
-    openssh_key: str
+    key: PublicKey
     restriction: Restriction
-    comment: str = ""
 
 
 def authorized_line(key: PublicKey, restriction: Restriction, *, program: str, data_dir: Path | None) -> str:
@@ -63,12 +64,12 @@ def authorized_line(key: PublicKey, restriction: Restriction, *, program: str, d
     until = None if restriction.until is None else math.ceil(restriction.until)
     command += [] if until is None else ["--until", str(until)]
     command += [] if data_dir is None else ["--data-dir", str(data_dir)]
-    quoted = shlex.join(command)
+    quoted = " ".join(map(_shell_word, command))
     if not quoted.isprintable():
         raise KeyRefused(f"the path {data_dir or program!r} cannot stand in authorized_keys")
     options = ["restrict", "command=" + _quoted(quoted)]
     if until is not None:
-        options.append(f'expiry-time="{datetime.fromtimestamp(until, _sshd_zone()):%Y%m%d%H%M%S}"')
+        options.append(f'expiry-time="{_written_end(until):%Y%m%d%H%M%S}"')
     return " ".join(filter(None, (",".join(options), str(key), key.comment)))
 
 
@@ -101,12 +102,20 @@ def parse_line(line: str) -> GuestKey | None:
     if restriction.key not in ("", key.id):
         raise KeyRefused(f"--key is another key's: this one is {key.id}")
     ends += [] if restriction.until is None else [restriction.until]
-    return GuestKey(str(key), replace(restriction, key=key.id, until=min(ends, default=None)), key.comment)
+    return GuestKey(key, replace(restriction, key=key.id, until=min(ends, default=None)))
 
 
 def _quoted(text: str) -> str:
     """Return `text` as an option's value (`opt_dequote` in OpenSSH's misc.c): only quotes are escaped."""
     return '"' + text.replace('"', '\\"') + '"'
+
+
+def _shell_word(word: str) -> str:
+    """Return `word` as the shell of any account reads it.
+
+    Between quotes, csh has "!" for its history all the same, and fish the backslash for what it is elsewhere.
+    """
+    return word if _PLAIN.fullmatch(word) else "'" + _NOT_QUOTED.sub(r"'\\\g<0>'", word) + "'"
 
 
 def _options(line: str) -> tuple[list[tuple[str, str]], str]:
@@ -147,10 +156,21 @@ def _end(written: str) -> float:
         if found is not None:
             day, time, zone = found.groups()
             at = datetime.strptime(f"{day}{(time or '').ljust(6, '0')}", "%Y%m%d%H%M%S")  # noqa: DTZ007
-            return at.replace(tzinfo=UTC if zone else _sshd_zone()).timestamp()
+            # An hour that comes twice counts as its second time: what --until says is to the second.
+            return max(0.0, at.replace(tzinfo=UTC if zone else _sshd_zone(), fold=1).timestamp())
     except ValueError:
         pass
     raise KeyRefused(f"expiry-time: {written!r} is no time: write YYYYMMDDHHMM")
+
+
+def _written_end(until: float) -> datetime:
+    """Return an end (UTC seconds) as the local time for `expiry-time`: sshd ends it then, or an hour later.
+
+    sshd takes it for standard time (OpenSSH's misc.c: mktime(3) with tm_isdst 0), which in Ireland is that of
+    summer; it must not end early, and `--until` is to the second.
+    """
+    local = datetime.fromtimestamp(until, _sshd_zone())
+    return local + max(timedelta(0), -(local.dst() or timedelta(0)))
 
 
 def _sshd_zone() -> tzinfo:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from collab_cli.ssh.address import SshServer
+from collab_protocol.versions import RELAY
 
 _QUIET: Final = (
     "-T",  # no terminal there
@@ -22,10 +23,13 @@ _QUIET: Final = (
 _NO_MASTER: Final = ("-o", "ControlMaster=no")
 """Without ControlPersist a master ends with us, and with it whatever others have come to do by it."""
 
-_RELAY: Final = 'env PATH="$PATH:$HOME/.local/bin:/usr/local/bin:/opt/homebrew/bin" collab'
-"""A shell that is no login shell has a short PATH, without where pipx and uv put programs."""
+_RELAY: Final = 'env PATH="$PATH"":$HOME/.local/bin:/usr/local/bin:/opt/homebrew/bin" collab'
+"""A shell that is no login shell has a short PATH, without where pipx and uv put programs.
 
-_IN: Final = "echo collab-relay/1 ssh; echo ready"
+To csh ":$" behind a variable is a modifier, hence two strings; fish knows no ${PATH}.
+"""
+
+_IN: Final = f"echo {RELAY} ssh; echo ready"
 """Says of `ssh -W` what a relay says of itself: that all is asked, and bytes follow."""
 
 
@@ -76,8 +80,17 @@ def config_command(program: Sequence[str], server: SshServer) -> list[str]:
 
 def persists(config: str) -> bool:
     """Tell whether a master that ssh becomes by this config, as `ssh -G` prints it, outlives who made it."""
+    return _found(config, "controlpersist") not in ("", "no", "false")
+
+
+def shares(config: str) -> bool:
+    """Tell whether ssh looks for a master to share by this config."""
+    return _found(config, "controlpath") not in ("", "none")
+
+
+def _found(config: str, name: str) -> str:
     found = dict(line.partition(" ")[::2] for line in config.splitlines())
-    return found.get("controlpersist", "no").strip().lower() not in ("no", "false")
+    return found.get(name, "").strip().lower()
 
 
 def _begin(program: Sequence[str], manner: Manner) -> list[str]:

@@ -10,12 +10,14 @@ What `dial` brings, a pipe or why there is none, the next `open` hands out.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
-import subprocess
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from collab_cli.exits import printable
 from collab_cli.ssh.address import SshServer
 from collab_cli.ssh.command import (
     Manner,
@@ -24,8 +26,9 @@ from collab_cli.ssh.command import (
     master_command,
     persists,
     relay_command,
+    shares,
 )
-from collab_client.ssh_pipe import Ending, PipeFailed, SshPipe
+from collab_client.ssh_pipe import Ending, PipeFailed, SshPipe, ask
 from collab_protocol.errors import LinkError
 
 _GREETING_S: Final = 15.0
@@ -35,6 +38,14 @@ _READY_S: Final = 20.0
 """How long the relay may take to reach a server: it may have to start one, which it gives 15 s."""
 
 _CHECK_S: Final = 2.0
+
+_PATIENCE_S: Final = 2.0
+"""Who gives an attempt up after so long has seen nothing come of it, and it counts as one that hung."""
+
+_LOG_BYTES: Final = 64 * 1024
+"""What one ssh may write to the log."""
+
+_WORDS_MOST: Final = 300
 _NOT_FOUND: Final = 127
 _NOT_RUN: Final = 126
 _USAGE: Final = 2
@@ -64,8 +75,13 @@ _KINDS: Final = (
     _Kind(
         "administratively prohibited", "{host} forwards no ports for you: leave ?via=tcp out", is_final=True
     ),
+    _Kind("bad configuration option", "the ssh of this machine is too old for ssh://: {last}", is_final=True),
     _Kind("open failed: connect failed", "nobody serves at port {port} of {host}"),
 )
+
+
+_NO_OPTION: Final = "unknown option"
+"""What plink says to ours."""
 
 
 class SshDialler:
@@ -78,48 +94,78 @@ class SshDialler:
         self.trouble = ""
         """Why the first `dial` brought nothing; empty when it did."""
         self._brought: SshPipe | LinkError | None = None
-        self._may_be_master: bool | None = None
+        self._dialled: SshPipe | None = None
+        self._is_given_up = False
+        self._config: str | None = None
+        """What `ssh -G` says."""
+        self._is_shared = False
         self._is_past_master = False
         """A master that leads nowhere any more takes whoever comes, and never answers."""
 
     def dial(self, meanwhile: Callable[[], None], show: Callable[[bytes], None]) -> LinkError | None:
-        """Run ssh where it may ask; returns why nothing came of it. Ctrl-C gives it up (KeyboardInterrupt).
+        """Run ssh where it may ask, until `give_up`; returns why nothing came of it.
 
         `meanwhile()` is called while it runs; `show` takes what it says on stderr, until it is done.
         """
         self.close()
-        pipe = self._pipe(may_ask=True, on_said=show)
+        failure = self._dial(meanwhile, show)
+        if self._is_past_master and not self._is_given_up:  # the one that is there leads nowhere
+            failure = self._dial(meanwhile, show)
+        self.trouble = str(failure or "")
+        return failure
+
+    def _dial(self, meanwhile: Callable[[], None], show: Callable[[bytes], None]) -> LinkError | None:
+        is_shared = self._look()
+        pipe = self._dialled = self._pipe(is_shared, may_ask=True, on_said=show)
+        if self._is_given_up:
+            pipe.give_up()
+        self._brought = None
         try:
             try:
                 pipe.start()
                 meanwhile()
-                pipe.wait_ready(greeting_s=None, ready_s=_READY_S)
+                pipe.wait_ready(greeting_s=_GREETING_S if is_shared else None, ready_s=_READY_S)
             except (OSError, PipeFailed) as error:
                 failure = self._brought = self._failure(error, may_ask=True)
-                self.trouble = str(failure)
                 return failure
             self._brought = pipe
+            self._is_past_master = False
             return None
         finally:
-            pipe.on_said = _log_said
+            pipe.on_said = _to_log()
             if self._brought is not pipe:
                 pipe.end()
 
+    def give_up(self) -> None:
+        """Have `dial` come to nothing, soon; for a signal's handler."""
+        self._is_given_up = True
+        if self._dialled is not None:
+            self._dialled.give_up()
+
     def was_ended(self) -> None:
         """Note that the person ended `dial`: the next `open` says so, and waits for them."""
+        self.close()
         self._brought = LinkError(f"ssh to {self._server.host} was ended", asks_person=True)
+        self.trouble = str(self._brought)
 
     async def dial_again(self, show: Callable[[bytes], None]) -> LinkError | None:
         """As `dial`, in a thread; to be cancelled, it is given up."""
         self.close()
-        pipe = await asyncio.to_thread(self._pipe, may_ask=True, on_said=show)
+        failure = await self._dial_again(show)
+        if self._is_past_master:
+            failure = await self._dial_again(show)
+        return failure
+
+    async def _dial_again(self, show: Callable[[bytes], None]) -> LinkError | None:
+        is_shared = await asyncio.to_thread(self._look)
+        pipe = self._pipe(is_shared, may_ask=True, on_said=show)
         try:
-            await self._bring(pipe, None)
+            await self._bring(pipe, _GREETING_S if is_shared else None, may_ask=True)
         except LinkError as error:
             self._brought = error
             return error
         finally:
-            pipe.on_said = _log_said
+            pipe.on_said = _to_log()
         self._brought = pipe
         return None
 
@@ -134,8 +180,8 @@ class SshDialler:
             raise brought
         if brought is not None:
             return brought
-        pipe = await asyncio.to_thread(self._pipe, may_ask=False, on_said=_log_said)
-        await self._bring(pipe, _GREETING_S)
+        pipe = self._pipe(await asyncio.to_thread(self._look), may_ask=False, on_said=_to_log())
+        await self._bring(pipe, _GREETING_S, may_ask=False)
         return pipe
 
     def told(self, pipe: SshPipe) -> LinkError:
@@ -143,34 +189,50 @@ class SshDialler:
         code = pipe.end()
         return link_error(self._server, pipe.ending(code), may_ask=False)
 
+    def led_nowhere(self) -> bool:
+        """Note that nothing came through a pipe; returns whether that may be a dead master's doing.
+
+        The next pipe then goes past it.
+        """
+        is_masters = self._is_shared and self._server.via_tcp is not None  # a relay has spoken
+        self._is_past_master |= is_masters
+        return is_masters
+
     def close(self) -> None:
         """End what was brought and not handed out."""
         brought, self._brought = self._brought, None
         if isinstance(brought, SshPipe):
             brought.end()
 
-    async def _bring(self, pipe: SshPipe, greeting_s: float | None) -> None:
+    async def _bring(self, pipe: SshPipe, greeting_s: float | None, *, may_ask: bool) -> None:
         """Raises: LinkError. Whatever happens, nothing of a pipe that is not ready is left behind."""
 
         def bring() -> None:
             pipe.start()
             pipe.wait_ready(greeting_s=greeting_s, ready_s=_READY_S)
 
+        began = time.monotonic()
         is_ready = False
         try:
             await asyncio.to_thread(bring)
             is_ready = True
         except (OSError, PipeFailed) as error:
-            raise self._failure(error, may_ask=greeting_s is None) from error
+            raise self._failure(error, may_ask=may_ask) from error
+        except asyncio.CancelledError:
+            if not pipe.has_greeted and time.monotonic() - began > _PATIENCE_S:
+                self._is_past_master = not self._is_past_master
+            raise
         finally:
-            if not is_ready:
+            if not is_ready and may_ask:  # it puts the terminal back, before anybody else has it
+                pipe.end(is_waited_for=False)
+            elif not is_ready:
                 pipe.end_soon()
         self._is_past_master = False
 
     def _failure(self, error: OSError | PipeFailed, *, may_ask: bool) -> LinkError:
         if isinstance(error, PipeFailed):
             ending = error.ending
-            has_hung = ending.code is None and not ending.has_greeted
+            has_hung = ending.code is None and not (ending.has_greeted or ending.is_noise_endless)
             self._is_past_master = has_hung and not self._is_past_master
             return link_error(self._server, ending, may_ask=may_ask)
         return LinkError(
@@ -179,57 +241,65 @@ class SshDialler:
             is_final=True,
         )
 
-    def _pipe(self, *, may_ask: bool, on_said: Callable[[bytes], None]) -> SshPipe:
+    def _look(self) -> bool:
+        """Ask ssh what it would do, which may take seconds; returns whether it shares a connection.
+
+        Who does is asked nothing any more.
+        """
         server, program = self._server, self._program
-        if self._may_be_master is None:
-            self._may_be_master = persists(self._answer(config_command(program, server)) or "")
-        manner = Manner(may_ask, self._is_past_master, self._may_be_master)
-        is_shared = False
-        if server.via_tcp is None:
-            argv = relay_command(program, server, manner)
+        if self._config is None:
+            self._config = ask(config_command(program, server), self._environ, _CHECK_S) or ""
+        may_share = shares(self._config) and not self._is_past_master
+        self._is_shared = (
+            may_share and ask(master_command(program, server), self._environ, _CHECK_S) is not None
+        )
+        return self._is_shared
+
+    def _pipe(self, is_shared: bool, *, may_ask: bool, on_said: Callable[[bytes], None]) -> SshPipe:
+        manner = Manner(may_ask, self._is_past_master, persists(self._config or ""))
+        if self._server.via_tcp is None:
+            argv = relay_command(self._program, self._server, manner)
         else:
-            # Who shares somebody's connection is asked nothing any more.
-            is_shared = not self._is_past_master and self._answer(master_command(program, server)) is not None
-            argv = forward_command(program, server, manner, is_shared=is_shared)
+            argv = forward_command(self._program, self._server, manner, is_shared=is_shared)
         environ = self._environ
         if not may_ask:  # a jump host's ssh, which is not told of BatchMode, would open a window
             environ = {**environ, "SSH_ASKPASS_REQUIRE": "never"}
-        return SshPipe(argv, environ=environ, is_apart=not may_ask, is_greeted=not is_shared, on_said=on_said)
-
-    def _answer(self, argv: Sequence[str]) -> str | None:
-        """Return what ssh says without connecting; None when it says no."""
-        try:
-            done = subprocess.run(  # noqa: S603  # what the settings have for it
-                argv,
-                env=self._environ,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=_CHECK_S,
-                check=True,
-            )
-        except (OSError, subprocess.SubprocessError):
-            return None
-        return done.stdout.decode("utf-8", "replace")
+        is_greeted = self._server.via_tcp is None or not is_shared
+        return SshPipe(argv, environ=environ, is_apart=not may_ask, is_greeted=is_greeted, on_said=on_said)
 
 
-def _log_said(data: bytes) -> None:
-    """Write what ssh says later to where fd 2 leads: while the screen is taken, to the log."""
-    try:
-        os.write(2, data)
-    except OSError:
-        return
+def _to_log() -> Callable[[bytes], None]:
+    """Return what writes what ssh says to where fd 2 leads (under the screen, the log), up to a bound."""
+    left_bytes = _LOG_BYTES
+
+    def write(data: bytes) -> None:
+        nonlocal left_bytes
+        data = data[:left_bytes]
+        left_bytes -= len(data)
+        lines = data.decode("utf-8", "replace").replace("\r", "").split("\n")
+        with contextlib.suppress(OSError):
+            os.write(2, "\n".join(map(printable, lines)).encode("utf-8", "replace"))
+
+    return write
 
 
 def link_error(server: SshServer, ending: Ending, *, may_ask: bool) -> LinkError:
     """Return what to tell a person of a pipe that failed; `may_ask`: ssh could ask what it wanted to."""
-    host, last = server.host, _last(ending)
+    host, last, text = server.host, _last(ending), _fit(ending.text)
     match ending.word:
         case "no-server":
-            return LinkError(f"{host}: {ending.text}")
+            return LinkError(f"{host}: {text}")
         case "not-allowed" | "usage":
-            return LinkError(f"{host}: {ending.text}", is_final=True)
-        case _:
+            return LinkError(f"{host}: {text}", is_final=True)
+        case _ if ending.is_noise_endless:
+            return LinkError(
+                f"{host} prints too much before collab there speaks: see what its shell does at its start"
+            )
+        case "" | "ready":
             pass
+        case word:
+            said = _fit(f"{word} {ending.text}")
+            return LinkError(f"collab on {host} says what this one does not know: {said}; upgrade this one")
     match ending.code:
         case None:
             return LinkError(f"{host} does not answer")
@@ -251,6 +321,8 @@ def link_error(server: SshServer, ending: Ending, *, may_ask: bool) -> LinkError
             return LinkError(f"collab on {host} cannot be run{f': {last}' if last else ''}", is_final=True)
         case _ if ending.code == _USAGE:
             return LinkError(f"collab on {host} is too old for ssh://: upgrade it there", is_final=True)
+        case _ if _NO_OPTION in last.lower():
+            return LinkError(f"{last}: the setting `ssh` (COLLAB_SSH) needs OpenSSH's ssh", is_final=True)
         case code:
             said = last or f"ssh ended with exit code {code}"
             return LinkError(f"no collab answers on {host}: {said}")
@@ -272,4 +344,9 @@ def _ssh_error(server: SshServer, ending: Ending) -> LinkError:
 def _last(ending: Ending) -> str:
     """Return the last line that was said, without the name of who says it."""
     last = ending.said[-1] if ending.said else ending.noise
-    return last.removeprefix("ssh: ")
+    return _fit(last.removeprefix("ssh: "))
+
+
+def _fit(text: str) -> str:
+    """Return what another machine says as it may be shown, and logged."""
+    return printable(text if len(text) <= _WORDS_MOST else f"{text[:_WORDS_MOST]}…")

@@ -7,7 +7,6 @@ fields are those of RFC 4253 section 6.6, RFC 5656 section 3.1, RFC 8709 section
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import struct
 from collections.abc import Iterator
@@ -26,6 +25,9 @@ _FIELDS: Final = {
     "ssh-rsa": ("exponent", "modulus"),
 }
 """What follows the type in each kind of key."""
+
+BEGINNING: Final = "AAAA"
+"""How every key begins behind its type: the length of that, in base64."""
 
 _POINT_BYTES: Final = {"ed25519": 32, "nistp256": 65, "nistp384": 97, "nistp521": 133}
 
@@ -87,7 +89,7 @@ def parse_public_key(line: str) -> PublicKey:
         raise KeyRefused(_no_type(type_, line))
     try:
         blob = base64.b64decode(encoded, validate=True)
-    except binascii.Error as error:
+    except ValueError as error:  # binascii.Error is one
         raise KeyRefused(f"what follows {type_} is no key: is it all there?") from error
     _check(type_, blob)
     said = "".join(c for c in comment if c.isprintable()).strip()
@@ -99,6 +101,10 @@ def _no_type(word: str, line: str) -> str:
         return "ssh-dss keys are let in nowhere any more: ask for an ed25519 one"
     if "-cert-v" in word:
         return "that is a certificate: give the key that it is for"
+    if word.startswith(BEGINNING):
+        return (
+            "the key's type is missing, which stands before it: copy the whole line, as in ssh-ed25519 AAAA…"
+        )
     if any(f" {each} " in f" {line}" for each in _FIELDS):
         return "there are options before the key: give the key alone, from its type on"
     return "that is no public key: one begins with its type, as in ssh-ed25519 AAAA…"

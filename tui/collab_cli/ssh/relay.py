@@ -18,6 +18,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import struct
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -73,7 +74,8 @@ def run(arguments: Sequence[str]) -> ExitCode:
 def _pass_on(server: socket.socket, first_line: bytes) -> None:
     """Pass on what comes, either way, until one of the two has gone; the other learns of it by our end."""
     try:
-        server.sendall(first_line)
+        if first_line:  # without it, or all of it, nothing of the client's may go there
+            server.sendall(first_line)
         _write(b"ready\n")
         threading.Thread(target=_send_what_comes, args=(server,), daemon=True).start()
         while block := server.recv(_BLOCK_BYTES):
@@ -186,13 +188,21 @@ def _connect(path: Path) -> socket.socket:
     """Return a connection to the socket at `path`. Raises: OSError."""
     server = socket.socket(socket.AF_UNIX)
     try:
-        server.settimeout(_CONNECT_S)
+        # With a timeout of Python's, Linux refuses at once when many come together (EAGAIN, connect(2)).
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _timeval(_CONNECT_S))
         server.connect(str(path))
-        server.settimeout(None)
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _timeval(0.0))
+    except BlockingIOError as error:
+        server.close()
+        raise TimeoutError(error.errno, error.strerror) from error
     except BaseException:
         server.close()
         raise
     return server
+
+
+def _timeval(seconds: float) -> bytes:
+    return struct.pack("@ll", int(seconds), 0)  # <sys/time.h>
 
 
 def _start(folders: Folders) -> socket.socket:
@@ -221,11 +231,11 @@ def _start(folders: Folders) -> socket.socket:
 
 def _send_what_comes(server: socket.socket) -> None:
     """Give the server what the client says; ends the process when the client has gone."""
-    try:
+    with contextlib.suppress(OSError):
         while block := os.read(0, _BLOCK_BYTES):
-            server.sendall(block)
-    except OSError:
-        pass
+            # A server that has gone may have said why, which the main thread passes on before it ends.
+            with contextlib.suppress(OSError):
+                server.sendall(block)
     os._exit(ExitCode.OK)  # the main thread is in a read that nothing else ends
 
 

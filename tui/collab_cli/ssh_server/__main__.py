@@ -19,6 +19,9 @@ from collab_server.log_fields import set_key
 _log = logging.getLogger("collab_cli.ssh_server.door")
 
 _LINE_BYTES: Final = 64 * 1024
+_STDERR: Final = 2
+_MOST_DESCRIPTORS: Final = 65_536
+"""LimitNOFILE of deploy/collab.service; one call on Linux, whatever the number."""
 
 
 def main() -> int:
@@ -34,7 +37,7 @@ def main() -> int:
     forker = os.fork()
     if forker == 0:
         ours.close()
-        _be_fork_server(plan, theirs)
+        _be_fork_server(theirs)
     theirs.close()
     try:
         return asyncio.run(_open(plan, ours))
@@ -43,16 +46,18 @@ def main() -> int:
         os.waitpid(forker, 0)
 
 
-def _be_fork_server(plan: DoorPlan, link: socket.socket) -> None:
+def _be_fork_server(link: socket.socket) -> None:
     """Fork guests until the door is gone; never returns."""
     code = 1
     try:
-        for listener in plan.listeners:
-            os.close(listener)
+        # Also what this process was started with; uvloop leaves copies of stdin and stdout behind.
+        os.closerange(_STDERR + 1, link.fileno())
+        os.closerange(link.fileno() + 1, _MOST_DESCRIPTORS)
         nothing = os.open(os.devnull, os.O_RDWR)
         for number in (0, 1):
             os.dup2(nothing, number)
         os.close(nothing)
+        _keep_log_apart()
         from collab_cli.ssh_server.fork_server import serve_forks
 
         serve_forks(link)
@@ -61,6 +66,13 @@ def _be_fork_server(plan: DoorPlan, link: socket.socket) -> None:
         _log.critical("what starts the guests failed", exc_info=True)
     finally:
         os._exit(code)
+
+
+def _keep_log_apart() -> None:
+    """Have the log stay where it goes when a guest's terminal takes the place of stderr."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, logging.StreamHandler):
+            handler.setStream(os.fdopen(os.dup(2), "w", encoding="utf-8", errors="backslashreplace"))
 
 
 async def _open(plan: DoorPlan, link: socket.socket) -> int:

@@ -13,6 +13,7 @@ import shutil
 import socket
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
 import asyncssh
@@ -23,7 +24,7 @@ from collab_cli.ssh_server.host_key import load_host_key
 from collab_cli.ssh_server.keys import KeyFile, make_keys_folder
 from collab_cli.ssh_server.limits import LOGIN_S, DoorCaps, Limits
 from collab_cli.ssh_server.login import Entrant, Login
-from collab_cli.ssh_server.orders import SAVED_SIGNAL, GuestOrder
+from collab_cli.ssh_server.orders import SAVED, GuestOrder
 from collab_cli.ssh_server.plan import READY, DoorPlan, keys_file
 from collab_cli.ssh_server.session import COME_AGAIN, GuestSession
 from collab_cli.ssh_server.tokens import Devices, TokenCheck
@@ -60,6 +61,7 @@ _OPTIONS: Final[dict[str, Any]] = {
     "keepalive_count_max": _KEEPALIVES,
     "login_timeout": LOGIN_S,
     "compression_algs": None,
+    "kex_algs": "-diffie-hellman-*",  # the slow ones: 13 ms of ours for each that anybody begins
     "server_version": "collab",
     "window": 128 * 1024,
 }
@@ -71,15 +73,16 @@ class Door:
 
     def __init__(self, plan: DoorPlan, link: socket.socket) -> None:
         """`link` leads to the fork server. Raises: UsageError: the host key cannot be had."""
+        data_dir = Path(plan.data_dir)
         make_keys_folder(plan.folder)
         self._plan = plan
         self._host_key = load_host_key(plan.folder / "host_key")
-        self.keys = KeyFile(keys_file(plan.folder.parent))
+        self.keys = KeyFile(keys_file(data_dir))
         self.keys.refresh()
         caps = DoorCaps(plan.guests + _BEYOND_GUESTS, plan.guests + _BEYOND_GUESTS // 2)
         self.limits = Limits(caps, time.monotonic)
         self._devices = Devices(plan.folder / "device")
-        self.tokens = TokenCheck(plan.folder.parent, self._devices) if plan.has_auth else None
+        self.tokens = TokenCheck(data_dir, self._devices) if plan.has_auth else None
         self.is_lost = asyncio.Event()
         """Set when the fork server is gone."""
         self.guests = Guests(link, on_lost=self.is_lost.set)
@@ -175,7 +178,7 @@ class Door:
 
     def order_for(self, entrant: Entrant, environment: Mapping[str, str]) -> GuestOrder:
         room = entrant.restriction.room
-        folder = self._plan.guests_folder / entrant.guest
+        folder = self._folder_of(entrant)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _log.info("a guest came over SSH", extra=about(room=room, kind=Kind.CAME))
         return GuestOrder(
@@ -198,21 +201,30 @@ class Door:
             return
         entrant = session.entrant
         _log.info("a guest left", extra=about(room=entrant.restriction.room, kind=Kind.LEFT))
-        is_elsewhere = any(each.entrant.guest == entrant.guest for each in self._sessions)
-        if (code == 0 or code > SAVED_SIGNAL) and not is_elsewhere:
+        folder = self._folder_of(entrant)
+        is_elsewhere = any(self._folder_of(each.entrant) == folder for each in self._sessions)
+        if code >= SAVED and not is_elsewhere:
             # All that was typed is saved: what is kept here of the text would outlive a `collab forget`.
-            shutil.rmtree(self._plan.guests_folder / entrant.guest / "state" / "journals", ignore_errors=True)
+            shutil.rmtree(folder / "state" / "journals", ignore_errors=True)
+
+    def _folder_of(self, entrant: Entrant) -> Path:
+        """Return what is one guest's, in one room: a key may be for several."""
+        return self._plan.guests_folder / entrant.guest / entrant.restriction.room
 
     async def _watch(self) -> None:
         """End the sessions whose time is over, and those of keys that are not listed any more."""
         plan = self._plan
+        missed: set[GuestSession] = set()
         while True:
             await asyncio.sleep(_WATCH_S)
             try:
-                has_changed = self.keys.refresh()
+                self.keys.refresh()
                 now = time.monotonic()
+                missed_before = missed
+                missed = {each for each in self._sessions if not self._is_listed(each.entrant)}
                 for session in list(self._sessions):
-                    if has_changed and not self._is_listed(session.entrant):
+                    # Looked at twice: a file that is being written may be empty for a moment.
+                    if session in missed & missed_before:
                         session.end("your key was taken back, or lets you do something else now")
                     elif now - session.typed_at > plan.idle_s:
                         session.end(f"nothing was typed for {shown_duration(plan.idle_s)}: {COME_AGAIN}")

@@ -19,6 +19,7 @@ import time
 from collections import deque
 from typing import Final
 
+from collab_cli.exits import SIGNAL
 from collab_cli.ssh_server.orders import LINE_BYTES, Ended, GuestOrder, Open, Reader, Signal, write
 
 _log = logging.getLogger(__name__)
@@ -27,11 +28,9 @@ _LEAVE_S: Final = 4.0
 """How long guests get to leave when the door is gone; they are hung up on by then."""
 
 _POLL_MS: Final = 100
-_CANNOT_FORK: Final = 71
-"""EX_OSERR of sysexits.h."""
+_HEEDED: Final = (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Signals that guests heed as any program does."""
 
-_CRASHED: Final = 70
-"""EX_SOFTWARE of sysexits.h."""
 
 _LOADED: Final = (
     "collab_cli.ssh_server.guest",
@@ -49,6 +48,7 @@ _LOADED: Final = (
     "collab_tui.finding",
     "collab_tui.room_language",
     "collab_tui.room_life",
+    "collab_tui.surroundings",
     "collab_tui.syntax_inks",
     "collab_tui.themes",
     "collab_tui.widgets.view",
@@ -129,31 +129,40 @@ class _ForkServer:
         return True
 
     def _open(self, number: int, order: GuestOrder, tty: int) -> None:
+        # What ends a guest waits for a process that heeds it: we do not, and it begins as we are.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _HEEDED)
         try:
             pid = os.fork()
+            if pid == 0:
+                self._become_guest(order, tty)
+            self._pids[number] = pid
         except OSError as error:
             _log.error("no guest can be started: %s", error.strerror)
+            self._tell(Ended(number, os.EX_OSERR))
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _HEEDED)
             os.close(tty)
-            self._tell(Ended(number, _CANNOT_FORK))
-            return
-        if pid == 0:
-            self._become_guest(order, tty)
-        os.close(tty)
-        self._pids[number] = pid
 
     def _become_guest(self, order: GuestOrder, tty: int) -> None:
         """Be a guest, and nothing of what we were; never returns."""
-        code = _CRASHED
+        code = os.EX_SOFTWARE
         try:
             signal.set_wakeup_fd(-1)
-            for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            for number in _HEEDED:
                 signal.signal(number, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _HEEDED)
             for end in (self._link, self._wake, self._waker):
                 end.close()
-            os.login_tty(tty)
+            try:
+                os.login_tty(tty)
+            except OSError:  # they have hung up
+                code = SIGNAL + signal.SIGHUP
+                return
             from collab_cli.ssh_server.guest import run_guest
 
             code = run_guest(order)
+        except SystemExit as ended:  # by a signal, before there was a window
+            code = ended.code if isinstance(ended.code, int) else code
         except BaseException:
             _log.critical("the guest crashed", exc_info=True)
         finally:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import resource
 import socket
@@ -18,12 +19,14 @@ from typing import TYPE_CHECKING, Final
 from collab_cli.exits import SIGNAL, CommandError, ExitCode, say
 from collab_cli.humane import counted
 from collab_cli.paths import HOME_VARIABLE
-from collab_cli.ssh_server.orders import SAVED_SIGNAL, GuestOrder
+from collab_cli.ssh_server.orders import SAVED, GuestOrder
 from collab_protocol.errors import CollabError, LinkError
 
 if TYPE_CHECKING:
     from collab_cli.window import Window
     from collab_client.link import WebSocketLink
+
+_log = logging.getLogger(__name__)
 
 _LOG: Final = "client.log"
 _CONNECT_S: Final = 5.0
@@ -37,12 +40,12 @@ def run_guest(order: GuestOrder) -> int:
     _settle_in(order)
     try:
         return _edit(order)
-    except CommandError as error:
-        say(str(error))
-        return error.code
     except CollabError as error:
+        if isinstance(error.__cause__, OSError):  # where things are here is nothing to guests
+            _log.error("a guest cannot begin: %s", error)
+            return os.EX_OSERR
         say(str(error))
-        return ExitCode.REFUSED
+        return error.code if isinstance(error, CommandError) else ExitCode.REFUSED
     finally:
         with contextlib.suppress(OSError, ValueError):
             sys.stdout.flush()
@@ -94,7 +97,7 @@ def _edit(order: GuestOrder) -> int:
         window.show()
     for place in window.outcome.copies:
         say(f"your text of before is kept at the server, in {Path(place).name}: ask whoever runs it")
-    code, line = _ending(window, order)
+    code, line = _ending(window, order, settings.folders.journals)
     if line:
         say(line)
     return code
@@ -120,7 +123,15 @@ async def _connect(order: GuestOrder) -> WebSocketLink:
         raise
 
 
-def _ending(window: Window, order: GuestOrder) -> tuple[int, str]:
+def _is_all_saved(journals: Path) -> bool:
+    """Return whether the journals are of no use any more; who left at once has not seen what is in them."""
+    from collab_client.journal import unsent_journals
+
+    unsent, unreadable = unsent_journals(journals)
+    return not (unsent or unreadable or any(journals.glob("*.damaged-*")))
+
+
+def _ending(window: Window, order: GuestOrder, journals: Path) -> tuple[int, str]:
     """Return the exit code, and the line that goes with it; why a guest was sent away says the door."""
     from collab_client.session import JoinRefused
 
@@ -132,10 +143,11 @@ def _ending(window: Window, order: GuestOrder) -> tuple[int, str]:
         count = counted(outcome.unsaved - outcome.kept, "change")
         kept = "; ".join(filter(None, (kept, f"{count} lost, which had reached no disk")))
     error = outcome.error
+    saved = SAVED if not kept and _is_all_saved(journals) else 0
     if window.ended_by is not None:
-        return (SIGNAL if kept else SAVED_SIGNAL) + window.ended_by, kept
+        return (saved or SIGNAL) + window.ended_by, kept
     if isinstance(error, JoinRefused) or (isinstance(error, LinkError) and error.is_final):
         return ExitCode.REFUSED, "; ".join(filter(None, (f"{order.room}: {error}", kept)))
     if window.has_crashed or error is not None:
         return ExitCode.INTERNAL, "; ".join(filter(None, ("the editor broke", kept)))
-    return (ExitCode.UNSAVED, kept) if kept else (ExitCode.OK, "")
+    return (ExitCode.UNSAVED, kept) if kept else (saved or ExitCode.OK, "")

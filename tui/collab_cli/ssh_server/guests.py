@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import Callable
 from typing import Final
@@ -10,8 +11,6 @@ from typing import Final
 from collab_cli.ssh_server.orders import LINE_BYTES, Ended, GuestOrder, Message, Open, Reader, Signal, write
 
 _READ_BYTES: Final = 64 * 1024
-_LOST: Final = 70
-"""EX_SOFTWARE of sysexits.h: whoever forked them is gone."""
 
 
 class Guests:
@@ -68,7 +67,7 @@ class Guests:
         if not data:
             self._loop.remove_reader(self._link.fileno())
             for number in list(self._on_ended):
-                self._heard(Ended(number, _LOST))
+                self._heard(Ended(number, os.EX_SOFTWARE))
             self._on_lost()
             return
         for message in self._reader.feed(data):

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -57,9 +58,10 @@ def bind(address: Address) -> list[socket.socket]:
     except OSError as error:
         for each in found:
             each.close()
+        number = error.errno or 0  # negative for a name; else the text has the call of `create_server` in it
+        why = os.strerror(number) if number > 0 else error.strerror or error
         raise CommandError(
-            f"cannot listen for SSH on {address}: {error.strerror or error}; choose another with --ssh",
-            ExitCode.REFUSED,
+            f"cannot listen for SSH on {address}: {why}; choose another with --ssh", ExitCode.REFUSED
         ) from error
     return found
 
@@ -154,7 +156,8 @@ class DoorKeeper:
             await asyncio.wait([ended], timeout=_LEAVE_S)
             if not ended.done():
                 _log.error("the SSH door does not close: it is killed")
-                process.kill()
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)  # and what forks guests, should that hang
             await ended
 
     async def _has_opened(self, stdout: asyncio.StreamReader) -> bool:

@@ -5,7 +5,6 @@ Each line is one that `collab invite ROOM --ssh-key` prints. A key without a roo
 
 from __future__ import annotations
 
-import base64
 import logging
 from pathlib import Path
 from typing import Final
@@ -40,8 +39,7 @@ class KeyFile:
         except FileNotFoundError:
             seen = None
         except OSError as error:
-            _log.error("the keys of guests cannot be read, nobody comes by one: %s", error)
-            seen = None
+            seen = -1, error.errno or 0, 0  # as reading it says then, once
         if seen == self._seen:
             return False
         self._seen = seen
@@ -68,8 +66,7 @@ class KeyFile:
             try:
                 found = parse_line(line)
                 if found is not None:
-                    blob = base64.b64decode(found.openssh_key.split()[1])
-                    keys.setdefault((blob, found.restriction.room), found)
+                    keys.setdefault((found.key.blob, found.restriction.room), found)
             except CollabError as error:
                 complaints.append(f"{self._file}:{number}: {error}")
         for complaint in complaints[:_COMPLAINTS]:

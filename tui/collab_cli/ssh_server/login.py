@@ -10,12 +10,13 @@ import functools
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, ParamSpec, Protocol, TypeVar
 
 import asyncssh
 
 from collab_cli.exits import CommandError, printable
+from collab_cli.ssh_server.flow import hold_back
 from collab_cli.ssh_server.keys import KeyFile
 from collab_cli.ssh_server.limits import SESSIONS, Limits, Visit
 from collab_cli.ssh_server.tokens import TokenCheck, guest_of_token, token_in
@@ -78,14 +79,22 @@ class Lobby(Protocol):
         ...
 
 
+class Showing(Protocol):
+    """What of a session its connection needs."""
+
+    def hold_output(self, is_full: bool) -> None:
+        """Hear whether what is written to the connection waits there."""
+        ...
+
+
 class Login(asyncssh.SSHServer):
     """One connection's way in."""
 
     def __init__(self, lobby: Lobby, visit: Visit) -> None:
-        self.sessions = 0
-        """How many channels are open."""
+        self.sessions: set[Showing] = set()
+        """Whose channels are open."""
         self.editors = 0
-        """How many of these have an editor."""
+        """How many editors there are; one may outlive its channel for a moment."""
         self.quiet_since = time.monotonic()
         """When the last editor ended."""
         self.entrant: Entrant | None = None
@@ -94,11 +103,22 @@ class Login(asyncssh.SSHServer):
         self._visit = visit
         self._connection: asyncssh.SSHServerConnection | None = None
         self._by_token: Entrant | None = None
+        self._is_of_many = False
+        self._has_begun = False
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         self._connection = conn
+        hold_back(conn, self._hold_output)
 
+    def _hold_output(self, is_full: bool) -> None:
+        for session in self.sessions:
+            session.hold_output(is_full)
+
+    @logged
     def begin_auth(self, username: str) -> bool:
+        if self._has_begun:  # as another user: no client does that
+            self._failed(is_guess=False)
+        self._has_begun = True
         self.entrant = self._by_token = None
         return True  # nobody comes in without
 
@@ -120,7 +140,7 @@ class Login(asyncssh.SSHServer):
         if found is None or (until is not None and until <= time.time()):
             self._failed(is_guess=False)
             return False
-        name = found.restriction.name or clean_person_name(found.comment.partition("@")[0])
+        name = found.restriction.name or clean_person_name(found.key.comment.partition("@")[0])
         self.entrant = Entrant(found.restriction, f"key-{found.restriction.key}", name, blob)
         return True
 
@@ -153,23 +173,26 @@ class Login(asyncssh.SSHServer):
         why = "that is no invite: paste the whole link"
         if token is not None and tokens is not None:
             try:
-                name = await tokens.check(room, token)
+                admitted = await tokens.check(room, token)
             except CommandError as error:
                 why = printable(str(error))
             else:
                 restriction = Restriction(room, Role.ADMIN, wants_token=True)
-                entrant = Entrant(restriction, guest_of_token(token), name, token=token)
-                if name:
+                entrant = Entrant(restriction, guest_of_token(token), admitted.name, token=token)
+                if admitted.name:
                     self.entrant = entrant
                     return True
-                self._by_token = entrant
+                self._by_token, self._is_of_many = entrant, admitted.is_reusable
                 return _ask(_ASK_NAME, is_shown=True)
         return _ask(_ASK_TOKEN, is_shown=False, before=why) if self._failed(is_guess=True) else False
 
     def _named(self, entrant: Entrant, typed: str) -> Challenge:
-        self.entrant = Entrant(
-            entrant.restriction, entrant.guest, clean_person_name(typed), token=entrant.token
-        )
+        name = clean_person_name(typed)
+        guest = entrant.guest
+        if self._is_of_many and entrant.token is not None:
+            # Else all who have that link would find each other's unsent work, and be banned as one.
+            guest = guest_of_token(entrant.token, name)
+        self.entrant = replace(entrant, guest=guest, name=name)
         return True
 
     def _failed(self, *, is_guess: bool) -> bool:
@@ -185,7 +208,7 @@ class Login(asyncssh.SSHServer):
 
     @logged
     def session_requested(self) -> bool | asyncssh.SSHServerSession[bytes]:
-        if self.entrant is None or self.sessions >= SESSIONS:
+        if self.entrant is None or max(len(self.sessions), self.editors) >= SESSIONS:
             return False
         return self._lobby.open_session(self, self.entrant) or False
 

@@ -7,9 +7,10 @@ import contextlib
 import shlex
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 
-from collab_cli.settings.serving import ServeSettings, SshDoor
+from collab_cli.settings.serving import ServeSettings
+from collab_cli.settings.ssh_door import SshDoor
 from collab_cli.settings.values import Address
 from collab_cli.ssh_server.keeper import DoorKeeper, bind
 from collab_cli.ssh_server.plan import DoorPlan, keys_file
@@ -48,7 +49,8 @@ async def ssh_door(
     keeper = DoorKeeper(sockets, plan)
 
     def announce(fingerprint: str) -> None:
-        sys.stdout.write(f"  {typed}    host key {fingerprint}\n  {_whom(settings)}\n")
+        lines = [f"{typed}    host key {fingerprint}", *_whom(settings)]
+        sys.stdout.write("".join(f"  {line}\n" for line in lines))
         sys.stdout.flush()
 
     async with keeper.running(stop) as rooms_close:
@@ -61,8 +63,11 @@ def command(address: Address) -> str:
     return f"ssh {port}ROOM@{address.host or socket.gethostname()}"
 
 
-def _whom(settings: ServeSettings) -> str:
-    """Say whom the door lets in, and how to let in more."""
+def _whom(settings: ServeSettings) -> Iterator[str]:
+    """Yield whom the door lets in: what lets in more."""
     file = shlex.quote(str(keys_file(settings.data_dir)))
-    by_key = f"by a key in {file}: collab invite ROOM --ssh-key FILE.pub >> {file}"
-    return f"{by_key}, or by an invite" if settings.doors.has_auth else by_key
+    yield f"  by a key: collab invite ROOM --ssh-key FILE.pub >> {file}"
+    if settings.doors.has_auth:
+        is_found = settings.data_dir == settings.folders.data
+        place = "" if is_found else f" --data-dir {shlex.quote(str(settings.data_dir))}"
+        yield f"  by an invite, which they paste: collab invite ROOM{place}"

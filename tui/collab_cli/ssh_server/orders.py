@@ -10,9 +10,9 @@ from typing import Any, Final
 LINE_BYTES: Final = 16 * 1024
 """More than any order needs: a token and a path are the long parts."""
 
-SAVED_SIGNAL: Final = 160
-"""A guest's process that a signal ended, and that left nothing unsaved, ends with this plus its number; those
-that had to be quick end with 128 and it, as usual."""
+SAVED: Final = 160
+"""A guest's process that ends in good order, and leaves nothing unsaved, ends with this, plus the number of
+the signal that ended it, if one did; others end as usual, with an exit code, or 128 and the signal."""
 
 
 @dataclass(frozen=True, slots=True)

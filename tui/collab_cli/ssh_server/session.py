@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import asyncssh
 
-from collab_cli.exits import ExitCode
+from collab_cli.exits import SIGNAL, ExitCode
+from collab_cli.ssh_server.flow import SENT, bound_environment
 from collab_cli.ssh_server.login import Entrant, Login, logged
-from collab_cli.ssh_server.orders import SAVED_SIGNAL
+from collab_cli.ssh_server.orders import SAVED
 from collab_cli.ssh_server.pump import Pump, open_pty
 from collab_cli.terminal import RESET
 from collab_server.log_fields import Kind, about
@@ -31,18 +32,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_NO_TERMINAL: Final = 64
-"""EX_USAGE of sysexits.h."""
-
-_FULL: Final = 75
-"""EX_TEMPFAIL of sysexits.h."""
-
-_FAILED: Final = 71
-"""EX_OSERR of sysexits.h."""
-
-_CRASHED: Final = 70
-_SIGNAL: Final = 128
-
 _GRACE_S: Final = 4.0
 """How long a guest's process may take to go, from the signal to the kill; what it typed is kept in 2 s."""
 
@@ -50,7 +39,8 @@ _LAST_OUTPUT_S: Final = 2.0
 """How long its last output may take to be taken at the other end."""
 
 _TERM: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]{0,63}", re.ASCII)
-_COLORTERM: Final = ("truecolor", "24bit")
+_TRUECOLOR: Final = ("truecolor", "24bit")
+_CANNOT: Final = "the server cannot start an editor now: try again later"
 _LANGUAGE: Final = "C.UTF-8"
 _BUFFER_BYTES: Final = 64 * 1024
 
@@ -91,15 +81,19 @@ class GuestSession(asyncssh.SSHServerSession[bytes]):
         self._guest: int | None = None
         self._code: int | None = None
         self._killer: asyncio.TimerHandle | None = None
+        self._is_held = {"window": False, "connection": False}
         self._has_output_ended = False
         self._reason = ""
         self._is_over = False
-        login.sessions += 1
+        login.sessions.add(self)
 
     def end(self, reason: str) -> None:
         """End the guest's process in good order; `reason` is then the last line on their screen."""
         self._reason = self._reason or reason
         self._stop(signal.SIGTERM)
+
+    def hold_output(self, is_full: bool) -> None:
+        self._hold_back("connection", is_full)
 
     # What asyncssh calls, in this order
 
@@ -107,6 +101,7 @@ class GuestSession(asyncssh.SSHServerSession[bytes]):
     def connection_made(self, chan: asyncssh.SSHServerChannel[bytes]) -> None:
         self._channel = chan
         chan.set_write_buffer_limits(_BUFFER_BYTES)
+        bound_environment(chan)
 
     @logged
     def pty_requested(
@@ -124,15 +119,15 @@ class GuestSession(asyncssh.SSHServerSession[bytes]):
     @logged
     def session_started(self) -> None:
         if not self._terminal:
-            self._refuse("this is an editor, and needs a terminal: ssh -t, without a command", _NO_TERMINAL)
+            self._refuse("this is an editor, and needs a terminal: ssh -t, without a command", os.EX_USAGE)
         elif self._house.is_full():
-            self._refuse("as many guests are here as there may be: try again later", _FULL)
+            self._refuse("as many guests are here as there may be: try again later", os.EX_TEMPFAIL)
         else:
             try:
                 self._begin()
             except OSError as error:
                 _log.error("no guest can be started: %s", error.strerror or error)
-                self._refuse("the server cannot start an editor now: try again later", _FAILED)
+                self._refuse(_CANNOT, os.EX_OSERR)
 
     @logged
     def terminal_size_changed(self, width: int, height: int, pixwidth: int, pixheight: int) -> None:
@@ -152,18 +147,16 @@ class GuestSession(asyncssh.SSHServerSession[bytes]):
 
     @logged
     def pause_writing(self) -> None:
-        if self._pump is not None:
-            self._pump.pause()
+        self._hold_back("window", True)
 
     @logged
     def resume_writing(self) -> None:
-        if self._pump is not None:
-            self._pump.resume()
+        self._hold_back("window", False)
 
     @logged
     def connection_lost(self, exc: Exception | None) -> None:
         self._channel = None
-        self._login.sessions -= 1
+        self._login.sessions.discard(self)
         if self._guest is None or self._code is not None:
             self._finish()
             return
@@ -194,6 +187,16 @@ class GuestSession(asyncssh.SSHServerSession[bytes]):
         if self._channel is not None:
             self._channel.write(data)
 
+    def _hold_back(self, by: str, is_full: bool) -> None:
+        """Have the guest's output wait for whichever of the two is full."""
+        self._is_held[by] = is_full
+        if self._pump is None:
+            return
+        if any(self._is_held.values()):
+            self._pump.pause()
+        else:
+            self._pump.resume()
+
     def _hold(self, is_full: bool) -> None:
         if self._channel is not None:
             if is_full:
@@ -221,7 +224,7 @@ class GuestSession(asyncssh.SSHServerSession[bytes]):
     @property
     def _has_broken(self) -> bool:
         """Whether the process has ended, without our doing, as it does not by itself."""
-        return self._killer is None and self._code is not None and (self._code < 0 or self._code == _CRASHED)
+        return self._killer is None and self._code is not None and _is_crash(self._code)
 
     def _stop(self, number: signal.Signals) -> None:
         """Have the process end, by force if need be."""
@@ -251,14 +254,18 @@ class GuestSession(asyncssh.SSHServerSession[bytes]):
             self._pump.close()
         channel, code = self._channel, self._code
         if channel is not None and code is not None:
-            if code < 0 or code == _CRASHED:
+            if _is_crash(code):
                 channel.write(RESET.encode())
-            if self._reason or self._has_broken:
-                channel.write(
-                    _line(self._reason or f"the editor broke; what was saved is there: {COME_AGAIN}")
-                )
+            if last_words := self._reason or self._why_ended(code):
+                channel.write(_line(last_words))
             channel.exit(exit_status(code))
         self._house.gone(self, code)
+
+    def _why_ended(self, code: int) -> str:
+        """Return what a process that ended by itself could not say any more, or not yet."""
+        if code == os.EX_OSERR:
+            return _CANNOT
+        return f"the editor broke; what was saved is there: {COME_AGAIN}" if self._has_broken else ""
 
     def _refuse(self, why: str, code: int) -> None:
         """Say why there is no editor, and end."""
@@ -273,8 +280,15 @@ class GuestSession(asyncssh.SSHServerSession[bytes]):
 def exit_status(code: int) -> int:
     """Return what the client's shell is told of how a guest's process has ended."""
     if code < 0:
-        return _SIGNAL - code
-    return code - SAVED_SIGNAL + _SIGNAL if code > SAVED_SIGNAL else code
+        return SIGNAL - code
+    number = code - SAVED
+    if number < 0:
+        return code
+    return SIGNAL + number if number else ExitCode.OK
+
+
+def _is_crash(code: int) -> bool:
+    return code < 0 or code == os.EX_SOFTWARE
 
 
 def _line(text: str) -> bytes:
@@ -290,8 +304,9 @@ def _environment(terminal: str, channel: asyncssh.SSHServerChannel[bytes]) -> di
         "LANG": _LANGUAGE,
         "SSH_CONNECTION": f"{client[0]} {client[1]} {server[0]} {server[1]}",
     }
-    if sent.get("COLORTERM") in _COLORTERM:
-        found["COLORTERM"] = sent["COLORTERM"]
-    if sent.get("NO_COLOR"):
+    depth, no_colour = (sent.get(name, "") for name in SENT)
+    if depth in _TRUECOLOR:
+        found["COLORTERM"] = depth
+    if no_colour:
         found["NO_COLOR"] = "1"
     return found

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -31,9 +32,18 @@ def token_in(typed: str) -> str | None:
     return found and found[0]
 
 
-def guest_of_token(token: str) -> str:
-    """Return who comes by `token`: whoever says it again is the same guest."""
-    return f"token-{hashlib.sha256(token.encode()).hexdigest()[:_ID_DIGITS]}"
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """What a token says of its bearer: a display name or "", and whether it may be several people's."""
+
+    name: str
+    is_reusable: bool
+
+
+def guest_of_token(token: str, name: str = "") -> str:
+    """Return who comes by `token`: whoever says it again, of several whoever has that name."""
+    said = f"{token} {name}" if name else token
+    return f"token-{hashlib.sha256(said.encode()).hexdigest()[:_ID_DIGITS]}"
 
 
 class Devices:
@@ -56,8 +66,8 @@ class TokenCheck:
         self._devices = devices
         self._free = asyncio.Semaphore(_AT_ONCE)
 
-    async def check(self, room: str, token: str) -> str:
-        """Return the display name that comes with `token`, "" for none. An invite for one is used up by it.
+    async def check(self, room: str, token: str) -> Admitted:
+        """Return what comes with `token`. An invite for one is used up by it.
 
         Raises:
             CommandError: it does not let anybody in; the text is for whoever has it.
@@ -65,7 +75,7 @@ class TokenCheck:
         async with self._free:
             return await asyncio.to_thread(self._ask, room, token)
 
-    def _ask(self, room: str, token: str) -> str:
+    def _ask(self, room: str, token: str) -> Admitted:
         from websockets.exceptions import WebSocketException
 
         running = read_endpoints(self._data_dir)
@@ -74,6 +84,7 @@ class TokenCheck:
         try:
             if running is None:
                 raise CommandError(_SILENT, ExitCode.UNREACHABLE)
-            return str(unpack(exchange(running, request, open_s=_ANSWER_S, answer_s=_ANSWER_S))["name"])
+            answer = unpack(exchange(running, request, open_s=_ANSWER_S, answer_s=_ANSWER_S))
+            return Admitted(str(answer["name"]), bool(answer["is_reusable"]))
         except (OSError, EOFError, WebSocketException) as error:
             raise CommandError(_SILENT, ExitCode.UNREACHABLE) from error

@@ -10,7 +10,8 @@ import pytest
 from collab_cli.exits import UsageError
 from collab_cli.settings import values
 from collab_cli.settings.flags import ServeFlags
-from collab_cli.settings.serving import ServeSettings, SshDoor, serve_settings
+from collab_cli.settings.serving import ServeSettings, serve_settings
+from collab_cli.settings.ssh_door import SshDoor
 from collab_cli.settings.values import Address
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shlex
+import signal
+import termios
 from pathlib import Path
 
 import pytest
@@ -90,4 +93,51 @@ def test_who_does_not_want_to_wait_edits_what_is_kept_here(
         assert dialler is not None
         assert isinstance(dialler._brought, LinkError)
         assert dialler._brought.asks_person
+        assert dialler.trouble == "ssh to pair was ended"
     assert ("Ctrl-C opens what is kept of notes" in capsys.readouterr().err) is has_text
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_ssh_too_before_there_is_a_screen(
+    tmp_path: Path, ssh: FakeSsh, number: signal.Signals
+) -> None:
+    """It is sent twice: the second time ssh is being ended, which takes as long as it takes."""
+    pid = tmp_path / "pid"
+    again = f"trap 'kill -{number} $PPID; exit 0' TERM"
+    ssh.does(f"{again}; echo $$ > {pid}; kill -{number} $PPID; while :; do sleep 0.1; done")
+    handler = signal.getsignal(number)
+    with pytest.raises(SystemExit) as end, dialled(PAIR, settings_in(tmp_path, ssh)):
+        pass
+    assert end.value.code == 128 + number
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid.read_text()), 0)
+    assert signal.getsignal(number) is handler
+
+
+def test_nohup_stays_without_a_hangup(tmp_path: Path, ssh: FakeSsh) -> None:
+    ssh.does(f"kill -HUP $PPID; {READY}")
+    kept = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with dialled(PAIR, settings_in(tmp_path, ssh)) as dialler:
+            assert dialler is not None
+            assert dialler.trouble == ""
+    finally:
+        signal.signal(signal.SIGHUP, kept)
+
+
+@pytest.mark.parametrize("echoes", [True, False])
+def test_nothing_is_said_behind_the_prompt_for_a_password(
+    tmp_path: Path,
+    ssh: FakeSsh,
+    echoes: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    settings = settings_in(tmp_path, ssh)
+    journal = _place(PAIR, settings)[1]
+    journal.parent.mkdir(parents=True)
+    journal.touch()
+    modes = termios.ECHO if echoes else 0
+    monkeypatch.setattr(termios, "tcgetattr", lambda _: [0, 0, 0, modes, 0, 0, []])
+    asking._hint(PAIR, settings)
+    assert bool(capsys.readouterr().err) is echoes

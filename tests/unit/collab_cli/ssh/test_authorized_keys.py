@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
@@ -62,17 +63,36 @@ def test_what_is_written_is_read_again(
             authorized_line(key, restriction, program="collab", data_dir=data_dir)
         return
     said = authorized_line(key, restriction, program="collab", data_dir=data_dir)
-    assert parse_line(said) == GuestKey(written, restriction)
+    assert parse_line(said) == GuestKey(key, restriction)
 
 
+@pytest.mark.parametrize("shell", ["sh", "bash", "zsh", "fish", "tcsh"])
 @pytest.mark.parametrize(
-    "name", ["O'Brien", '"bo"', "a\\b", "$(id)", "`id`", "a\\\"b'", "é 漢字 🎉", "-x", "!x"]
+    "name",
+    [
+        "O'Brien",
+        '"bo"',
+        "a\\b",
+        "$(id)",
+        "`id`",
+        "a\\\"b'",
+        "é 漢字 🎉",
+        "-x",
+        "!x",
+        "Bo!",
+        "=x",
+        "~",
+        "b\\",
+        "a !$",
+    ],
 )
-def test_a_shell_gives_the_relay_the_name_as_it_is(name: str) -> None:
+def test_a_shell_gives_the_relay_the_name_as_it_is(name: str, shell: str) -> None:
+    if shutil.which(shell) is None:
+        pytest.skip(f"{shell} is not installed")
     said = authorized_line(KEY, Restriction("notes", Role.READ, name=name), program="printf", data_dir=None)
     [command] = [value for option, value in authorized_keys._options(said)[0] if option == "command"]
     command = command.replace("printf relay", r"printf '%s\n' relay", 1)
-    done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=True, timeout=30)
+    done = subprocess.run([shell, "-c", command], capture_output=True, text=True, check=True, timeout=30)
     assert name in done.stdout.splitlines()
 
 
@@ -85,6 +105,40 @@ def test_times_are_the_machines_whatever_TZ_says(monkeypatch: pytest.MonkeyPatch
     noon = datetime(2027, 1, 1, 12, tzinfo=UTC).timestamp()
     said = authorized_line(KEY, Restriction("notes", Role.READ, until=noon), program="c", data_dir=None)
     assert 'expiry-time="20270101210000"' in said
+    for written, end in (("20270101210000", noon), ("20270101210000Z", noon + 9 * 3600)):
+        found = parse_line(line(RELAY, f'expiry-time="{written}"'))
+        assert found is not None
+        assert found.restriction.until == end
+
+
+def test_no_shell_finds_signs_of_its_own() -> None:
+    """As csh would "!" between quotes, and fish the backslash."""
+    assert authorized_keys._shell_word("a!b\\c'd") == r"'a'\!'b'\\'c'\''d'"
+
+
+@pytest.mark.parametrize(
+    ("place", "until", "written"),
+    [
+        ("Europe/Berlin", datetime(2027, 10, 31, 0, 30, tzinfo=UTC), "20271031023000"),
+        ("Europe/Berlin", datetime(2027, 10, 31, 1, 30, tzinfo=UTC), "20271031023000"),  # the second time
+        ("Europe/Berlin", datetime(2027, 7, 1, 12, tzinfo=UTC), "20270701140000"),
+        ("Europe/Dublin", datetime(2027, 7, 1, 12, tzinfo=UTC), "20270701130000"),
+        ("Europe/Dublin", datetime(2027, 1, 1, 12, tzinfo=UTC), "20270101130000"),
+    ],
+)
+def test_no_end_is_early_where_clocks_change(
+    monkeypatch: pytest.MonkeyPatch, place: str, until: datetime, written: str
+) -> None:
+    zone = Path("/usr/share/zoneinfo", place)
+    if not zone.exists():
+        pytest.skip("this machine knows no zones")
+    monkeypatch.setattr(authorized_keys, "_LOCAL_ZONE", zone)
+    end = until.timestamp()
+    said = authorized_line(KEY, Restriction("notes", Role.READ, until=end), program="c", data_dir=None)
+    assert f'expiry-time="{written}"' in said
+    found = parse_line(said)
+    assert found is not None
+    assert found.restriction.until == end
 
 
 @pytest.mark.parametrize("text", ["", "  ", "\n", "# restrict", "  #"])
@@ -101,7 +155,7 @@ def test_what_a_line_may_say(utc: None) -> None:
         line(f"{RELAY} --key {ED25519_ID} --data-dir /srv"),
         f"  {line()}  ".replace(" ssh-", "\t ssh-"),
     ):
-        assert parse_line(said) == GuestKey(ED25519, held, "bob")
+        assert parse_line(said) == GuestKey(parse_public_key(f"{ED25519} bob"), held)
 
 
 @pytest.mark.parametrize(
@@ -169,3 +223,9 @@ def test_an_escaped_quote_ends_no_option() -> None:
     found = parse_line(said)
     assert found is not None
     assert found.restriction.name == 'a"b'
+
+
+def test_an_end_long_ago_is_one_that_the_server_takes(utc: None) -> None:
+    found = parse_line(line(RELAY, 'expiry-time="00010101"'))
+    assert found is not None
+    assert Restriction.decode(found.restriction.encode()).until == 0.0

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import subprocess
 from pathlib import Path
+
+import pytest
 
 from collab_cli.ssh.address import SshServer
 from collab_cli.ssh.command import (
@@ -14,6 +17,7 @@ from collab_cli.ssh.command import (
     master_command,
     persists,
     relay_command,
+    shares,
     version_command,
 )
 
@@ -35,7 +39,10 @@ def test_who_may_be_typing_is_not_asked_and_a_dead_master_is_gone_past() -> None
     assert {"BatchMode=yes", "ControlPath=none"} <= {*argv}
 
 
-def test_the_account_there_finds_its_own_programs_and_a_path_is_one_word(tmp_path: Path) -> None:
+@pytest.mark.parametrize("shell", ["sh", "bash", "dash", "zsh", "fish", "tcsh", "rbash"])
+def test_the_account_there_finds_its_own_programs_and_a_path_is_one_word(tmp_path: Path, shell: str) -> None:
+    if (program := shutil.which(shell)) is None:
+        pytest.skip(f"there is no {shell} on this machine")
     (tmp_path / ".local" / "bin").mkdir(parents=True)
     collab = tmp_path / ".local" / "bin" / "collab"
     collab.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
@@ -43,7 +50,7 @@ def test_the_account_there_finds_its_own_programs_and_a_path_is_one_word(tmp_pat
     path = "/run/it's $(id); a.sock"
     command = relay_command(PROGRAM, SshServer("pair", unix=path), Manner())[-1]
     done = subprocess.run(
-        ["/bin/sh", "-c", command],
+        [program, "-c", command],
         env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
         capture_output=True,
         text=True,
@@ -78,3 +85,6 @@ def test_a_master_that_would_end_with_us_is_never_made() -> None:
     assert persists("controlpersist yes\n")
     assert not persists("controlmaster auto\ncontrolpersist no\n")
     assert not persists("")
+    assert shares("controlpath /home/ana/.ssh/Master\n")
+    assert not shares("controlpath none\n")
+    assert not shares("")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
+import threading
 from pathlib import Path
 
 import pytest
@@ -30,7 +32,8 @@ class FakeSsh:
         self.program = ("sh", str(folder / "ssh"))
         self.config = folder / "ssh-config"
         self.config.touch()
-        asked = f'if [ "$1" = -G ]; then cat {self.config}; exit 0; fi\n'
+        self.master = folder / "master"
+        asked = f'case "$1" in -G) cat {self.config}; exit 0;; -O) [ -e {self.master} ]; exit;; esac\n'
         (folder / "ssh").write_text(
             f'{asked}echo "$SSH_ASKPASS_REQUIRE $@" >> {self._calls}\n. {self._script}\n'
         )
@@ -40,7 +43,7 @@ class FakeSsh:
 
     @property
     def calls(self) -> list[str]:
-        return self._calls.read_text().splitlines()
+        return self._calls.read_text().splitlines() if self._calls.exists() else []
 
 
 @pytest.fixture
@@ -134,6 +137,46 @@ async def test_past_a_master_that_answers_nobody_and_back_again(
     assert ["ControlPath=none" in call for call in ssh.calls[3:]] == [True, False]
 
 
+async def test_whoever_gives_up_what_hangs_goes_past_the_master_too(
+    ssh: FakeSsh, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = dialler(ssh)
+    for patience_s in (SOON_S, 0.0, SOON_S):
+        monkeypatch.setattr(dialling, "_PATIENCE_S", patience_s)
+        ssh.does(SILENT)
+        called_before = len(ssh.calls)
+        attempt = asyncio.create_task(made.open())
+        async with asyncio.timeout(SOON_S):
+            while len(ssh.calls) == called_before:
+                await asyncio.sleep(0)
+        attempt.cancel()
+        await asyncio.wait({attempt})
+    assert ["ControlPath=none" in call for call in ssh.calls] == [False, False, True]
+
+
+async def test_the_terminal_is_free_again_when_asking_was_given_up(ssh: FakeSsh, tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    ssh.does(f"echo $$ > {pid}; {SILENT}")
+    asking = asyncio.create_task(dialler(ssh).dial_again(lambda data: None))
+    async with asyncio.timeout(SOON_S):
+        while not (pid.exists() and pid.read_text()):
+            await asyncio.sleep(0)
+    asking.cancel()
+    await asyncio.wait({asking})
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid.read_text()), 0)
+
+
+async def test_what_is_said_for_ever_or_obeyed_by_terminals_is_not_logged(
+    ssh: FakeSsh, capfd: pytest.CaptureFixture[str]
+) -> None:
+    ssh.does("printf 'a\\033[2J\\r\\n' >&2; head -c 1000000 /dev/zero | tr '\\0' x >&2; exit 255")
+    await opens(dialler(ssh))
+    logged = capfd.readouterr().err
+    assert logged.startswith("a·[2J\n")
+    assert len(logged) < 100_000
+
+
 async def test_a_master_is_made_where_it_outlives_us(ssh: FakeSsh) -> None:
     ssh.does(READY)
     assert await opens(dialler(ssh)) == ""
@@ -170,13 +213,43 @@ async def test_without_an_ssh_it_is_told_what_to_do(tmp_path: Path) -> None:
 
 async def test_a_port_through_a_shared_connection_is_ready_at_once(ssh: FakeSsh) -> None:
     server = SshServer("pair", via_tcp=9)
-    ssh.does("exit 0")  # to "is there a master?"
-    assert await opens(dialler(ssh, server)) == ""
-    assert "-O check" in ssh.calls[0]
-    assert "LocalCommand" not in ssh.calls[1]
-    ssh.does("exit 255")
-    await opens(dialler(ssh, server))
+    ssh.does("exec cat")
+    ssh.config.write_text("controlpath /master\n")
+    ssh.master.touch()
+    made = dialler(ssh, server)
+    assert await opens(made) == ""
+    assert "LocalCommand" not in ssh.calls[-1]
+    assert made.led_nowhere()
+    ssh.does(READY)
+    assert await opens(made) == ""
+    assert {"LocalCommand", "ControlPath=none"} <= {
+        *re.findall(r"LocalCommand(?==echo)|ControlPath=none", ssh.calls[-1])
+    }
+    assert await opens(made) == ""
+    assert "LocalCommand" not in ssh.calls[-1]
+    ssh.master.unlink()
+    assert await opens(made) == ""
     assert "LocalCommand" in ssh.calls[-1]
+    assert not made.led_nowhere(), "there was no master"
+
+
+async def test_who_is_asked_does_not_wait_for_a_master_that_answers_nobody(
+    ssh: FakeSsh, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dialling, "_GREETING_S", 0.2)
+    ssh.config.write_text("controlpath /master\n")
+    ssh.master.touch()
+    ssh.does(f'case "$*" in *ControlPath=none*) {READY};; esac; {SILENT}')
+    made = dialler(ssh)
+    too_long = threading.Timer(SOON_S, made.give_up)
+    too_long.start()
+    assert await asyncio.to_thread(made.dial, lambda: None, lambda data: None) is None
+    too_long.cancel()
+    assert made.trouble == ""
+    assert await opens(made) == ""
+    assert await made.dial_again(lambda data: None) is None
+    assert await opens(made) == ""
+    assert ["ControlPath=none" in call for call in ssh.calls] == [False, True] * 2
 
 
 def told(*said: str, code: int | None = 255, **more: object) -> LinkError:
@@ -209,6 +282,8 @@ def test_what_a_person_could_answer_waits_for_one(said: tuple[str, ...], words: 
     [
         (told(code=127), "collab is not installed on pair"),
         (told("sh: collab: Permission denied", code=126), "collab on pair cannot be run: sh: collab"),
+        (told('plink: unknown option "-p"', code=1), "needs OpenSSH's ssh"),
+        (told("command-line: line 0: Bad configuration option: remotecommand"), "this machine is too old"),
         (told(code=2), "collab on pair is too old for ssh://: upgrade it there"),
         (told(code=3, has_greeted=True, word="not-allowed", text="/a is another's"), "pair: /a is another's"),
         (told(code=2, has_greeted=True, word="usage", text="--role without --room"), "pair: --role without"),
@@ -237,8 +312,13 @@ def test_what_cannot_help_is_not_tried_again(error: LinkError, words: str) -> No
             "nobody serves at port 9 of pair",
         ),
         (told(code=-2), "ssh to pair was ended"),
+        (told(code=-13, is_noise_endless=True), "pair prints too much before collab there speaks"),
+        (told(code=None, has_greeted=True, word="new", text="word"), "does not know: new word; upgrade"),
+        (told(code=4, has_greeted=True, word="no-server", text="\x1b[2Ja" + "x" * 9999), "pair: ·[2Jaxxx"),
+        (told("\x1b]0;title\x07"), "ssh cannot reach pair: ·]0;title·"),
     ],
 )
 def test_what_may_be_otherwise_later_is_tried_again(error: LinkError, words: str) -> None:
     assert words in str(error)
+    assert len(str(error)) < 400
     assert (error.is_final, error.asks_person) == (False, False)

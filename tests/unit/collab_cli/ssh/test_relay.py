@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import fcntl
 import json
 import os
+import select
 import socket
+import struct
 import subprocess
 import sys
+import termios
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -141,6 +147,40 @@ def _say_and_close(server: socket.socket, words: bytes) -> None:
     server.close()
 
 
+def test_what_the_server_says_last_arrives_though_the_client_goes_on_sending(home: Path) -> None:
+    """Why somebody has to go is behind all that the server has still to say."""
+    words = b"x" * 150_000  # more than stdout takes while nobody reads
+    with relaying(home) as relay:
+        relay.server.sendall(words)
+        relay.server.close()
+        assert relay.process.stdin is not None
+        for _ in range(2):  # once it takes the second, the first has met a server that has gone
+            relay.process.stdin.write(b"y")
+            relay.process.stdin.flush()
+            while _waiting_in(relay.process.stdin.fileno()) and relay.process.poll() is None:
+                select.select([], [], [], 0.005)
+        assert read(relay, -1) == SENTINEL + b"ready\n" + words
+        assert relay.end() == 0
+
+
+def _waiting_in(pipe: int) -> int:
+    """Return how many bytes nobody has read yet."""
+    (count,) = struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, b"\0" * 4))
+    return int(count)
+
+
+def test_many_may_come_while_the_server_is_busy() -> None:
+    with short_folder() as folder, socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(folder / "s.sock"))
+        listening.listen(0)
+        listening.settimeout(DEADLINE_S)
+        with ThreadPoolExecutor(20) as threads:
+            coming = [threads.submit(relay._connect, folder / "s.sock") for _ in range(20)]
+            come = [listening.accept()[0] for _ in coming]
+            for each in (*(future.result() for future in coming), *come):
+                each.close()
+
+
 def test_the_end_of_stdout_ends_it(home: Path) -> None:
     with relaying(home) as relay:
         assert relay.process.stdout is not None
@@ -160,6 +200,19 @@ def test_a_restriction_goes_before_the_first_byte_of_the_client(home: Path) -> N
         line = Restriction("notes", Role.READ, "Bo b", KEY, 17.0).encode()
         sent = line + b"collab-relay/1 {}\nGET /"
         assert received(relay, len(sent)) == sent
+
+
+def test_nothing_of_the_clients_goes_where_the_restriction_did_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full(socket.socket):
+        def sendall(self, *_: object) -> None:
+            raise OSError(errno.ENOBUFS, "No buffer space available")
+
+    written: list[bytes] = []
+    monkeypatch.setattr(relay, "_write", lambda text: written.append(bytes(text)))
+    with Full(socket.AF_UNIX) as server:
+        monkeypatch.setattr(threading, "Thread", None)  # would send
+        relay._pass_on(server, Restriction("notes", Role.READ).encode())
+    assert written == []
 
 
 def test_what_the_client_asks_for_does_not_matter(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -255,6 +308,8 @@ class TestReasons:
 def test_an_older_private_server_is_left_to_the_slow_way(home: Path) -> None:
     (home / "server.json").write_text('{"unix": "/run/private-1.sock", "version": "0.0.1"}')
     assert relay._noted(home) is None
+    (home / "server.json").write_text(f'{{"unix": "/run/private-1.sock", "version": "{__version__}"}}')
+    assert relay._noted(home) == Path("/run/private-1.sock")
     (home / "server.json").write_text('{"unix": "/run/serve-1.sock", "version": "0.0.1"}')
     assert relay._noted(home) == Path("/run/serve-1.sock")
     for broken in ("", "[]", "{}", '{"unix": 3, "version": "1"}'):

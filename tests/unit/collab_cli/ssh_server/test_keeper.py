@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import os
 import socket
 import sys
 from pathlib import Path
@@ -80,15 +82,16 @@ def plan(data_dir: Path, numbers: tuple[int, ...]) -> DoorPlan:
 async def test_a_door_opens_when_joins_succeed_and_closes_before_the_rooms(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept = Kept(tmp_path, monkeypatch, _SERVES)
+    kept = Kept(tmp_path, monkeypatch, f'{_SERVES}\ncount.write_text("gone")')
     async with asyncio.timeout(_DEADLINE_S), kept.keeper.running(kept.stop) as rooms_close:
         assert kept.count.read_text() == ""
-        kept.keeper.open(kept.fingerprints.append)
-        await kept.starts(1)
+        opened = asyncio.get_running_loop().create_future()
+        kept.keeper.open(opened.set_result)
+        assert await opened == "SHA256:x"
         assert not rooms_close.is_set()
         kept.stop.set()
         await rooms_close.wait()
-    assert kept.fingerprints in ([], ["SHA256:x"])
+        assert kept.count.read_text() == "gone"
     assert kept.sockets[0].fileno() == -1
 
 
@@ -101,6 +104,28 @@ async def test_a_door_that_dies_is_opened_again_and_told_of_once(
         kept.keeper.open(kept.fingerprints.append)
         await kept.starts(3)
     assert kept.fingerprints == ["SHA256:x"]
+
+
+async def test_a_door_that_dies_at_once_waits_longer_each_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(keeper, "_FIRST_PAUSE_S", 0.01)
+    kept = Kept(tmp_path, monkeypatch, "os._exit(9)")
+    async with kept.keeper.running(kept.stop):
+        kept.keeper.open(kept.fingerprints.append)
+        await kept.starts(4)
+    waits = [record.args for record in caplog.records if "opens again in" in record.msg]
+    assert waits[:3] == [(0.01,), (0.02,), (0.04,)]
+
+
+async def test_a_door_that_does_not_close_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keeper, "_GUESTS_LEAVE_S", 0.05)
+    monkeypatch.setattr(keeper, "_LEAVE_S", 0.05)
+    kept = Kept(tmp_path, monkeypatch, f"{_SERVES}\ntime.sleep(60)")
+    async with asyncio.timeout(_DEADLINE_S), kept.keeper.running(kept.stop):
+        opened = asyncio.get_running_loop().create_future()
+        kept.keeper.open(opened.set_result)
+        await opened
 
 
 async def test_a_door_that_cannot_open_ends_it_all_with_its_reason(
@@ -126,7 +151,9 @@ async def test_a_server_that_ends_before_it_was_ready_opens_none(
 def test_a_port_that_is_taken_is_said() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(CommandError, match=f"127.0.0.1:{port}.*--ssh") as caught:
+        with pytest.raises(
+            CommandError, match=f"127.0.0.1:{port}: {os.strerror(errno.EADDRINUSE)}; .*--ssh"
+        ) as caught:
             bind(Address("127.0.0.1", port))
     assert caught.value.code is ExitCode.REFUSED
     with pytest.raises(CommandError, match=r"cannot listen for SSH on no\.such\.host\.invalid:1"):

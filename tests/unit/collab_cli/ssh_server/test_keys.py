@@ -40,7 +40,7 @@ def test_a_key_is_for_the_rooms_of_its_lines(tmp_path: Path) -> None:
     assert notes.restriction == Restriction("notes", Role.WRITE, key=_KEY.id), (
         "the first line counts, as in sshd"
     )
-    assert notes.comment == "bo@away"
+    assert notes.key.comment == "bo@away"
     assert plans.restriction.role is Role.READ
     assert keys.find(_KEY.blob, "other") is None
     assert keys.find(b"other", "notes") is None
@@ -84,6 +84,21 @@ def test_a_file_that_is_too_large_lets_nobody_in(tmp_path: Path, caplog: pytest.
     keys.refresh()
     assert len(keys) == 0
     assert "larger" in caplog.text
+
+
+def test_a_file_that_cannot_be_looked_at_lets_nobody_in_and_is_told_of_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "ssh"
+    folder.mkdir()
+    (folder / "authorized_keys").write_text(line("notes"))
+    keys = KeyFile(folder / "authorized_keys")
+    keys.refresh()
+    folder.rename(tmp_path / "elsewhere")
+    folder.write_text("no folder")
+    assert [keys.refresh() for _ in range(3)] == [True, False, False]
+    assert len(keys) == 0
+    assert caplog.text.count("cannot be read") == 1
 
 
 def test_the_folder_is_ours_alone(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collab_cli.ssh_server.orders import Ended, GuestOrder, Open, Reader, Signal, write
+from collab_cli.ssh_server.orders import SAVED, Ended, GuestOrder, Open, Reader, Signal, write
 from collab_cli.ssh_server.plan import DoorPlan
 from collab_cli.ssh_server.session import exit_status
 
@@ -21,6 +21,22 @@ def order() -> GuestOrder:
     )
 
 
+def plan() -> DoorPlan:
+    return DoorPlan(
+        listeners=(5, 6),
+        data_dir="/data",
+        unix_path="/run/x.sock",
+        come_again="ssh ROOM@host",
+        has_auth=True,
+        guests=3,
+        idle_s=60,
+        session_s=3600,
+        log_level="info",
+        log_format="text",
+        log_key="00ff",
+    )
+
+
 def test_messages_come_out_as_they_went_in_whatever_the_pieces() -> None:
     sent = [Open(1, order()), Signal(1, 15), Ended(1, -9), Ended(2, 0)]
     data = b"".join(map(write, sent))
@@ -36,21 +52,9 @@ def test_secrets_are_in_no_message() -> None:
 
 
 def test_a_plan_comes_out_as_it_went_in() -> None:
-    plan = DoorPlan(
-        listeners=(5, 6),
-        data_dir="/data",
-        unix_path="/run/x.sock",
-        come_again="ssh ROOM@host",
-        has_auth=True,
-        guests=3,
-        idle_s=60,
-        session_s=3600,
-        log_level="info",
-        log_format="text",
-        log_key="00ff",
-    )
-    assert DoorPlan.decode(plan.encode()) == plan
+    assert DoorPlan.decode(plan().encode()) == plan()
 
 
 def test_a_shell_is_told_of_signals_as_usual() -> None:
-    assert [exit_status(code) for code in (0, 5, -9, -11, 143, 160 + 15)] == [0, 5, 137, 139, 143, 143]
+    codes = (0, 5, -9, -11, 143, SAVED + 15, SAVED)
+    assert [exit_status(code) for code in codes] == [0, 5, 137, 139, 143, 143, 0]

@@ -28,6 +28,8 @@ def test_what_is_no_token_is_none(typed: str) -> None:
 def test_a_guest_is_known_again_and_their_token_is_not_told(tmp_path: Path) -> None:
     guest = guest_of_token(_TOKEN)
     assert guest == guest_of_token(_TOKEN) != guest_of_token(_TOKEN + "x")
+    assert guest_of_token(_TOKEN, "ana") == guest_of_token(_TOKEN, "ana")
+    assert len({guest, guest_of_token(_TOKEN, "ana"), guest_of_token(_TOKEN, "bo")}) == 3
     assert _TOKEN not in guest
     assert "/" not in guest
     devices = Devices(tmp_path / "device")

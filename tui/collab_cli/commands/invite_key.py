@@ -21,7 +21,7 @@ from collab_cli.settings.serving import find_data_dir
 from collab_cli.settings.values import short_repr
 from collab_cli.ssh.authorized_keys import authorized_line
 from collab_cli.ssh.public_key import BEGINNING, KeyRefused, PublicKey, is_type, parse_public_keys
-from collab_cli.ssh_server.plan import keys_file
+from collab_cli.ssh_door.plan import keys_file
 from collab_cli.tables import print_json, write
 from collab_protocol.presence import Role
 from collab_protocol.restriction import Restriction

@@ -116,7 +116,7 @@ def _ssh_door(
     """
     if settings.ssh is None:
         return contextlib.nullcontext((stop, lambda: None))
-    from collab_cli.ssh_server.opening import ssh_door
+    from collab_cli.ssh_door.opening import ssh_door
 
     return ssh_door(settings, settings.ssh, stop)
 

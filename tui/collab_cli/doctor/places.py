@@ -14,7 +14,7 @@ from collab_cli.doctor.case import Case
 from collab_cli.doctor.findings import Finding, Findings, fine, warning, wrong
 from collab_cli.humane import size
 from collab_cli.paths import own_program
-from collab_cli.ssh_server.plan import ssh_folder
+from collab_cli.ssh_door.plan import ssh_folder
 from collab_server.store.migrations import list_backups
 
 _OTHERS_WRITE: Final = 0o022

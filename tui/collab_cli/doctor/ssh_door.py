@@ -13,7 +13,7 @@ from collab_cli.humane import counted
 from collab_cli.settings import serve_table
 from collab_cli.ssh.authorized_keys import parse_line
 from collab_cli.ssh.public_key import KeyRefused
-from collab_cli.ssh_server.plan import keys_file
+from collab_cli.ssh_door.plan import keys_file
 
 _SHOWN: Final = 3
 _OTHERS_WRITE: Final = 0o022

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from collab_cli.ssh_server.fork_server import _ForkServer
-from collab_cli.ssh_server.orders import Ended, Reader
-from tests.unit.collab_cli.ssh_server.test_orders import order
+from collab_cli.ssh_door.fork_server import _ForkServer
+from collab_cli.ssh_door.orders import Ended, Reader
+from tests.unit.collab_cli.ssh_door.test_orders import order
 
 _DEADLINE_S = 10.0
 
@@ -109,7 +109,7 @@ def test_a_signal_before_there_is_a_window_is_no_crash(
         raise SystemExit(128 + signal.SIGTERM)
 
     monkeypatch.setattr(os, "login_tty", lambda _: None)
-    monkeypatch.setattr("collab_cli.ssh_server.guest.run_guest", run_guest)
+    monkeypatch.setattr("collab_cli.ssh_door.guest.run_guest", run_guest)
     with pytest.raises(_Exited):
         link[0]._become_guest(order(), tty)
     os.close(tty)

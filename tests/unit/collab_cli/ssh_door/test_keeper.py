@@ -14,10 +14,10 @@ import pytest
 
 from collab_cli.exits import CommandError, ExitCode
 from collab_cli.settings.values import Address
-from collab_cli.ssh_server import keeper
-from collab_cli.ssh_server.keeper import DoorKeeper, bind
-from collab_cli.ssh_server.opening import command
-from collab_cli.ssh_server.plan import DoorPlan
+from collab_cli.ssh_door import keeper
+from collab_cli.ssh_door.keeper import DoorKeeper, bind
+from collab_cli.ssh_door.opening import command
+from collab_cli.ssh_door.plan import DoorPlan
 
 _DEADLINE_S = 20.0
 

@@ -19,16 +19,16 @@ from typing import TYPE_CHECKING, Final, Protocol
 import asyncssh
 
 from collab_cli.exits import SIGNAL, ExitCode
-from collab_cli.ssh_server.flow import SENT, bound_environment
-from collab_cli.ssh_server.login import Entrant, Login, logged
-from collab_cli.ssh_server.orders import SAVED
-from collab_cli.ssh_server.pump import Pump, open_pty
+from collab_cli.ssh_door.flow import SENT, bound_environment
+from collab_cli.ssh_door.login import Entrant, Login, logged
+from collab_cli.ssh_door.orders import SAVED
+from collab_cli.ssh_door.pump import Pump, open_pty
 from collab_cli.terminal import RESET
 from collab_server.log_fields import Kind, about
 
 if TYPE_CHECKING:
-    from collab_cli.ssh_server.guests import Guests
-    from collab_cli.ssh_server.orders import GuestOrder
+    from collab_cli.ssh_door.guests import Guests
+    from collab_cli.ssh_door.orders import GuestOrder
 
 _log = logging.getLogger(__name__)
 

@@ -15,11 +15,11 @@ from asyncssh.packet import Boolean, String, UInt32
 from collab_cli.exits import CommandError, ExitCode
 from collab_cli.ssh.authorized_keys import authorized_line
 from collab_cli.ssh.public_key import parse_public_key
-from collab_cli.ssh_server.door import _OPTIONS
-from collab_cli.ssh_server.keys import KeyFile
-from collab_cli.ssh_server.limits import TRIES, DoorCaps, Limits
-from collab_cli.ssh_server.login import Entrant, Login
-from collab_cli.ssh_server.tokens import Admitted, guest_of_token
+from collab_cli.ssh_door.door import _OPTIONS
+from collab_cli.ssh_door.keys import KeyFile
+from collab_cli.ssh_door.limits import TRIES, DoorCaps, Limits
+from collab_cli.ssh_door.login import Entrant, Login
+from collab_cli.ssh_door.tokens import Admitted, guest_of_token
 from collab_protocol.presence import Role
 from collab_protocol.restriction import Restriction
 

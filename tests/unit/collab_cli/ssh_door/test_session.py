@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from collab_cli.ssh_server.limits import SESSIONS
-from collab_cli.ssh_server.login import Entrant, Login
-from collab_cli.ssh_server.orders import SAVED, GuestOrder
-from collab_cli.ssh_server.session import GuestSession
+from collab_cli.ssh_door.limits import SESSIONS
+from collab_cli.ssh_door.login import Entrant, Login
+from collab_cli.ssh_door.orders import SAVED, GuestOrder
+from collab_cli.ssh_door.session import GuestSession
 from collab_protocol.presence import Role
 from collab_protocol.restriction import Restriction
-from tests.unit.collab_cli.ssh_server.test_orders import order
+from tests.unit.collab_cli.ssh_door.test_orders import order
 
 _ENTRANT = Entrant(Restriction("notes", Role.WRITE), "key-1", "ana")
 

@@ -18,7 +18,7 @@ from typing import Final
 
 from collab_cli.exits import CommandError, ExitCode
 from collab_cli.settings.values import Address
-from collab_cli.ssh_server.plan import READY, WRONG, DoorPlan
+from collab_cli.ssh_door.plan import READY, WRONG, DoorPlan
 
 _log = logging.getLogger(__name__)
 
@@ -178,7 +178,7 @@ class DoorKeeper:
 
 def _command() -> tuple[str, ...]:
     """-P: a folder called collab_cli in the current directory must not be taken for this package."""
-    return (sys.executable, "-P", "-X", "utf8", "-m", "collab_cli.ssh_server")
+    return (sys.executable, "-P", "-X", "utf8", "-m", "collab_cli.ssh_door")
 
 
 def _environment() -> dict[str, str]:

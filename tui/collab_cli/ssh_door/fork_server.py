@@ -20,7 +20,7 @@ from collections import deque
 from typing import Final
 
 from collab_cli.exits import SIGNAL
-from collab_cli.ssh_server.orders import LINE_BYTES, Ended, GuestOrder, Open, Reader, Signal, write
+from collab_cli.ssh_door.orders import LINE_BYTES, Ended, GuestOrder, Open, Reader, Signal, write
 
 _log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ _HEEDED: Final = (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 _LOADED: Final = (
-    "collab_cli.ssh_server.guest",
+    "collab_cli.ssh_door.guest",
     "collab_cli.local_server",
     "collab_cli.starting",
     "collab_cli.window",
@@ -158,7 +158,7 @@ class _ForkServer:
             except OSError:  # they have hung up
                 code = SIGNAL + signal.SIGHUP
                 return
-            from collab_cli.ssh_server.guest import run_guest
+            from collab_cli.ssh_door.guest import run_guest
 
             code = run_guest(order)
         except SystemExit as ended:  # by a signal, before there was a window

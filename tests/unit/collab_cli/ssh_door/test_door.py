@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 
 from collab_cli.ssh.authorized_keys import GuestKey
-from collab_cli.ssh_server.door import Door
-from collab_cli.ssh_server.login import Entrant
-from collab_cli.ssh_server.orders import SAVED
+from collab_cli.ssh_door.door import Door
+from collab_cli.ssh_door.login import Entrant
+from collab_cli.ssh_door.orders import SAVED
 from collab_protocol.presence import Role
 from collab_protocol.restriction import Restriction
-from tests.unit.collab_cli.ssh_server.test_orders import plan
+from tests.unit.collab_cli.ssh_door.test_orders import plan
 
 _ANA = Entrant(Restriction("notes", Role.WRITE), "key-1", "ana")
 
@@ -86,7 +86,7 @@ async def test_journals_stay_while_the_same_guest_is_there_another_time(tmp_path
 async def test_a_key_that_is_missing_for_a_moment_ends_no_session(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("collab_cli.ssh_server.door._WATCH_S", 0)
+    monkeypatch.setattr("collab_cli.ssh_door.door._WATCH_S", 0)
     with door_of(tmp_path) as door:
         session: Any = Watched(replace(_ANA, blob=b"a key"))
         door._sessions.add(session)

@@ -12,8 +12,8 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from collab_cli.settings.serving import ServeSettings
 from collab_cli.settings.ssh_door import SshDoor
 from collab_cli.settings.values import Address
-from collab_cli.ssh_server.keeper import DoorKeeper, bind
-from collab_cli.ssh_server.plan import DoorPlan, keys_file
+from collab_cli.ssh_door.keeper import DoorKeeper, bind
+from collab_cli.ssh_door.plan import DoorPlan, keys_file
 from collab_server.log_fields import current_key
 
 _SSH_PORT = 22

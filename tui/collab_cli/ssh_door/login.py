@@ -16,10 +16,10 @@ from typing import Final, ParamSpec, Protocol, TypeVar
 import asyncssh
 
 from collab_cli.exits import CommandError, printable
-from collab_cli.ssh_server.flow import hold_back
-from collab_cli.ssh_server.keys import KeyFile
-from collab_cli.ssh_server.limits import SESSIONS, Limits, Visit
-from collab_cli.ssh_server.tokens import TokenCheck, guest_of_token, token_in
+from collab_cli.ssh_door.flow import hold_back
+from collab_cli.ssh_door.keys import KeyFile
+from collab_cli.ssh_door.limits import SESSIONS, Limits, Visit
+from collab_cli.ssh_door.tokens import TokenCheck, guest_of_token, token_in
 from collab_protocol.errors import NameRefused
 from collab_protocol.names import check_room_name, clean_person_name
 from collab_protocol.presence import Role

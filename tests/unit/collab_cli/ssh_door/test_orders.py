@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collab_cli.ssh_server.orders import SAVED, Ended, GuestOrder, Open, Reader, Signal, write
-from collab_cli.ssh_server.plan import DoorPlan
-from collab_cli.ssh_server.session import exit_status
+from collab_cli.ssh_door.orders import SAVED, Ended, GuestOrder, Open, Reader, Signal, write
+from collab_cli.ssh_door.plan import DoorPlan
+from collab_cli.ssh_door.session import exit_status
 
 
 def order() -> GuestOrder:

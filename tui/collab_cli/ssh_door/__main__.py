@@ -12,11 +12,11 @@ from typing import Final
 
 from collab_cli.logs import log_server
 from collab_cli.settings.flags import LogFormat, LogLevel
-from collab_cli.ssh_server.plan import WRONG, DoorPlan
+from collab_cli.ssh_door.plan import WRONG, DoorPlan
 from collab_protocol.errors import CollabError
 from collab_server.log_fields import set_key
 
-_log = logging.getLogger("collab_cli.ssh_server.door")
+_log = logging.getLogger("collab_cli.ssh_door.door")
 
 _LINE_BYTES: Final = 64 * 1024
 _STDERR: Final = 2
@@ -58,7 +58,7 @@ def _be_fork_server(link: socket.socket) -> None:
             os.dup2(nothing, number)
         os.close(nothing)
         _keep_log_apart()
-        from collab_cli.ssh_server.fork_server import serve_forks
+        from collab_cli.ssh_door.fork_server import serve_forks
 
         serve_forks(link)
         code = 0
@@ -76,7 +76,7 @@ def _keep_log_apart() -> None:
 
 
 async def _open(plan: DoorPlan, link: socket.socket) -> int:
-    from collab_cli.ssh_server.door import Door
+    from collab_cli.ssh_door.door import Door
 
     try:
         door = Door(plan, link)

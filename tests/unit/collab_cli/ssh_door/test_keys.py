@@ -13,7 +13,7 @@ import pytest
 from collab_cli.exits import UsageError
 from collab_cli.ssh.authorized_keys import authorized_line
 from collab_cli.ssh.public_key import PublicKey, parse_public_key
-from collab_cli.ssh_server.keys import KeyFile, make_keys_folder
+from collab_cli.ssh_door.keys import KeyFile, make_keys_folder
 from collab_protocol.presence import Role
 from collab_protocol.restriction import Restriction
 

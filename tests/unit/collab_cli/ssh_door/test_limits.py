@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collab_cli.ssh_server.limits import TRIES, DoorCaps, Limits, Visit
+from collab_cli.ssh_door.limits import TRIES, DoorCaps, Limits, Visit
 
 _ROOMY = DoorCaps(connections=1000, connections_of_address=1000, unknown=1000, unknown_of_address=1000)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from collab_cli.ssh_server.tokens import Devices, guest_of_token, token_in
+from collab_cli.ssh_door.tokens import Devices, guest_of_token, token_in
 
 _TOKEN = "ci1.k1.eyJ9.c2ln"
 

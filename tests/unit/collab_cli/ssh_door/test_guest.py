@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from collab_cli.exits import ExitCode
-from collab_cli.ssh_server.guest import _ending
-from collab_cli.ssh_server.orders import SAVED
+from collab_cli.ssh_door.guest import _ending
+from collab_cli.ssh_door.orders import SAVED
 from collab_client.journal_file import JournalFile, Origin, Own, Receipted
 from collab_tui.app_config import Outcome
-from tests.unit.collab_cli.ssh_server.test_orders import order
+from tests.unit.collab_cli.ssh_door.test_orders import order
 
 _ORIGIN = Origin("/data", "notes", b"d" * 32)
 

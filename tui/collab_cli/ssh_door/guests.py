@@ -8,7 +8,7 @@ import socket
 from collections.abc import Callable
 from typing import Final
 
-from collab_cli.ssh_server.orders import LINE_BYTES, Ended, GuestOrder, Message, Open, Reader, Signal, write
+from collab_cli.ssh_door.orders import LINE_BYTES, Ended, GuestOrder, Message, Open, Reader, Signal, write
 
 _READ_BYTES: Final = 64 * 1024
 

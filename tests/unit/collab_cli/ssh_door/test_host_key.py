@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from collab_cli.exits import UsageError
-from collab_cli.ssh_server.host_key import load_host_key
+from collab_cli.ssh_door.host_key import load_host_key
 
 
 def test_it_is_made_once_for_us_alone(tmp_path: Path) -> None:

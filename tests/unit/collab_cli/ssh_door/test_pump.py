@@ -8,7 +8,7 @@ import os
 import termios
 from collections.abc import AsyncIterator
 
-from collab_cli.ssh_server.pump import Pump, open_pty, set_size
+from collab_cli.ssh_door.pump import Pump, open_pty, set_size
 
 _DEADLINE_S = 10.0
 

@@ -1,6 +1,6 @@
 """The door: takes connections over SSH, and has a guest made for each session that may be.
 
-It runs in a process of its own (`python -m collab_cli.ssh_server`), beside the fork server, which it made
+It runs in a process of its own (`python -m collab_cli.ssh_door`), beside the fork server, which it made
 before it loaded what speaks SSH. It ends when its stdin does.
 """
 
@@ -19,15 +19,15 @@ from typing import Any, Final
 import asyncssh
 
 from collab_cli.settings.values import shown_duration
-from collab_cli.ssh_server.guests import Guests
-from collab_cli.ssh_server.host_key import load_host_key
-from collab_cli.ssh_server.keys import KeyFile, make_keys_folder
-from collab_cli.ssh_server.limits import LOGIN_S, DoorCaps, Limits
-from collab_cli.ssh_server.login import Entrant, Login
-from collab_cli.ssh_server.orders import SAVED, GuestOrder
-from collab_cli.ssh_server.plan import READY, DoorPlan, keys_file
-from collab_cli.ssh_server.session import COME_AGAIN, GuestSession
-from collab_cli.ssh_server.tokens import Devices, TokenCheck
+from collab_cli.ssh_door.guests import Guests
+from collab_cli.ssh_door.host_key import load_host_key
+from collab_cli.ssh_door.keys import KeyFile, make_keys_folder
+from collab_cli.ssh_door.limits import LOGIN_S, DoorCaps, Limits
+from collab_cli.ssh_door.login import Entrant, Login
+from collab_cli.ssh_door.orders import SAVED, GuestOrder
+from collab_cli.ssh_door.plan import READY, DoorPlan, keys_file
+from collab_cli.ssh_door.session import COME_AGAIN, GuestSession
+from collab_cli.ssh_door.tokens import Devices, TokenCheck
 from collab_server.log_fields import Kind, about
 
 _log = logging.getLogger(__name__)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 from collab_cli.exits import SIGNAL, CommandError, ExitCode, say
 from collab_cli.humane import counted
 from collab_cli.paths import HOME_VARIABLE
-from collab_cli.ssh_server.orders import SAVED, GuestOrder
+from collab_cli.ssh_door.orders import SAVED, GuestOrder
 from collab_protocol.errors import CollabError, LinkError
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import Any
 
 import asyncssh
 
-from collab_cli.ssh_server.flow import bound_environment, hold_back
+from collab_cli.ssh_door.flow import bound_environment, hold_back
 
 _DEADLINE_S = 20.0
 _WINDOW = 2**31 - 1

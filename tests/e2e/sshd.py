@@ -166,10 +166,10 @@ class Sshd:
     def _write_far_side(self) -> None:
         programs = self.far.path / "bin"
         programs.mkdir()
-        collab = programs / "collab"
+        collab = programs / "collab"  # the only one there: the near side's may be in its PATH
         collab.write_text(f'#!/bin/sh\nexec {shlex.join(collab_command())} "$@"\n')
         collab.chmod(0o755)
-        self.far.env["PATH"] = f"{programs}:{self.far.env['PATH']}"
+        self.far.env["PATH"] = f"{programs}:/usr/local/bin:/usr/bin:/bin"
 
     def _client_config(self, key: Path | None = None) -> str:
         return f"""\
@@ -239,9 +239,10 @@ def _answers(port: int) -> bool:
 def descendants(pid: int) -> list[int]:
     """Return the children of a process, of all its threads, theirs, and so on (proc_pid_task_children(5))."""
     children: list[int] = []
-    for file in Path(f"/proc/{pid}/task").glob("*/children"):
-        with contextlib.suppress(OSError):
-            children += map(int, file.read_text().split())
+    with contextlib.suppress(OSError):  # it may end at any moment
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            with contextlib.suppress(OSError):
+                children += map(int, (task / "children").read_text().split())
     return [*children, *(below for child in children for below in descendants(child))]
 
 

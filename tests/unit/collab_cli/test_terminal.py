@@ -246,9 +246,9 @@ with take_screen(pathlib.Path(os.environ['LOG'])) as screen:
 
 
 def test_a_terminal_that_was_gone_before_is_as_if_hung_up() -> None:
-    program = "import pathlib, signal, sys, time; signal.signal(signal.SIGHUP, signal.SIG_IGN); "
-    program += "print('up', flush=True)\n"
-    program += "from collab_cli.terminal import take_screen\nimport os, select\n"
+    program = "import os, pathlib, select, signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+    program += "os.write(1, b'up')\n"  # in one piece: nothing may be left to write once it is seen
+    program += "from collab_cli.terminal import take_screen\n"
     program += "poll = select.poll(); poll.register(0, 0); poll.poll()\n"
     program += "with take_screen(pathlib.Path('/dev/null')): pass"
     with Terminal([sys.executable, "-c", program], env=dict(os.environ)) as terminal:

@@ -89,6 +89,7 @@ async def _folded(stage: Stage, pilot: Pilot[object]) -> None:
     await settled(stage)
     press(stage, *["down"] * 7, "f6")
     await until(lambda: "5 lines" in "".join(stage.rows()), deadline_s=_PARSED_S)
+    stage.app._toasts.clear_news()
 
 
 async def _listing_symbols(stage: Stage, pilot: Pilot[object]) -> None:
@@ -100,6 +101,7 @@ async def _listing_symbols(stage: Stage, pilot: Pilot[object]) -> None:
 async def settled(stage: Stage) -> None:
     syntax = stage.app.query_one(Editor).syntax
     await until(lambda: syntax is not None and any(map(syntax.of, range(5))), deadline_s=_PARSED_S)
+    stage.app._toasts.clear_news()  # the parser took its time, and who came may be told by now
 
 
 _PARSED_S: Final = 30.0

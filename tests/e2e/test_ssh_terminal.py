@@ -17,7 +17,7 @@ import pytest
 from tests.e2e.home import Home
 from tests.e2e.screen import Screen, invisible_in
 from tests.e2e.sshd import Sshd, needs_sshd
-from tests.e2e.terminal import Terminal, TerminalFailure, wait_until
+from tests.e2e.terminal import Terminal, TerminalFailure, pump, wait_until
 
 pytestmark = needs_sshd
 
@@ -185,7 +185,9 @@ def test_many_that_are_cut_while_they_start_leave_nothing_behind(home: Home, ssh
         return sum(b"\x1b[?1049h" in terminal.raw for terminal in opened) >= _SOME
 
     wait_until(opened, some_are_drawing, "some to draw", 60)  # the others are just before, or just after
-    sshd.cut()
+    while any(terminal.poll() is None for terminal in opened):  # some may be coming in only now
+        sshd.cut()
+        pump(opened, 0.05)
     wait_gone(sshd, _ALL_GONE_S, *opened)
 
 
